@@ -1,0 +1,1 @@
+//! Unpacks archives of strangers below a root descriptor.

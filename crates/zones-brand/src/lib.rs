@@ -1,0 +1,1 @@
+//! Brands: manifests, hooks and installers.

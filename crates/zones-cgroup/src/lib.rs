@@ -1,0 +1,1 @@
+//! Control groups of a zone on cgroup v1, hybrid and v2.

@@ -1,0 +1,237 @@
+//! The values of a configuration, as they stand in the XML document of a zone.
+
+use serde::{Deserialize, Serialize};
+use zones_types::{BrandName, Bytes, ZoneName, ZonePath};
+
+/// One zone. Empty text and `None` mean "not set"; lists keep the order in which they were typed.
+///
+/// Resource controls with a short name (`cpu-shares`, `capped-cpu`, `swap` ...) are stored as
+/// [`Rctl`], as Zones do; the accessors below read them back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct ZoneConfig {
+    pub name: ZoneName,
+    pub zonepath: Option<ZonePath>,
+    pub brand: Option<BrandName>,
+    pub autoboot: bool,
+    pub bootargs: String,
+    pub pool: String,
+    pub limitpriv: String,
+    pub scheduling_class: String,
+    pub ip_type: IpType,
+    pub hostid: String,
+    pub fs_allowed: String,
+    pub filesystems: Vec<Fs>,
+    pub inherit_pkg_dirs: Vec<InheritPkgDir>,
+    pub nets: Vec<Net>,
+    pub devices: Vec<Device>,
+    pub rctls: Vec<Rctl>,
+    pub attrs: Vec<Attr>,
+    pub datasets: Vec<Dataset>,
+    pub dedicated_cpu: Option<DedicatedCpu>,
+    /// `capped-memory: physical` (the `mcap` element).
+    pub physical_memory: Option<Bytes>,
+    pub admins: Vec<Admin>,
+    pub security_flags: Option<SecurityFlags>,
+}
+
+/// Whose IP stack the zone uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IpType {
+    /// Addressed, routed and guarded by the host.
+    #[default]
+    Shared,
+    /// The zone owns its links, addresses and routes.
+    Exclusive,
+}
+
+/// A file system mounted into the zone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Fs {
+    /// Mount point in the zone.
+    pub dir: String,
+    /// What is mounted: host path for `lofs`, device, dataset.
+    pub special: String,
+    /// Node for fsck; unused on Linux, kept.
+    pub raw: String,
+    /// `lofs`, or a file system type of the kernel.
+    pub fs_type: String,
+    /// Mount options, in order.
+    pub options: Vec<String>,
+}
+
+/// A folder of a sparse zone, shared read-only from the host.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InheritPkgDir {
+    /// Absolute path, same in host and zone.
+    pub dir: String,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Net {
+    /// Shared: the host's interface. Exclusive: name of the link in the zone.
+    pub physical: String,
+    /// Shared only: `a.b.c.d[/n]`, `v6/n` or a host name.
+    pub address: String,
+    /// Exclusive only, same syntax.
+    pub allowed_address: String,
+    pub defrouter: String,
+    /// Bridge or link of the host below an exclusive link.
+    pub global_nic: String,
+    /// Two-digit lower-case hex, colons; empty: chosen.
+    pub mac_addr: String,
+    /// 1 to 4094; empty: untagged.
+    pub vlan_id: String,
+    pub properties: Vec<NetAttr>,
+}
+
+/// `property (name=,value="")` of a net or device.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct NetAttr {
+    pub name: String,
+    pub value: String,
+}
+
+/// Device nodes of the host that the zone may use.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Device {
+    /// fnmatch pattern below `/dev`.
+    pub matches: String,
+    /// Free properties.
+    pub properties: Vec<NetAttr>,
+}
+
+/// A resource control, `zone.*`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Rctl {
+    pub name: String,
+    pub values: Vec<RctlValue>,
+}
+
+/// One value of a resource control.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RctlValue {
+    /// Always `privileged` in a valid configuration.
+    pub privilege: String,
+    /// Limit in the unit of the control.
+    pub limit: u64,
+    /// What happens at the limit.
+    pub action: RctlAction,
+}
+
+/// What happens at the limit of a resource control.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum RctlAction {
+    None,
+    Deny,
+    /// `signal=NAME`
+    Signal(String),
+}
+
+/// A free attribute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Attr {
+    pub name: String,
+    pub attr_type: AttrType,
+    pub value: String,
+}
+
+/// Type of an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum AttrType {
+    Int,
+    Uint,
+    Boolean,
+    String,
+}
+
+/// A dataset delegated to the zone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Dataset {
+    pub name: String,
+}
+
+/// CPUs of the zone's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct DedicatedCpu {
+    pub ncpus_min: u32,
+    pub ncpus_max: u32,
+    pub importance: Option<u32>,
+}
+
+/// A user of the host who may manage the zone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Admin {
+    pub user: String,
+    /// Comma list of `login`, `manage`, `clonefrom`.
+    pub auths: String,
+}
+
+/// Process security flags, comma lists.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct SecurityFlags {
+    pub default: String,
+    pub lower: String,
+    pub upper: String,
+}
+
+impl ZoneConfig {
+    /// A configuration in which nothing is set.
+    #[must_use]
+    pub fn blank(name: ZoneName) -> Self {
+        Self {
+            name,
+            zonepath: None,
+            brand: None,
+            autoboot: false,
+            bootargs: String::new(),
+            pool: String::new(),
+            limitpriv: String::new(),
+            scheduling_class: String::new(),
+            ip_type: IpType::Shared,
+            hostid: String::new(),
+            fs_allowed: String::new(),
+            filesystems: Vec::new(),
+            inherit_pkg_dirs: Vec::new(),
+            nets: Vec::new(),
+            devices: Vec::new(),
+            rctls: Vec::new(),
+            attrs: Vec::new(),
+            datasets: Vec::new(),
+            dedicated_cpu: None,
+            physical_memory: None,
+            admins: Vec::new(),
+            security_flags: None,
+        }
+    }
+
+    /// The limit of a resource control (`zone.cpu-cap` ...), if it is set.
+    #[must_use]
+    pub fn rctl(&self, name: &str) -> Option<u64> {
+        let rctl = self.rctls.iter().find(|rctl| rctl.name == name)?;
+        rctl.values.first().map(|value| value.limit)
+    }
+
+    /// The value of an attribute, if it is set.
+    #[must_use]
+    pub fn attr(&self, name: &str) -> Option<&str> {
+        self.attrs
+            .iter()
+            .find(|attr| attr.name == name)
+            .map(|attr| attr.value.as_str())
+    }
+}

@@ -1,0 +1,1 @@
+//! Boots, enters and halts zones: plan, stage, daemon.

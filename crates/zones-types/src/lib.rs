@@ -1,0 +1,16 @@
+//! Names, paths, states, sizes and ids that every other crate speaks in.
+//!
+//! Text is parsed into one of these types once, at the edge; inside, a value of the type is valid.
+//! Nothing here touches a file, the kernel or the terminal.
+
+mod id;
+mod name;
+mod path;
+mod size;
+mod state;
+
+pub use id::{IdRange, ZoneId};
+pub use name::{BrandName, BrandNameError, ZONENAME_MAX, ZoneName, ZoneNameError};
+pub use path::{ZonePath, ZonePathError};
+pub use size::{Bytes, BytesError};
+pub use state::{Refusal, Verb, Verdict, ZoneState, judge};

@@ -1,0 +1,2 @@
+//! Build, test, demo, bench and check the house.
+fn main() {}
