@@ -1,0 +1,156 @@
+//! Making processes.
+
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+use crate::procfs;
+
+/// Namespaces a child is born into. Values of clone(2); `TIME` is for unshare(2) alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CloneFlags(pub u64);
+
+impl CloneFlags {
+    /// None: a plain fork.
+    pub const NONE: Self = Self(0);
+    /// Own user ids.
+    pub const USER: Self = Self(0x1000_0000);
+    /// Own process ids.
+    pub const PID: Self = Self(0x2000_0000);
+    /// Own links, addresses, routes.
+    pub const NET: Self = Self(0x4000_0000);
+    /// Own host name.
+    pub const UTS: Self = Self(0x0400_0000);
+    /// Own System V and POSIX message queues.
+    pub const IPC: Self = Self(0x0800_0000);
+    /// Own mount table.
+    pub const MOUNT: Self = Self(0x0002_0000);
+    /// Own view of the control groups.
+    pub const CGROUP: Self = Self(0x0200_0000);
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Which side of a fork this is.
+#[derive(Debug)]
+pub enum Fork {
+    /// The new process.
+    Child,
+    /// The old one, with the child's id and a descriptor that names it for good.
+    Parent {
+        /// Id in the caller's pid namespace.
+        pid: Pid,
+        /// Becomes readable when the child ends.
+        pidfd: OwnedFd,
+    },
+}
+
+/// A process that cannot be mistaken for a later one with the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ProcessId {
+    /// Id in the host's pid namespace.
+    pub pid: i32,
+    /// Start time in clock ticks since boot, field 22 of `/proc/PID/stat`.
+    pub start: u64,
+}
+
+impl ProcessId {
+    /// Names the running process `pid`; `None` when there is none.
+    #[must_use]
+    pub fn of(pid: Pid) -> Option<Self> {
+        let pid = pid.as_raw_nonzero().get();
+        procfs::start_time(pid).map(|start| Self { pid, start })
+    }
+
+    /// Whether it still runs: same number, same start time, no zombie.
+    #[must_use]
+    pub fn is_alive(self) -> bool {
+        procfs::start_time(self.pid) == Some(self.start)
+    }
+
+    /// A descriptor of it; `None` when it has ended.
+    #[must_use]
+    pub fn open(self) -> Option<OwnedFd> {
+        let pid = Pid::from_raw(self.pid)?;
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
+        // Checked after the descriptor was taken: from here on the number cannot be reused unseen.
+        self.is_alive().then_some(pidfd)
+    }
+}
+
+/// Forks by clone3(2): into namespaces, and on cgroup v2 into the group of `cgroup`.
+///
+/// # Errors
+/// Whatever clone3(2) says; `DEADLK` when the caller has more than one thread, since the child
+/// would inherit locks that nobody opens.
+pub fn clone_process(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> Result<Fork, Errno> {
+    const CLONE_PIDFD: u64 = 0x1000;
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+    if procfs::thread_count() != 1 {
+        return Err(Errno::DEADLK);
+    }
+    let mut pidfd: i32 = -1;
+    // SAFETY: `clone_args` is plain numbers; all zero is valid and means "not used".
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = flags.0 | CLONE_PIDFD;
+    args.pidfd = std::ptr::addr_of_mut!(pidfd) as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    if let Some(group) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = u64::try_from(group.as_raw_fd()).map_err(|_| Errno::BADF)?;
+    }
+    // SAFETY: no CLONE_VM and no new stack, so this is a fork: the child owns a copy of everything.
+    // The caller has one thread (checked above), so no lock is held by somebody who is gone.
+    // `args` and `pidfd` live across the call.
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            std::ptr::addr_of_mut!(args),
+            std::mem::size_of_val(&args),
+        )
+    };
+    match pid {
+        -1 => Err(last_errno()),
+        0 => Ok(Fork::Child),
+        pid => {
+            let pid = i32::try_from(pid)
+                .ok()
+                .and_then(Pid::from_raw)
+                .ok_or(Errno::SRCH)?;
+            // SAFETY: the kernel stored a new descriptor there, which nobody else owns.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Fork::Parent { pid, pidfd })
+        }
+    }
+}
+
+/// Ends this process at once, without handlers or flushing: the way out of a forked child.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: takes no pointers and does not return.
+    unsafe { libc::_exit(status) }
+}
+
+/// Makes `uname -m` of this process and its children name the 32-bit machine.
+///
+/// # Errors
+/// Whatever personality(2) says.
+pub fn personality_32bit() -> Result<(), Errno> {
+    const PER_LINUX32: libc::c_ulong = 0x0008;
+    // SAFETY: takes no pointers.
+    let answer = unsafe { libc::personality(PER_LINUX32) };
+    if answer == -1 {
+        Err(last_errno())
+    } else {
+        Ok(())
+    }
+}
+
+pub(crate) fn last_errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
