@@ -1,1 +1,8 @@
 //! Brands: manifests, hooks and installers.
+//!
+//! A brand is a folder of data: `brand.toml` and hook scripts. Those in `brands/` of the source are
+//! part of the binary; `/usr/lib/brand/NAME/brand.toml` of the host goes before them.
+
+mod manifest;
+
+pub use manifest::{Brand, BrandError, Installer, brand_names};
