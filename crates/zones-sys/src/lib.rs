@@ -21,7 +21,10 @@ pub use btrfs::{
 pub use channel::{Channel, MAX_FDS, MAX_PACKET, Packet};
 pub use exec::{CStrings, exec};
 pub use mount::{MountAttr, mount_setattr};
-pub use process::{CloneFlags, Fork, ProcessId, clone_process, exit_now, personality_32bit};
+pub use process::{
+    CloneFlags, Fork, ProcessId, clone_process, close_all_except, exit_now, kill_everybody,
+    personality_32bit, pidfd_signal, set_fs_ids, trim_memory,
+};
 pub use procfs::{start_time, thread_count};
 pub use rootfd::RootFd;
 pub use seccomp::load_seccomp;

@@ -92,7 +92,8 @@ pub fn clone_process(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> Resul
     const CLONE_PIDFD: u64 = 0x1000;
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
-    if procfs::thread_count() != 1 {
+    // zsched does not see itself in the zone's /proc; it has one thread by construction.
+    if procfs::thread_count().is_some_and(|threads| threads != 1) {
         return Err(Errno::DEADLK);
     }
     let mut pidfd: i32 = -1;
@@ -153,4 +154,86 @@ pub fn personality_32bit() -> Result<(), Errno> {
 
 pub(crate) fn last_errno() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+/// Closes every descriptor above the standard three but `keep`: what a forked child does first, so
+/// that nothing of its parent stays open in it.
+pub fn close_all_except(keep: &[BorrowedFd<'_>]) {
+    let mut keep: Vec<u32> = keep
+        .iter()
+        .filter_map(|fd| u32::try_from(fd.as_raw_fd()).ok())
+        .collect();
+    keep.sort_unstable();
+    let mut first = 3u32;
+    for fd in keep.into_iter().chain([u32::MAX]) {
+        if fd > first {
+            let last = if fd == u32::MAX { u32::MAX } else { fd - 1 };
+            // SAFETY: takes no pointers. The owners of these descriptors belong to the parent's
+            // code and are never used or dropped in the child, which ends in exec or `exit_now`.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        }
+        first = first.max(fd.saturating_add(1));
+    }
+}
+
+/// The user and group that new files belong to and that permissions are checked for.
+///
+/// # Errors
+/// `PERM` when they were not taken over.
+pub fn set_fs_ids(uid: u32, gid: u32) -> Result<(), Errno> {
+    // SAFETY: neither takes pointers. They tell the old id; asking twice tells the new one.
+    let now = unsafe {
+        libc::setfsgid(gid);
+        libc::setfsuid(uid);
+        (
+            libc::setfsuid(u32::MAX).cast_unsigned(),
+            libc::setfsgid(u32::MAX).cast_unsigned(),
+        )
+    };
+    if now == (uid, gid) {
+        Ok(())
+    } else {
+        Err(Errno::PERM)
+    }
+}
+
+/// Sends `signal` to everybody the caller may signal but itself; in process 1 of a zone that is the
+/// whole zone and nobody else. Source: kill(2), pid -1.
+pub fn kill_everybody(signal: rustix::process::Signal) {
+    if rustix::process::getpid().as_raw_nonzero().get() == 1 {
+        // SAFETY: takes no pointers; as process 1 of a pid namespace it reaches only that namespace.
+        unsafe { libc::kill(-1, signal.as_raw()) };
+    }
+}
+
+/// Gives free memory of the heap back to the kernel: small daemons stay small.
+pub fn trim_memory() {
+    // SAFETY: takes no pointers; other allocations are not touched.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Sends a signal by number, real-time ones included.
+///
+/// # Errors
+/// `SRCH` when the process has ended.
+pub fn pidfd_signal(pidfd: BorrowedFd<'_>, number: i32) -> Result<(), Errno> {
+    let null = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: a null `siginfo` is allowed and means "as kill(2) would send it".
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            number,
+            null,
+            0,
+        )
+    };
+    if answer == -1 {
+        Err(last_errno())
+    } else {
+        Ok(())
+    }
 }
