@@ -3,6 +3,7 @@
 //! Everything else in the workspace is safe Rust; each block here says why it is sound.
 #![allow(unsafe_code)]
 
+pub mod bpf;
 mod rootfd;
 
 pub use rootfd::RootFd;
