@@ -4,6 +4,7 @@
 //! come from `rustix`; here stand the few that it lacks, and small types over descriptors.
 #![allow(unsafe_code)]
 
+pub mod bpf;
 mod btrfs;
 mod channel;
 mod exec;
