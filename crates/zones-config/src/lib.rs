@@ -5,6 +5,6 @@
 mod model;
 
 pub use model::{
-    Admin, Attr, AttrType, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, IpType, Net, NetAttr,
-    Rctl, RctlAction, RctlValue, SecurityFlags, ZoneConfig,
+    Admin, Attr, AttrType, DEFAULT_BRAND, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, IpType,
+    Net, NetAttr, Rctl, RctlAction, RctlValue, SecurityFlags, ZoneConfig, parse_hostid,
 };
