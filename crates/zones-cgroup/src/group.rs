@@ -1,5 +1,6 @@
 //! The group of one zone: the directory `PARENT/ZONE` in every hierarchy.
 
+use std::cell::Cell;
 use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -21,14 +22,14 @@ const DEPTH_MAX: u32 = 64;
 pub struct ZoneGroup {
     zone: ZoneName,
     pub(crate) members: Vec<Member>,
-    /// Made by us just now, so that everything has its default.
-    pub(crate) fresh: bool,
+    /// Made by us just now and no limit set yet, so that everything has its default.
+    pub(crate) fresh: Cell<bool>,
 }
 
 /// The zone's directory in one hierarchy.
 #[derive(Debug)]
 pub(crate) struct Member {
-    parent: Dir,
+    pub(crate) parent: Dir,
     pub(crate) dir: Dir,
     pub(crate) version: Version,
     pub(crate) controllers: Vec<Controller>,
@@ -71,7 +72,7 @@ impl ZoneGroup {
         let mut group = Self {
             zone: zone.clone(),
             members: Vec::new(),
-            fresh: true,
+            fresh: Cell::new(true),
         };
         for hierarchy in &hierarchies.all {
             match make(hierarchy, &parts, zone) {
@@ -120,7 +121,7 @@ impl ZoneGroup {
         Ok(Self {
             zone: zone.clone(),
             members,
-            fresh: false,
+            fresh: Cell::new(false),
         })
     }
 

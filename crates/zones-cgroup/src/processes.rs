@@ -34,12 +34,15 @@ impl ZoneGroup {
 
     /// Ends every process with `SIGKILL`; does not wait for them, see [`ZoneGroup::wait_empty`].
     pub fn kill(&self) -> Result<(), CgroupError> {
-        if let Some(dir) = self.unified()
-            && dir.write("cgroup.kill", "1").is_ok()
-        {
-            // Those that are only in a v1 group are rare, and found one by one.
-            if self.procs()?.is_empty() {
-                return Ok(());
+        if let Some(dir) = self.unified() {
+            let mut unified = BTreeSet::new();
+            collect(dir, &mut unified)?;
+            if dir.write("cgroup.kill", "1").is_ok() {
+                // Those that are only in a v1 group are rare, and found one by one.
+                let strays = |pid: &Pid| !unified.contains(&pid.as_raw_nonzero().get());
+                if !self.procs()?.iter().any(strays) {
+                    return Ok(());
+                }
             }
         }
         // Stopped processes cannot fork away between the reading and the signal.
