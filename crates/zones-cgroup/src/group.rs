@@ -55,8 +55,8 @@ pub(crate) fn parts(parent: &str) -> Result<Vec<&str>, CgroupError> {
 impl ZoneGroup {
     /// Makes `PARENT/ZONE` in every hierarchy, and `PARENT` where it is missing.
     ///
-    /// An empty group that a crashed run left is replaced. Errors: processes are in it, or the kernel
-    /// refuses; then the groups made so far are gone again.
+    /// An empty group that a crashed run left is replaced. Errors: processes are in it, or the
+    /// kernel refuses; then the groups made so far are gone again.
     pub fn create(
         hierarchies: &Hierarchies,
         parent: &str,
@@ -145,7 +145,8 @@ impl ZoneGroup {
 
     /// Moves a process into the group in every hierarchy.
     ///
-    /// On v1 the first move on a quiet host waits 7 to 12 ms for the kernel; those right after it do not.
+    /// On v1 the first move on a quiet host waits 7 to 12 ms for the kernel; those right after it
+    /// do not.
     pub fn join(&self, pid: Pid) -> Result<(), CgroupError> {
         self.members
             .iter()
@@ -161,8 +162,8 @@ impl ZoneGroup {
 
     /// Gives the tracking groups (v2, and `name=systemd` on v1) to the root of the zone.
     ///
-    /// The limits stay out of reach: only the directory and the files that the kernel's delegation rules
-    /// name change hands, and on v1 no controller does.
+    /// The limits stay out of reach: only the directory and the files that the kernel's delegation
+    /// rules name change hands, and on v1 no controller does.
     pub fn delegate(&self, uid: Uid, gid: Gid) -> Result<(), CgroupError> {
         const FILES: [&str; 4] = [
             "cgroup.procs",
@@ -188,9 +189,11 @@ impl ZoneGroup {
         Ok(())
     }
 
-    /// Removes the group and all groups below it, after waiting up to `patience` for the last process.
+    /// Removes the group and all groups below it, after waiting up to `patience` for the last
+    /// process.
     ///
-    /// Errors: processes are still in it, or the kernel refuses; the rest can be opened and removed again.
+    /// Errors: processes are still in it, or the kernel refuses; the rest can be opened and
+    /// removed again.
     pub fn remove(self, patience: Duration) -> Result<(), CgroupError> {
         let end = Instant::now() + patience;
         if !self.wait_empty(patience)? {
@@ -256,7 +259,8 @@ fn inherit(dir: &Dir, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
     Ok(())
 }
 
-/// On v2, hands the controllers down. One that cannot be is missed later by the limit that needs it.
+/// On v2, hands the controllers down. One that cannot be is missed later by the limit that needs
+/// it.
 fn prepare(dir: &Dir, hierarchy: &Hierarchy) {
     if hierarchy.version == Version::V1 {
         return;

@@ -1,6 +1,7 @@
 //! Limits of a zone, and the files and values that say the same to the kernel.
 //!
-//! The values are those of the zone's configuration: CPU cap in percent of one CPU, memory in bytes, and
+//! The values are those of the zone's configuration: CPU cap in percent of one CPU, memory in
+//! bytes, and
 //! `swap` as in Zones, which is **all** anonymous memory, in RAM and on disk, not disk swap alone.
 
 use rustix::io::Errno;
@@ -247,7 +248,8 @@ impl ZoneGroup {
         }
         if let (None, false, Some(member)) = (&limits.cpus, fresh, self.member(Controller::Cpuset))
         {
-            // A v1 cpuset cannot be empty, so it gets what its parent has; a v2 one can and inherits.
+            // A v1 cpuset cannot be empty, so it gets what its parent has; a v2 one can and
+            // inherits.
             let all = match member.version {
                 Version::V1 => member.parent.read("cpuset.cpus").unwrap_or_default(),
                 Version::V2 => "\n".into(),
@@ -260,7 +262,8 @@ impl ZoneGroup {
         missing
     }
 
-    /// v1 keeps `memsw >= limit` at all times, so the order of the two writes depends on the direction.
+    /// v1 keeps `memsw >= limit` at all times, so the order of the two writes depends on the
+    /// direction.
     fn apply_memory_v1(&self, limits: &Limits, fresh: bool, missing: &mut Vec<NotEnforced>) {
         const PHYSICAL: &str = "memory.limit_in_bytes";
         const SOFT: &str = "memory.soft_limit_in_bytes";

@@ -105,8 +105,8 @@ impl ZoneGroup {
 
     /// Waits until the group is empty; `false` when it is not after `patience`.
     ///
-    /// On v2 the kernel tells; on v1 there is nothing to wait on, so the list is read again and again,
-    /// from every millisecond to every 32.
+    /// On v2 the kernel tells; on v1 there is nothing to wait on, so the list is read again and
+    /// again, from every millisecond to every 32.
     pub fn wait_empty(&self, patience: Duration) -> Result<bool, CgroupError> {
         let end = Instant::now() + patience;
         if let Some(dir) = self.unified()
