@@ -112,7 +112,8 @@ impl DeviceRule {
 impl ZoneGroup {
     /// Refuses all devices but those of the rules; replaces earlier rules.
     ///
-    /// Returns why it does not hold, when it does not: no controller, or the kernel has no BPF for groups.
+    /// Returns why it does not hold, when it does not: no controller, or the kernel has no BPF for
+    /// groups.
     pub fn restrict_devices(&self, rules: &[DeviceRule]) -> Vec<NotEnforced> {
         let mut missing = Vec::new();
         let mut report = |why: String| {

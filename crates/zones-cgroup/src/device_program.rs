@@ -1,7 +1,8 @@
 //! Device rules as a BPF program for a v2 group.
 //!
-//! The kernel passes three words: `access << 16 | kind`, major, minor; the program answers 1 to allow.
-//! Source: kernel `cgroup-v2` guide, "Device controller"; `linux/bpf.h`, `struct bpf_cgroup_dev_ctx`.
+//! The kernel passes three words: `access << 16 | kind`, major, minor; the program answers 1 to
+//! allow. Source: kernel `cgroup-v2` guide, "Device controller"; `linux/bpf.h`, `struct
+//! bpf_cgroup_dev_ctx`.
 
 use crate::device::{DeviceKind, DeviceRule};
 
@@ -76,7 +77,8 @@ fn emit(code: &mut Vec<[u8; 8]>, rule: &DeviceRule) {
         .into_iter()
         .filter_map(|(register, number)| Some((register, number?)))
         .collect();
-    // Each test that fails jumps over the rest of this rule: so many tests, and then two instructions.
+    // Each test that fails jumps over the rest of this rule: so many tests, and then two
+    // instructions.
     let mut rest = i16::try_from(numbers.len()).expect("at most two numbers") + 2;
     code.push(instruction(IF_NOT_EQUAL, KIND, 0, rest + 3, kind));
     code.push(instruction(COPY, SCRATCH, ACCESS, 0, 0));

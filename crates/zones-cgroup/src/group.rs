@@ -1,5 +1,6 @@
 //! The group of one zone: the directory `PARENT/ZONE` in every hierarchy.
 
+use std::cell::Cell;
 use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -21,14 +22,14 @@ const DEPTH_MAX: u32 = 64;
 pub struct ZoneGroup {
     zone: ZoneName,
     pub(crate) members: Vec<Member>,
-    /// Made by us just now, so that everything has its default.
-    pub(crate) fresh: bool,
+    /// Made by us just now and no limit set yet, so that everything has its default.
+    pub(crate) fresh: Cell<bool>,
 }
 
 /// The zone's directory in one hierarchy.
 #[derive(Debug)]
 pub(crate) struct Member {
-    parent: Dir,
+    pub(crate) parent: Dir,
     pub(crate) dir: Dir,
     pub(crate) version: Version,
     pub(crate) controllers: Vec<Controller>,
@@ -54,8 +55,8 @@ pub(crate) fn parts(parent: &str) -> Result<Vec<&str>, CgroupError> {
 impl ZoneGroup {
     /// Makes `PARENT/ZONE` in every hierarchy, and `PARENT` where it is missing.
     ///
-    /// An empty group that a crashed run left is replaced. Errors: processes are in it, or the kernel
-    /// refuses; then the groups made so far are gone again.
+    /// An empty group that a crashed run left is replaced. Errors: processes are in it, or the
+    /// kernel refuses; then the groups made so far are gone again.
     pub fn create(
         hierarchies: &Hierarchies,
         parent: &str,
@@ -71,7 +72,7 @@ impl ZoneGroup {
         let mut group = Self {
             zone: zone.clone(),
             members: Vec::new(),
-            fresh: true,
+            fresh: Cell::new(true),
         };
         for hierarchy in &hierarchies.all {
             match make(hierarchy, &parts, zone) {
@@ -120,7 +121,7 @@ impl ZoneGroup {
         Ok(Self {
             zone: zone.clone(),
             members,
-            fresh: false,
+            fresh: Cell::new(false),
         })
     }
 
@@ -144,7 +145,8 @@ impl ZoneGroup {
 
     /// Moves a process into the group in every hierarchy.
     ///
-    /// On v1 the first move on a quiet host waits 7 to 12 ms for the kernel; those right after it do not.
+    /// On v1 the first move on a quiet host waits 7 to 12 ms for the kernel; those right after it
+    /// do not.
     pub fn join(&self, pid: Pid) -> Result<(), CgroupError> {
         self.members
             .iter()
@@ -160,8 +162,8 @@ impl ZoneGroup {
 
     /// Gives the tracking groups (v2, and `name=systemd` on v1) to the root of the zone.
     ///
-    /// The limits stay out of reach: only the directory and the files that the kernel's delegation rules
-    /// name change hands, and on v1 no controller does.
+    /// The limits stay out of reach: only the directory and the files that the kernel's delegation
+    /// rules name change hands, and on v1 no controller does.
     pub fn delegate(&self, uid: Uid, gid: Gid) -> Result<(), CgroupError> {
         const FILES: [&str; 4] = [
             "cgroup.procs",
@@ -187,9 +189,11 @@ impl ZoneGroup {
         Ok(())
     }
 
-    /// Removes the group and all groups below it, after waiting up to `patience` for the last process.
+    /// Removes the group and all groups below it, after waiting up to `patience` for the last
+    /// process.
     ///
-    /// Errors: processes are still in it, or the kernel refuses; the rest can be opened and removed again.
+    /// Errors: processes are still in it, or the kernel refuses; the rest can be opened and
+    /// removed again.
     pub fn remove(self, patience: Duration) -> Result<(), CgroupError> {
         let end = Instant::now() + patience;
         if !self.wait_empty(patience)? {
@@ -255,7 +259,8 @@ fn inherit(dir: &Dir, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
     Ok(())
 }
 
-/// On v2, hands the controllers down. One that cannot be is missed later by the limit that needs it.
+/// On v2, hands the controllers down. One that cannot be is missed later by the limit that needs
+/// it.
 fn prepare(dir: &Dir, hierarchy: &Hierarchy) {
     if hierarchy.version == Version::V1 {
         return;

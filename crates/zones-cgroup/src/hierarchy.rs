@@ -101,8 +101,8 @@ pub struct Hierarchies {
 impl Hierarchies {
     /// Finds the hierarchies in the text of `/proc/self/mountinfo` and opens their roots.
     ///
-    /// A hierarchy that is mounted twice counts once, at its first mount point; one with no controller of
-    /// ours is left alone. Errors: none mounted, or a root cannot be opened.
+    /// A hierarchy that is mounted twice counts once, at its first mount point; one with no
+    /// controller of ours is left alone. Errors: none mounted, or a root cannot be opened.
     pub fn probe(mountinfo: &str) -> Result<Self, CgroupError> {
         let mut seen = Vec::new();
         let mut all = Vec::new();

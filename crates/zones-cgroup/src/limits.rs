@@ -1,6 +1,7 @@
 //! Limits of a zone, and the files and values that say the same to the kernel.
 //!
-//! The values are those of the zone's configuration: CPU cap in percent of one CPU, memory in bytes, and
+//! The values are those of the zone's configuration: CPU cap in percent of one CPU, memory in
+//! bytes, and
 //! `swap` as in Zones, which is **all** anonymous memory, in RAM and on disk, not disk swap alone.
 
 use rustix::io::Errno;
@@ -213,6 +214,7 @@ impl ZoneGroup {
     /// Returns the limits that do not hold and why: a controller or file is missing, or the kernel
     /// refused the value (memory in use cannot be taken away below what is needed).
     pub fn apply(&self, limits: &Limits) -> Vec<NotEnforced> {
+        let fresh = self.fresh.replace(false);
         let mut missing = Vec::new();
         for (what, controller) in limits.wanted() {
             if self.member(controller).is_none() {
@@ -223,11 +225,11 @@ impl ZoneGroup {
         for member in &self.members {
             for controller in &member.controllers {
                 if (*controller, member.version) == (Controller::Memory, Version::V1) {
-                    self.apply_memory_v1(limits, &mut missing);
+                    self.apply_memory_v1(limits, fresh, &mut missing);
                     continue;
                 }
                 for setting in settings(member.version, *controller, limits) {
-                    if setting.reset && self.fresh {
+                    if setting.reset && fresh {
                         continue;
                     }
                     let file = setting.files.iter().find(|file| member.dir.has(file));
@@ -244,18 +246,32 @@ impl ZoneGroup {
                 }
             }
         }
+        if let (None, false, Some(member)) = (&limits.cpus, fresh, self.member(Controller::Cpuset))
+        {
+            // A v1 cpuset cannot be empty, so it gets what its parent has; a v2 one can and
+            // inherits.
+            let all = match member.version {
+                Version::V1 => member.parent.read("cpuset.cpus").unwrap_or_default(),
+                Version::V2 => "\n".into(),
+            };
+            if member.dir.has("cpuset.cpus") {
+                let written = member.dir.write("cpuset.cpus", &all);
+                note(&mut missing, "dedicated-cpu", "cpuset.cpus", written);
+            }
+        }
         missing
     }
 
-    /// v1 keeps `memsw >= limit` at all times, so the order of the two writes depends on the direction.
-    fn apply_memory_v1(&self, limits: &Limits, missing: &mut Vec<NotEnforced>) {
+    /// v1 keeps `memsw >= limit` at all times, so the order of the two writes depends on the
+    /// direction.
+    fn apply_memory_v1(&self, limits: &Limits, fresh: bool, missing: &mut Vec<NotEnforced>) {
         const PHYSICAL: &str = "memory.limit_in_bytes";
         const SOFT: &str = "memory.soft_limit_in_bytes";
         const TOTAL: &str = "memory.memsw.limit_in_bytes";
         let Some(member) = self.member(Controller::Memory) else {
             return;
         };
-        if self.fresh && limits.memory.is_none() && limits.swap.is_none() {
+        if fresh && limits.memory.is_none() && limits.swap.is_none() {
             return;
         }
         let text = |value: Option<u64>| value.map_or_else(|| "-1".into(), |v| v.to_string());
@@ -265,7 +281,7 @@ impl ZoneGroup {
             (Some(p), Some(s)) => Some(p.min(s)),
             (one, other) => one.or(other),
         };
-        if soft || !self.fresh {
+        if soft || (!fresh && member.dir.has(SOFT)) {
             let value = text(limits.memory.filter(|_| soft));
             note(
                 missing,

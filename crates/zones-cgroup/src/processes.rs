@@ -34,12 +34,15 @@ impl ZoneGroup {
 
     /// Ends every process with `SIGKILL`; does not wait for them, see [`ZoneGroup::wait_empty`].
     pub fn kill(&self) -> Result<(), CgroupError> {
-        if let Some(dir) = self.unified()
-            && dir.write("cgroup.kill", "1").is_ok()
-        {
-            // Those that are only in a v1 group are rare, and found one by one.
-            if self.procs()?.is_empty() {
-                return Ok(());
+        if let Some(dir) = self.unified() {
+            let mut unified = BTreeSet::new();
+            collect(dir, &mut unified)?;
+            if dir.write("cgroup.kill", "1").is_ok() {
+                // Those that are only in a v1 group are rare, and found one by one.
+                let strays = |pid: &Pid| !unified.contains(&pid.as_raw_nonzero().get());
+                if !self.procs()?.iter().any(strays) {
+                    return Ok(());
+                }
             }
         }
         // Stopped processes cannot fork away between the reading and the signal.
@@ -102,8 +105,8 @@ impl ZoneGroup {
 
     /// Waits until the group is empty; `false` when it is not after `patience`.
     ///
-    /// On v2 the kernel tells; on v1 there is nothing to wait on, so the list is read again and again,
-    /// from every millisecond to every 32.
+    /// On v2 the kernel tells; on v1 there is nothing to wait on, so the list is read again and
+    /// again, from every millisecond to every 32.
     pub fn wait_empty(&self, patience: Duration) -> Result<bool, CgroupError> {
         let end = Instant::now() + patience;
         if let Some(dir) = self.unified()

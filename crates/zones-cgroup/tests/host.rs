@@ -35,6 +35,13 @@ impl Host {
         })
     }
 
+    /// What a file of the group holds, where the controller is mounted in the usual place on v1.
+    fn v1_file(&self, controller: &str, file: &str) -> Option<String> {
+        let (parent, zone) = (&self.parent, Self::zone());
+        let path = format!("/sys/fs/cgroup/{controller}/{parent}/{zone}/{file}");
+        Some(std::fs::read_to_string(path).ok()?.trim().to_owned())
+    }
+
     fn zone() -> ZoneName {
         "cg-test".parse().unwrap()
     }
@@ -125,6 +132,12 @@ fn a_group_lives_and_ends() {
     }
     let first = group.apply(&Limits::default());
     assert_eq!(first, [], "limits can be lifted");
+    if let Some(quota) = host.v1_file("cpu", "cpu.cfs_quota_us") {
+        assert_eq!(quota, "-1");
+    }
+    if let Some(total) = host.v1_file("memory", "memory.memsw.limit_in_bytes") {
+        assert!(total.len() > 15, "{total} is as good as unlimited");
+    }
 
     group.freeze().unwrap();
     group.thaw().unwrap();

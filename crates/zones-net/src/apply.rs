@@ -32,7 +32,8 @@ enum Undo {
     },
 }
 
-/// Makes the interfaces of a zone: from the namespace of this thread into `netns`, loopback included.
+/// Makes the interfaces of a zone: from the namespace of this thread into `netns`, loopback
+/// included.
 ///
 /// Errors: the first step that the kernel refused; what was made before it is undone.
 pub fn apply(plan: &Plan, netns: BorrowedFd<'_>) -> Result<(), NetError> {
@@ -228,10 +229,10 @@ fn give_back(
 
 /// Gives back what outlives the namespace of the zone: moved links, and addresses answered for.
 ///
-/// Call it before the namespace dies where possible; without `netns` the kernel returns hardware to the
-/// first namespace of the host by itself, and this brings up what has arrived. Everything else dies with
-/// the namespace, and is not deleted here because that would take 30 ms for each veth. Does as much as it
-/// can; errors: the first refusal.
+/// Call it before the namespace dies where possible; without `netns` the kernel returns hardware
+/// to the first namespace of the host by itself, and this brings up what has arrived. Everything
+/// else dies with the namespace, and is not deleted here because that would take 30 ms for each
+/// veth. Does as much as it can; errors: the first refusal.
 pub fn release(plan: &Plan, netns: Option<BorrowedFd<'_>>) -> Result<(), NetError> {
     let mut host = Netlink::open()?;
     let mut zone = netns.map(Netlink::open_in).transpose()?;

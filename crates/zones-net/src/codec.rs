@@ -1,6 +1,7 @@
 //! Netlink messages as bytes: a header of 16, a fixed part, then attributes that may nest.
 //!
-//! All numbers are in the byte order of the host, all parts padded to four bytes. Source: netlink(7).
+//! All numbers are in the byte order of the host, all parts padded to four bytes. Source:
+//! netlink(7).
 
 pub(crate) const HEADER: usize = 16;
 

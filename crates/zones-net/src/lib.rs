@@ -1,9 +1,10 @@
 //! Links, addresses and routes of a zone by netlink.
 //!
 //! [`plan`] turns the interfaces of a zone and the links of the host into printable [`Step`]s;
-//! [`apply`] runs them and undoes what it did when one fails. [`Netlink`] below them is one socket in one
-//! network namespace, with the ten messages that zones need. The codec is our own: those messages are
-//! some 300 lines, and the usual crates are ten dependencies with a new major version each month.
+//! [`apply`] runs them and undoes what it did when one fails. [`Netlink`] below them is one socket
+//! in one network namespace, with the ten messages that zones need. The codec is our own: those
+//! messages are some 300 lines, and the usual crates are ten dependencies with a new major version
+//! each month.
 //!
 //! Source: rtnetlink(7), netlink(7), `linux/if_link.h`.
 //!

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 /// A name of 1 to 15 bytes without blanks, `/` and `:`, neither `.` nor `..`.
 ///
-/// Source: the kernel's `dev_valid_name`; `%` is refused here because the kernel reads it as a pattern.
+/// Source: the kernel's `dev_valid_name`; `%` is refused here because the kernel reads it as a
+/// pattern.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IfName(Box<str>);
 

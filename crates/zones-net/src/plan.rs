@@ -2,7 +2,7 @@
 //!
 //! | mode | `physical` / lower link | what the zone gets |
 //! |---|---|---|
-//! | exclusive | lower link is a bridge, or `physical` is one and none is given | veth, a port of the bridge |
+//! | exclusive | lower link, or else `physical`, is a bridge | veth, a port of the bridge |
 //! | exclusive | lower link is another link | macvlan on it, or its VLAN when a tag is given |
 //! | exclusive | `physical` is another link of the host | that link itself |
 //! | exclusive | neither exists | veth on the bridge [`DEFAULT_BRIDGE`], made when missing |

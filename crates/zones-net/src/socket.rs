@@ -45,8 +45,8 @@ impl Netlink {
 
     /// Opens a socket in another namespace; this thread is back in its own when the call returns.
     ///
-    /// Errors: the namespace cannot be entered, which needs `CAP_SYS_ADMIN` here and in the user namespace
-    /// that owns it.
+    /// Errors: the namespace cannot be entered, which needs `CAP_SYS_ADMIN` here and in the user
+    /// namespace that owns it.
     ///
     /// # Panics
     ///

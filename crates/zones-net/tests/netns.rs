@@ -1,7 +1,7 @@
 //! Interfaces between network namespaces that only these tests use. Needs root.
 //!
-//! Each test runs in a thread that has left the namespace of the host; all namespaces die with their
-//! descriptors, so nothing is left behind.
+//! Each test runs in a thread that has left the namespace of the host; all namespaces die with
+//! their descriptors, so nothing is left behind.
 #![allow(clippy::print_stderr, clippy::unwrap_used)]
 
 use std::fs::File;

@@ -121,7 +121,8 @@ impl Abi {
         16 + 8 * index + high_half_first
     }
 
-    /// Which argument of `clone` holds the flags: the first, on IBM Z the second (clone(2), "C library").
+    /// Which argument of `clone` holds the flags: the first, on IBM Z the second (clone(2), "C
+    /// library").
     pub(crate) const fn clone_flags_arg(self) -> u32 {
         if matches!(self, Self::S390x) { 1 } else { 0 }
     }

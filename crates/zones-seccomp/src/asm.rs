@@ -1,7 +1,7 @@
 //! A small assembler for the classic BPF that seccomp accepts.
 //!
-//! Conditional jumps reach 255 instructions only, forward; [`Assembler::finish`] fills in the offsets and
-//! refuses what does not fit. Source: kernel `networking/filter` guide; seccomp(2).
+//! Conditional jumps reach 255 instructions only, forward; [`Assembler::finish`] fills in the
+//! offsets and refuses what does not fit. Source: kernel `networking/filter` guide; seccomp(2).
 
 /// The longest program the kernel takes (`BPF_MAXINSNS`).
 pub const PROGRAM_MAX: usize = 4096;

@@ -1,4 +1,5 @@
-//! From rules to a program: one block for each interface, a search tree over the refused calls in it.
+//! From rules to a program: one block for each interface, a search tree over the refused calls in
+//! it.
 
 use crate::abi::{Abi, Machine};
 use crate::asm::{
@@ -10,8 +11,8 @@ use crate::rules::{Answer, Condition, RULES, Rule, Unless};
 const NR_OFFSET: u32 = 0;
 const ARCH_OFFSET: u32 = 4;
 
-/// Set in the numbers of the x32 interface, which x86_64 kernels may run under the same `arch`. They are
-/// refused for being above the newest known number.
+/// Set in the numbers of the x32 interface, which x86_64 kernels may run under the same `arch`.
+/// They are refused for being above the newest known number.
 const X32_BIT: u32 = 0x4000_0000;
 const _: () = assert!(NEWEST_KNOWN < X32_BIT);
 
@@ -61,8 +62,8 @@ impl FilterOptions {
 
 /// Writes the filter for a kernel of this machine.
 ///
-/// An interface that is not in the table gets `ENOSYS` for every call: it can do nothing, and killing
-/// would take a whole service down for one odd helper program.
+/// An interface that is not in the table gets `ENOSYS` for every call: it can do nothing, and
+/// killing would take a whole service down for one odd helper program.
 ///
 /// Errors: only when the rule table has grown beyond what BPF jumps can span.
 pub fn compile(machine: Machine, options: &FilterOptions) -> Result<Vec<SockFilter>, ProgramError> {

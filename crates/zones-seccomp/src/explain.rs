@@ -7,7 +7,8 @@ use crate::compile::FilterOptions;
 use crate::numbers::{NEWEST_KNOWN, number};
 use crate::rules::{Condition, RULES, Rule};
 
-/// What the filter does on this machine, a line for each refused call: name, answer, condition, reason.
+/// What the filter does on this machine, a line for each refused call: name, answer, condition,
+/// reason.
 #[must_use]
 pub fn explain(machine: Machine, options: &FilterOptions) -> String {
     let mut text = String::new();

@@ -1,7 +1,8 @@
-//! The system call filter of a zone: rules as data, written as BPF for every architecture a kernel runs.
+//! The system call filter of a zone: rules as data, written as BPF for every architecture a kernel
+//! runs.
 //!
-//! A zone is a system container in a user namespace of its own, so the filter is a second fence and not
-//! the wall: all is allowed but what [`RULES`] names. [`compile`] writes the program for a
+//! A zone is a system container in a user namespace of its own, so the filter is a second fence
+//! and not the wall: all is allowed but what [`RULES`] names. [`compile`] writes the program for a
 //! [`Machine`]; loading it is the business of `zones-sys`. Nothing here touches the kernel.
 
 mod abi;

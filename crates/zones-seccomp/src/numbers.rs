@@ -1,15 +1,15 @@
 //! System call numbers of the refused calls, for each interface.
 //!
-//! Source: the `syscall.tbl` files and `asm-generic/unistd.h` of the kernel. A new rule needs a row here,
-//! which a test checks.
+//! Source: the `syscall.tbl` files and `asm-generic/unistd.h` of the kernel. A new rule needs a
+//! row here, which a test checks.
 
 use crate::abi::Abi;
 
 /// The newest call these rules were written with: `file_setattr`, kernel 6.17.
 ///
-/// From 403 on a call has the same number everywhere. Later numbers answer "not implemented", so a call
-/// that nobody here has looked at is not open to zones just because the kernel was updated; programs
-/// take their older way, as they do on an older kernel.
+/// From 403 on a call has the same number everywhere. Later numbers answer "not implemented", so a
+/// call that nobody here has looked at is not open to zones just because the kernel was updated;
+/// programs take their older way, as they do on an older kernel.
 pub const NEWEST_KNOWN: u32 = 469;
 
 /// Absent on that interface.

@@ -1,10 +1,10 @@
 //! What a zone must not call, and why: the one table that programs and explanations are made of.
 //!
-//! Allowed on purpose, because a zone is a whole system: `mount` and its family, `ptrace`, `io_uring_setup`
-//! (an administrator turns it off with `kernel.io_uring_disabled`), `modify_ldt` (wine), `personality`
-//! (`setarch`, 32-bit builds), `adjtimex` and `clock_adjtime` (the mode is behind a pointer; the kernel
-//! asks for `CAP_SYS_TIME` on the host before it sets anything), and `reboot` (inside a pid namespace it
-//! only ends init with a signal that says which kind).
+//! Allowed on purpose, because a zone is a whole system: `mount` and its family, `ptrace`,
+//! `io_uring_setup` (an administrator turns it off with `kernel.io_uring_disabled`), `modify_ldt`
+//! (wine), `personality` (`setarch`, 32-bit builds), `adjtimex` and `clock_adjtime` (the mode is
+//! behind a pointer; the kernel asks for `CAP_SYS_TIME` on the host before it sets anything), and
+//! `reboot` (inside a pid namespace it only ends init with a signal that says which kind).
 
 const EPERM: u16 = 1;
 const ENOSYS: u16 = 38;

@@ -48,8 +48,8 @@ pub fn load_cgroup_device(program: &[[u8; 8]]) -> Result<OwnedFd, Errno> {
         kern_version: 0,
         prog_flags: 0,
     };
-    // SAFETY: `attr` and what it points to live over the call, its size is given, and the kernel only
-    // reads: no log buffer is passed.
+    // SAFETY: `attr` and what it points to live over the call, its size is given, and the kernel
+    // only reads: no log buffer is passed.
     let fd = unsafe { libc::syscall(libc::SYS_bpf, PROG_LOAD, &raw const attr, size_of::<Load>()) };
     let fd = answer(fd)?;
     let fd = i32::try_from(fd).map_err(|_| Errno::BADF)?;
@@ -57,7 +57,8 @@ pub fn load_cgroup_device(program: &[[u8; 8]]) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Makes the program decide on device access of the group and all below it; replaces an earlier one.
+/// Makes the program decide on device access of the group and all below it; replaces an earlier
+/// one.
 pub fn attach_cgroup_device(group: BorrowedFd<'_>, program: &OwnedFd) -> Result<(), Errno> {
     let attr = Attach {
         target_fd: group.as_raw_fd(),
