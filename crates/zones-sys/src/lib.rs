@@ -24,7 +24,7 @@ pub use exec::{CStrings, exec};
 pub use mount::{MountAttr, mount_setattr};
 pub use process::{
     CloneFlags, Fork, ProcessId, clone_process, close_all_except, exit_now, kill_everybody,
-    personality_32bit, pidfd_signal, set_fs_ids, trim_memory,
+    personality_32bit, pidfd_signal, set_fs_ids, trim_memory, unshare,
 };
 pub use procfs::{start_time, thread_count};
 pub use rootfd::RootFd;

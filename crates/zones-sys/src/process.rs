@@ -131,6 +131,17 @@ pub fn clone_process(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> Resul
     }
 }
 
+/// Leaves namespaces for new ones. Descriptors are never unshared here, which is what makes
+/// unshare(2) unsafe in general.
+///
+/// # Errors
+/// Whatever unshare(2) says.
+pub fn unshare(namespaces: rustix::thread::UnshareFlags) -> Result<(), Errno> {
+    let namespaces = namespaces.difference(rustix::thread::UnshareFlags::FILES);
+    // SAFETY: the table of descriptors stays shared, so no owner of one is surprised.
+    unsafe { rustix::thread::unshare_unsafe(namespaces) }
+}
+
 /// Ends this process at once, without handlers or flushing: the way out of a forked child.
 pub fn exit_now(status: i32) -> ! {
     // SAFETY: takes no pointers and does not return.
