@@ -111,9 +111,10 @@ fn pipes(layout: &Layout, zone: &ZoneName, options: &Options) -> u8 {
         Ok(input) => input,
         Err(error) => return fail("zlogin", format!("cannot open /dev/null: {error}")),
     };
-    let stdin = input
-        .as_ref()
-        .map_or_else(|| rustix::stdio::stdin().as_fd(), AsFd::as_fd);
+    let stdin = match &input {
+        Some(null) => null.as_fd(),
+        None => rustix::stdio::stdin(),
+    };
     let streams = [stdin, rustix::stdio::stdout(), rustix::stdio::stderr()];
     let Ok(signals) = SignalFd::new(&[SIGINT, SIGQUIT, SIGTERM, SIGHUP]) else {
         return fail("zlogin", "cannot watch signals");
@@ -127,7 +128,6 @@ fn pipes(layout: &Layout, zone: &ZoneName, options: &Options) -> u8 {
             );
         }
     };
-    drop(input);
     loop {
         let mut fds = [
             PollFd::new(&session, PollFlags::IN),

@@ -26,8 +26,8 @@ pub(crate) struct Target<'a> {
 
 /// The options before the subcommand.
 struct Words<'a> {
-    zone: Option<&'a str>,
-    uuid: Option<&'a str>,
+    zone: Option<&'a String>,
+    uuid: Option<&'a String>,
     rest: &'a [String],
 }
 
