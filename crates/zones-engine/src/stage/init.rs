@@ -139,8 +139,8 @@ fn boot(channel: &Channel, argv: &Argv, console: &OwnedFd) -> ! {
         let _ = send(channel, &FromInit::Failed(text), &[]);
         zones_sys::exit_now(1)
     };
-    if let Err(error) = take_terminal(console.as_fd()) {
-        failed(format!("make the console the terminal of init: {error}"));
+    if let Err(error) = take_streams(console.as_fd()) {
+        failed(format!("give init the console: {error}"));
     }
     let Some(program) = argv.candidates.iter().find(|path| is_program(path)) else {
         let _ = send(channel, &FromInit::Starting(String::new()), &[]);
@@ -169,6 +169,12 @@ fn is_program(path: &str) -> bool {
 /// Standard streams and controlling terminal.
 pub(super) fn take_terminal(terminal: BorrowedFd<'_>) -> Result<(), Errno> {
     rustix::process::ioctl_tiocsctty(terminal)?;
+    take_streams(terminal)
+}
+
+/// Standard streams alone: process 1 leaves the console to the login that it starts there, as the
+/// kernel's own does.
+fn take_streams(terminal: BorrowedFd<'_>) -> Result<(), Errno> {
     rustix::stdio::dup2_stdin(terminal)?;
     rustix::stdio::dup2_stdout(terminal)?;
     rustix::stdio::dup2_stderr(terminal)

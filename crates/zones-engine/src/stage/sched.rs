@@ -168,7 +168,10 @@ fn assemble(
     let mut flags = CloneFlags::PID.with(CloneFlags::UTS).with(CloneFlags::IPC);
     match plan.ip_type {
         // Made here, so it belongs to the host: root of the zone holds no rights over it.
-        IpType::Shared => zones_sys::unshare(UnshareFlags::NEWNET).map_err(at("make a network"))?,
+        IpType::Shared => {
+            zones_sys::unshare(UnshareFlags::NEWNET).map_err(at("make a network"))?;
+            grant_ports(plan)?;
+        }
         IpType::Exclusive => flags = flags.with(CloneFlags::NET),
     }
     if plan.range.is_some() {
@@ -189,6 +192,21 @@ fn assemble(
     send(daemon, &FromSched::Spawned(number), &[]).map_err(at("report to the daemon"))?;
     build(plan, daemon, pid, &pidfd)?;
     Ok((pid, pidfd))
+}
+
+/// What a zone may do in a network that it does not own: serve on ports below 1024, and send echo
+/// requests. Source: ip(7), `ip_unprivileged_port_start`; icmp(7), `ping_group_range`.
+fn grant_ports(plan: &BootPlan) -> Result<(), Failure> {
+    let base = plan.range.map_or(0, |range| range.base);
+    let settings = [
+        ("ip_unprivileged_port_start", "0".to_owned()),
+        ("ping_group_range", format!("{base} {}", base + (IdRange::COUNT - 1))),
+    ];
+    for (name, value) in settings {
+        let path = format!("/proc/sys/net/ipv4/{name}");
+        std::fs::write(&path, value).map_err(|error| format!("cannot write `{path}`: {error}"))?;
+    }
+    Ok(())
 }
 
 /// The few folders that mounts go onto, made on disk where a root lacks them.
