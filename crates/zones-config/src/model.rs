@@ -8,13 +8,13 @@ use zones_types::{BrandName, Bytes, ZoneName, ZonePath};
 
 mod access;
 
-pub use access::{DEFAULT_BRAND, parse_hostid};
+pub use access::{DEFAULT_BRAND, TEMPLATE_BLANK, TEMPLATE_DEFAULT, parse_hostid};
 
 /// One zone. Empty text and `None` mean "not set"; lists keep the order in which they were typed.
 ///
 /// Resource controls with a short name (`cpu-shares`, `capped-cpu`, `swap` ...) are stored as
 /// [`Rctl`], as Zones do; the accessors below read them back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct ZoneConfig {
     pub name: ZoneName,

@@ -16,6 +16,6 @@ pub use index::IndexEntry;
 pub use layout::Layout;
 pub use lock::Lock;
 pub use store::Store;
-pub use template::{TEMPLATE_BLANK, TEMPLATE_DEFAULT, builtin_names, builtin_template};
+pub use template::{builtin_names, builtin_template};
 pub use uuid::random_uuid;
 pub use xml::{XmlError, read_document, write_document};

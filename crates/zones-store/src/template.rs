@@ -1,11 +1,6 @@
 //! What a new configuration starts from.
 
-use zones_config::{DEFAULT_BRAND, ZoneConfig};
-
-/// The template of `create` without options.
-pub const TEMPLATE_DEFAULT: &str = "SYSdefault";
-/// The template of `create -b`.
-pub const TEMPLATE_BLANK: &str = "SYSblank";
+use zones_config::{DEFAULT_BRAND, TEMPLATE_BLANK, TEMPLATE_DEFAULT, ZoneConfig};
 
 /// Name, brand. Everything else is as in a blank configuration: IP type shared, no autoboot.
 const TEMPLATES: [(&str, &str); 8] = [

@@ -7,6 +7,12 @@ use super::{AttrType, Rctl, RctlAction, RctlValue, ZoneConfig};
 /// The brand of a zone whose document names none, and of the default template.
 pub const DEFAULT_BRAND: &str = "debian";
 
+/// The template of `create` without options.
+pub const TEMPLATE_DEFAULT: &str = "SYSdefault";
+
+/// The template of `create -b`.
+pub const TEMPLATE_BLANK: &str = "SYSblank";
+
 impl ZoneConfig {
     /// The limit of a resource control (`zone.cpu-cap` ...), if it is set.
     #[must_use]
