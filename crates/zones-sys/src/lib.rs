@@ -5,4 +5,4 @@
 
 mod rootfd;
 
-pub use rootfd::RootFd;
+pub use rootfd::{Dir, DirItem, RootFd, Stamp};
