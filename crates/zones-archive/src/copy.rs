@@ -133,7 +133,7 @@ impl Copy<'_> {
                 let size = file
                     .metadata()
                     .map(|m| m.len())
-                    .unwrap_or(stat.st_size.cast_unsigned());
+                    .unwrap_or_else(|_| stat.st_size.cast_unsigned());
                 self.layer.file(path, &meta, size, &mut file, &mut |_| ())?;
                 self.count(size);
             }

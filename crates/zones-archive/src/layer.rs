@@ -241,10 +241,18 @@ impl<'a> Layer<'a> {
     /// # Errors
     /// When a folder has the name, or the kernel refuses.
     pub fn symlink(&mut self, path: &Path, target: &Path, meta: &Meta) -> Result<(), LayError> {
-        self.within("make link", path, |dir, name| {
+        let made = self.within("make link", path, |dir, name| {
+            // Never away for a moment if it is right already: other threads may go through it.
+            if dir.readlink(name).is_ok_and(|t| t == target) {
+                return Ok(false);
+            }
             replace(dir, name, || dir.symlink(target, name))?;
-            finish(dir, name, meta)
+            finish(dir, name, meta)?;
+            Ok(true)
         })?;
+        if !made {
+            return Ok(());
+        }
         // A link may now stand where the remembered folder was reached through.
         self.near = None;
         Ok(())

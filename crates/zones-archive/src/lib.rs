@@ -20,4 +20,4 @@ pub use layer::{Folder, LayError, Layer, Meta, apply_folders, is_kept_xattr};
 pub use machine::{NotLinux, Userland, detect_arch, looks_like_linux};
 pub use pipe::ahead;
 pub use progress::{Phase, Progress, Silent};
-pub use unpack::{Devices, Options, Report, member_path, unpack, unpack_file};
+pub use unpack::{Devices, Options, Report, member_meta, member_path, unpack, unpack_file};

@@ -5,7 +5,7 @@ mod tests;
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -139,7 +139,7 @@ struct Counted<'a, R> {
 }
 
 impl<R: Read> Read for Counted<'_, R> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = self.from.read(out)?;
         self.progress.advance(Phase::Unpack, n as u64);
         Ok(n)
@@ -185,7 +185,7 @@ impl Job<'_> {
         }
     }
 
-    fn damaged(&self, source: std::io::Error) -> ArchiveError {
+    fn damaged(&self, source: io::Error) -> ArchiveError {
         let (archive, after) = (self.options.name.clone(), self.last.clone());
         ArchiveError::Damaged {
             archive,
@@ -287,7 +287,7 @@ impl Job<'_> {
             }
             Devices::Keep => {
                 let header = entry.header();
-                let number = |n: std::io::Result<Option<u32>>| n.ok().flatten().unwrap_or(0);
+                let number = |n: io::Result<Option<u32>>| n.ok().flatten().unwrap_or(0);
                 let device = rustix::fs::makedev(
                     number(header.device_major()),
                     number(header.device_minor()),
@@ -303,51 +303,68 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Numbers come from the header, or from pax records where the header has no room.
     fn meta<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<Meta, ArchiveError> {
-        let header = entry.header();
-        let id = |n: std::io::Result<u64>| n.map(|n| u32::try_from(n).unwrap_or(u32::MAX - 1));
-        let head = (|| {
-            Ok(Meta {
-                mode: header.mode()? & 0o7777,
-                uid: id(header.uid())?,
-                gid: id(header.gid())?,
-                mtime: header.mtime()?.cast_signed(),
-                xattrs: Vec::new(),
-            })
-        })();
-        let mut meta = head.map_err(|e| self.damaged(e))?;
-        let Some(records) = entry.pax_extensions().map_err(|e| self.damaged(e))? else {
-            return Ok(meta);
+        match member_meta(entry) {
+            Ok((meta, skipped)) => {
+                self.report.xattrs_skipped += skipped;
+                Ok(meta)
+            }
+            Err(e) if e.kind() == io::ErrorKind::Unsupported => Err(self.kind(&e.to_string())),
+            Err(e) => Err(self.damaged(e)),
+        }
+    }
+}
+
+/// Mode, owner, time and attributes of a member, and how many attributes were left out.
+///
+/// Numbers come from the header, or from pax records where the header has no room.
+///
+/// # Errors
+/// When the header is malformed; `Unsupported` for a sparse file in pax format.
+pub fn member_meta<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<(Meta, u64)> {
+    let header = entry.header();
+    let id = |n: io::Result<u64>| n.map(|n| u32::try_from(n).unwrap_or(u32::MAX - 1));
+    let mut meta = Meta {
+        mode: header.mode()? & 0o7777,
+        uid: id(header.uid())?,
+        gid: id(header.gid())?,
+        mtime: header.mtime()?.cast_signed(),
+        xattrs: Vec::new(),
+    };
+    let mut skipped = 0;
+    let Some(records) = entry.pax_extensions()? else {
+        return Ok((meta, 0));
+    };
+    for record in records {
+        let record = record?;
+        let (Ok(key), value) = (record.key(), record.value_bytes()) else {
+            continue;
         };
-        for record in records {
-            let record = record.map_err(|e| self.damaged(e))?;
-            let (Ok(key), value) = (record.key(), record.value_bytes()) else {
-                continue;
-            };
-            let text = std::str::from_utf8(value).unwrap_or_default();
-            match key {
-                "uid" => meta.uid = text.parse().unwrap_or(meta.uid),
-                "gid" => meta.gid = text.parse().unwrap_or(meta.gid),
-                "mtime" => {
-                    let whole = text.split('.').next().unwrap_or_default();
-                    meta.mtime = whole.parse().unwrap_or(meta.mtime);
-                }
-                "GNU.sparse.major" => return Err(self.kind("sparse file in pax format")),
-                _ => {
-                    let Some(name) = key.strip_prefix("SCHILY.xattr.") else {
-                        continue;
-                    };
-                    if is_kept_xattr(name) {
-                        meta.xattrs.push((name.into(), value.to_vec()));
-                    } else {
-                        self.report.xattrs_skipped += 1;
-                    }
+        let text = std::str::from_utf8(value).unwrap_or_default();
+        match key {
+            "uid" => meta.uid = text.parse().unwrap_or(meta.uid),
+            "gid" => meta.gid = text.parse().unwrap_or(meta.gid),
+            "mtime" => {
+                let whole = text.split('.').next().unwrap_or_default();
+                meta.mtime = whole.parse().unwrap_or(meta.mtime);
+            }
+            "GNU.sparse.major" => {
+                let kind = io::ErrorKind::Unsupported;
+                return Err(io::Error::new(kind, "sparse file in pax format"));
+            }
+            _ => {
+                let Some(name) = key.strip_prefix("SCHILY.xattr.") else {
+                    continue;
+                };
+                if is_kept_xattr(name) {
+                    meta.xattrs.push((name.into(), value.to_vec()));
+                } else {
+                    skipped += 1;
                 }
             }
         }
-        Ok(meta)
     }
+    Ok((meta, skipped))
 }
 
 /// The place of a member below the root: a leading `/` or `./` is dropped, `..` gives nothing.
