@@ -31,7 +31,8 @@ pub(crate) const LATE: &str = "/var/cache/apt/archives";
 /// which is also what they see when a package is installed again.
 const PREINST: &str = "for p do\n\
     DPKG_MAINTSCRIPT_PACKAGE=${p%%:*} DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 \
-    DPKG_MAINTSCRIPT_NAME=preinst \"/var/lib/dpkg/info/$p.preinst\" install || \
+    DPKG_MAINTSCRIPT_NAME=preinst DEBCONF_PACKAGE=${p%%:*} \
+    \"/var/lib/dpkg/info/$p.preinst\" install || \
     { echo \"preinst of $p failed\" >&2; exit 1; }\n\
     done";
 
@@ -90,7 +91,7 @@ pub(crate) fn steps(arch: &str, all: &[Laid], late: &[String]) -> Vec<ConfigureS
 }
 
 /// Files that only the installation needed, or that would make all zones alike.
-const LEFTOVERS: [&str; 9] = [
+const LEFTOVERS: [&str; 12] = [
     POLICY,
     "/var/lib/dpkg/status-old",
     "/var/lib/dpkg/diversions-old",
@@ -98,7 +99,10 @@ const LEFTOVERS: [&str; 9] = [
     "/var/lib/dpkg/available-old",
     "/var/cache/debconf/config.dat-old",
     "/var/cache/debconf/templates.dat-old",
+    "/var/cache/ldconfig/aux-cache",
+    "/var/log/alternatives.log",
     "/var/log/bootstrap.log",
+    "/var/log/dpkg.log",
     "/var/lib/systemd/random-seed",
 ];
 

@@ -1,8 +1,5 @@
 //! The package database, as dpkg keeps it. Source: dpkg's admin directory, deb-triggers(5).
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
@@ -163,6 +160,18 @@ pub(crate) fn write_common(root: &RootFd, plan: &Plan, all: &[Laid]) -> Result<(
     ] {
         write(root, &format!("/var/lib/dpkg/{empty}"), b"", 0o644)?;
     }
+    let auto = plan.packages.iter().filter(|p| p.automatic);
+    let auto: String = auto
+        .map(|p| {
+            // Packages for all architectures count as native here.
+            let arch = if p.arch == "all" { &plan.arch } else { &p.arch };
+            format!(
+                "Package: {}\nArchitecture: {arch}\nAuto-Installed: 1\n\n",
+                p.name
+            )
+        })
+        .collect();
+    write(root, "/var/lib/apt/extended_states", auto.as_bytes(), 0o644)?;
     for (name, lines) in triggers(all) {
         if name != "." && name != ".." {
             write(

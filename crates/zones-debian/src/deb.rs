@@ -1,9 +1,6 @@
 //! A package file. Source: deb(5), ar(5).
 
 mod control;
-#[cfg(test)]
-mod tests;
-
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
 
 use zones_archive::{Compression, decoder};

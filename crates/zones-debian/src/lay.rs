@@ -1,8 +1,5 @@
 //! One package laid down in the root.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{Read, Seek};

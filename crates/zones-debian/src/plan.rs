@@ -11,7 +11,7 @@ use crate::error::DebianError;
 use crate::fetch::{Fetcher, Network};
 use crate::index::{Index, Offer};
 use crate::release::{Release, Want, is_sha256};
-use crate::resolve::{Variant, resolve};
+use crate::resolve::{Variant, is_base, resolve};
 use crate::sources::{HostSources, Source};
 use indices::Indices;
 
@@ -73,6 +73,8 @@ pub struct PlannedPackage {
     pub arch: String,
     /// Where it is fetched.
     pub uri: String,
+    /// Only there because another package needs it, as apt remembers it.
+    pub automatic: bool,
     /// Bytes to unpack at most, from its declared size.
     pub(crate) limit: u64,
     /// Names of packages whose files it may take over.
@@ -142,10 +144,13 @@ pub fn plan(request: &Request, progress: &dyn Progress) -> Result<Plan, DebianEr
         index.add(text, *source, &request.arch);
     }
     let chosen = resolve(&index, request.variant, &request.include)?;
-    let packages = chosen
-        .values()
-        .map(|offer| planned(offer, &sources))
-        .collect::<Result<Vec<_>, _>>()?;
+    let asked = |o: &Offer<'_>| {
+        is_base(o, request.variant)
+            || o.name == "apt"
+            || request.include.iter().any(|name| name == o.name)
+    };
+    let packages = chosen.values().map(|o| planned(o, asked(o), &sources));
+    let packages = packages.collect::<Result<Vec<_>, _>>()?;
     progress.end(Phase::Resolve);
     let kib = |o: &Offer<'_>| o.field("Installed-Size").parse::<u64>().unwrap_or(0);
     Ok(Plan {
@@ -166,6 +171,7 @@ pub fn plan(request: &Request, progress: &dyn Progress) -> Result<Plan, DebianEr
 
 fn planned(
     offer: &Offer<'_>,
+    asked: bool,
     sources: &[(Source, Release)],
 ) -> Result<PlannedPackage, DebianError> {
     let source = &sources[offer.source].0;
@@ -194,6 +200,7 @@ fn planned(
         name: offer.name.to_owned(),
         version: version.to_owned(),
         arch: offer.field("Architecture").to_owned(),
+        automatic: !asked,
         uri: format!("{}/{}", source.uri, file.trim_start_matches("./")),
         // Declared sizes are rounded and made on other file systems; bombs are far beyond.
         limit: kib

@@ -89,7 +89,8 @@ pub(crate) fn resolve<'t>(
     Ok(work.chosen)
 }
 
-fn is_base(offer: &Offer<'_>, variant: Variant) -> bool {
+/// Whether a package belongs to a variant by itself.
+pub(crate) fn is_base(offer: &Offer<'_>, variant: Variant) -> bool {
     offer.essential
         || offer.priority == "required"
         || (variant == Variant::Standard && matches!(offer.priority, "important" | "standard"))
@@ -208,10 +209,14 @@ impl<'t> Work<'_, 't> {
 
     /// Whether a candidate and a chosen package exclude each other.
     fn clashes(&self, offer: &Offer<'t>) -> bool {
+        self.clash(offer).is_some()
+    }
+
+    /// The chosen package that a candidate cannot stand beside.
+    fn clash(&self, offer: &Offer<'t>) -> Option<&'t str> {
         let new = Ties::of(offer);
-        self.ties
-            .iter()
-            .any(|t| new.excludes(t).is_some() || t.excludes(&new).is_some())
+        let hit = |t: &&Ties<'t>| new.excludes(t).is_some() || t.excludes(&new).is_some();
+        self.ties.iter().find(hit).map(|t| t.name)
     }
 
     fn unsatisfiable(&self, package: &str, group: &str) -> ResolveError {
@@ -219,7 +224,11 @@ impl<'t> Work<'_, 't> {
         for target in alternatives(group) {
             match self.index.get(target.name) {
                 Some(offer) if target.accepts(offer.version) => {
-                    why.push(format!("`{}` conflicts with a chosen package", target.name));
+                    let other = self.clash(offer).unwrap_or("another chosen package");
+                    why.push(format!(
+                        "`{}` and `{other}` exclude each other",
+                        target.name
+                    ));
                 }
                 Some(offer) => {
                     why.push(format!("`{}` has version {}", target.name, offer.version));

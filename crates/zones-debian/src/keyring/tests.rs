@@ -1,1 +1,1 @@
-//! Tests.
+//! Keys that expired, were revoked or must not sign.

@@ -78,7 +78,7 @@ fn errors_name_both_sides() {
         ),
         (
             vec!["a 1 ; Depends: b, c", "b 1 ; Conflicts: c", "c 1"],
-            "package `a` needs `c`, but `c` conflicts with a chosen package",
+            "package `a` needs `c`, but `c` and `b` exclude each other",
         ),
         (
             vec!["aa 1"],
@@ -92,8 +92,15 @@ fn errors_name_both_sides() {
     let said = chosen(&BASE, Variant::Minbase, &["old"]).expect_err("conflict");
     assert_eq!(
         said,
-        "package `libc` conflicts with `old` (`old (<< 2)`); leave one of them out"
+        "package `mawk` needs `libc (>= 2)`, but `libc` and `old` exclude each other"
     );
+    let said = chosen(
+        &["a 1 ; Conflicts: b", "b 1"],
+        Variant::Minbase,
+        &["a", "b"],
+    );
+    let want = "package `a` conflicts with `b` (`b`); leave one of them out";
+    assert_eq!(said, Err(want.to_owned()));
 }
 
 #[test]
