@@ -8,6 +8,7 @@ use zones_sys::RootFd;
 use crate::database::info_name;
 use crate::error::DebianError;
 use crate::lay::Laid;
+use crate::shortcuts::remove_shortcuts;
 use crate::skeleton::{POLICY, write};
 
 /// One command to run inside the zone's namespaces, with `/proc`, `/dev` and an empty
@@ -22,6 +23,11 @@ pub struct ConfigureStep {
     pub env: Vec<(String, String)>,
     /// What it reads; nothing means `/dev/null`.
     pub stdin: Option<Vec<u8>>,
+    /// The caller should let fsync(2), fdatasync(2), sync(2), syncfs(2) and sync_file_range(2)
+    /// of this command do nothing and succeed (a seccomp filter that answers errno 0): a root
+    /// that is not whole yet is never kept, and [`finish`] writes all to disk once. It saves a
+    /// third of the time on a disk; without it all still works.
+    pub skip_sync: bool,
 }
 
 /// Folder in the root for packages that dpkg itself must unpack.
@@ -36,12 +42,13 @@ const PREINST: &str = "for p do\n\
     { echo \"preinst of $p failed\" >&2; exit 1; }\n\
     done";
 
+/// The usual search path behind [`SHORTCUTS`](crate::shortcuts::SHORTCUTS).
+const PATH: &str = "/var/lib/zones-install:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:\
+                    /sbin:/bin";
+
 fn environment(arch: &str) -> Vec<(String, String)> {
     [
-        (
-            "PATH",
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        ),
+        ("PATH", PATH),
         ("HOME", "/root"),
         ("LC_ALL", "C.UTF-8"),
         ("DEBIAN_FRONTEND", "noninteractive"),
@@ -61,6 +68,7 @@ pub(crate) fn steps(arch: &str, all: &[Laid], late: &[String]) -> Vec<ConfigureS
         argv,
         env: environment(arch),
         stdin: None,
+        skip_sync: true,
     };
     let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
     let has_script = |l: &&Laid| !l.late && l.control.file("preinst").is_some();
@@ -124,6 +132,7 @@ pub fn finish(root: &RootFd) -> Result<(), DebianError> {
             }
         }
     }
+    remove_shortcuts(root)?;
     let archives = Path::new(LATE);
     if let Ok(items) = root.read_dir(archives) {
         for item in items

@@ -18,6 +18,7 @@ use crate::error::DebianError;
 use crate::fetch::Fetcher;
 use crate::lay::{Laid, lay};
 use crate::plan::{Plan, PlannedPackage};
+use crate::shortcuts::lay_shortcuts;
 use crate::skeleton::{lay_ground, lay_settings};
 use conflicts::settle;
 
@@ -52,6 +53,7 @@ pub fn install(
     apply(plan, root, folders)?;
     write_common(root, plan, &laid)?;
     lay_settings(plan, root)?;
+    lay_shortcuts(root)?;
     let late = job.place_late(&laid)?;
     progress.end(Phase::Database);
     Ok(steps(&plan.arch, &laid, &late))

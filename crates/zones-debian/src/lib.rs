@@ -20,6 +20,7 @@ mod lay;
 mod plan;
 mod release;
 mod resolve;
+mod shortcuts;
 mod skeleton;
 mod sources;
 mod version;
