@@ -27,7 +27,7 @@ pub use process::{
     personality_32bit, pidfd_signal, set_fs_ids, trim_memory, unshare,
 };
 pub use procfs::{start_time, thread_count};
-pub use rootfd::RootFd;
+pub use rootfd::{Dir, DirItem, RootFd, Stamp};
 pub use seccomp::load_seccomp;
 pub use signal::{SignalFd, block_signals, ignore_signals, reset_signals};
 pub use title::set_title;

@@ -1,0 +1,109 @@
+//! Fetched files by their hash, kept between installs and verified on each use.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+
+use crate::error::DebianError;
+use crate::hash::Hasher;
+use crate::release::Want;
+
+/// A folder with `sha256/HASH` for whole files and `partial/HASH` for those under way.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    root: PathBuf,
+}
+
+impl Cache {
+    /// Opens the cache; makes its folders, for their owner alone.
+    pub(crate) fn open(root: &Path) -> Result<Self, DebianError> {
+        for name in ["sha256", "partial"] {
+            let path = root.join(name);
+            let made = fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&path);
+            made.map_err(|source| DebianError::Cache { path, source })?;
+        }
+        Ok(Self {
+            root: root.to_owned(),
+        })
+    }
+
+    /// Where a whole file is.
+    pub(crate) fn path(&self, want: &Want) -> PathBuf {
+        self.root.join("sha256").join(&want.sha256)
+    }
+
+    /// A file of the cache, verified, at its start; nothing if it is missing. One that is
+    /// damaged is removed, so that it is fetched again.
+    pub(crate) fn get(&self, want: &Want) -> Result<Option<File>, DebianError> {
+        let path = self.path(want);
+        let found = verified(&path, want);
+        let found = found.map_err(|source| DebianError::Cache {
+            path: path.clone(),
+            source,
+        })?;
+        if found.is_none() && path.exists() {
+            fs::remove_file(&path).map_err(|source| DebianError::Cache { path, source })?;
+        }
+        Ok(found)
+    }
+
+    /// Whether a file of the right size is there; [`Cache::get`] verifies it.
+    pub(crate) fn has(&self, want: &Want) -> bool {
+        fs::metadata(self.path(want)).is_ok_and(|m| m.len() == want.size)
+    }
+
+    /// The file under way, locked against other processes that fetch the same.
+    pub(crate) fn partial(&self, want: &Want) -> io::Result<(PathBuf, File)> {
+        let path = self.root.join("partial").join(&want.sha256);
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600);
+        let file = options.open(&path)?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+        Ok((path, file))
+    }
+
+    /// Makes a file under way a whole one. Another process may have been first.
+    pub(crate) fn keep(&self, partial: &Path, want: &Want) -> io::Result<()> {
+        match fs::rename(partial, self.path(want)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && self.has(want) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Keeps bytes whose hash was checked.
+    pub(crate) fn put(&self, want: &Want, bytes: &[u8]) -> io::Result<()> {
+        let (path, file) = self.partial(want)?;
+        file.set_len(0)?;
+        io::Write::write_all(&mut &file, bytes)?;
+        self.keep(&path, want)
+    }
+}
+
+/// Opens a file if it has the wanted size and hash.
+pub(crate) fn verified(path: &Path, want: &Want) -> io::Result<Option<File>> {
+    let mut file = match File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    if file.metadata()?.len() != want.size {
+        return Ok(None);
+    }
+    let mut hasher = Hasher::default();
+    hasher.update_all(&file)?;
+    if hasher.finish() != want.sha256 {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok(Some(file))
+}

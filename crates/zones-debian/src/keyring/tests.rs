@@ -1,0 +1,1 @@
+//! Keys that expired, were revoked or must not sign.
