@@ -1,1 +1,3 @@
 //! Brands: manifests, hooks and installers.
+
+pub mod sysconfig;
