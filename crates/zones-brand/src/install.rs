@@ -57,7 +57,10 @@ pub enum InstallError {
     /// A folder that cannot be opened.
     #[error("cannot open `{}`", path.display())]
     #[allow(missing_docs)]
-    Open { path: PathBuf, source: rustix::io::Errno },
+    Open {
+        path: PathBuf,
+        source: rustix::io::Errno,
+    },
 }
 
 /// What the host brings to an installation.
@@ -96,23 +99,37 @@ pub fn lay_down(
 pub fn finish(installer: Installer, root: &RootFd) -> Result<(), InstallError> {
     match installer {
         Installer::Debian | Installer::Native => Ok(zones_debian::finish(root)?),
-        Installer::Lx => {
-            rustix::fs::syncfs(root.open_beneath(
+        Installer::Lx => rustix::fs::syncfs(
+            root.open_beneath(
                 Path::new("/"),
                 rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY,
                 rustix::fs::Mode::empty(),
-            ).map_err(|source| InstallError::Open { path: PathBuf::from("/"), source })?)
-            .map_err(|source| InstallError::Open { path: PathBuf::from("/"), source })
-        }
+            )
+            .map_err(|source| InstallError::Open {
+                path: PathBuf::from("/"),
+                source,
+            })?,
+        )
+        .map_err(|source| InstallError::Open {
+            path: PathBuf::from("/"),
+            source,
+        }),
     }
 }
 
 fn request(choices: &Choices, host: &Host) -> Result<Request, InstallError> {
-    let arch = choices.arch.clone().unwrap_or_else(|| native_arch().to_owned());
+    let arch = choices
+        .arch
+        .clone()
+        .unwrap_or_else(|| native_arch().to_owned());
     let sources = HostSources::read(&host.root)?;
     let mut request = Request::new(sources, &arch, host.cache.join("debian"), host.now);
     request.include.clone_from(&choices.include);
-    request.variant = if choices.standard { Variant::Standard } else { Variant::Minbase };
+    request.variant = if choices.standard {
+        Variant::Standard
+    } else {
+        Variant::Minbase
+    };
     Ok(request)
 }
 
@@ -122,7 +139,10 @@ fn from_mirror(
     root: &RootFd,
     progress: &dyn Progress,
 ) -> Result<Laid, InstallError> {
-    refuse(choices.directory.is_some(), "brand debian installs from a mirror (-a URI), not from a directory")?;
+    refuse(
+        choices.directory.is_some(),
+        "brand debian installs from a mirror (-a URI), not from a directory",
+    )?;
     let mut request = request(choices, host)?;
     request.mirror.clone_from(&choices.archive);
     request.suite.clone_from(&choices.suite);
@@ -138,49 +158,110 @@ fn from_host(
     progress: &dyn Progress,
 ) -> Result<Laid, InstallError> {
     let chosen = choices.archive.is_some() || choices.suite.is_some() || choices.arch.is_some();
-    refuse(chosen || choices.keyring.is_some(), "brand native takes mirror, suite and architecture from the host; use brand debian to choose")?;
-    refuse(choices.directory.is_some(), "brand native installs packages, not a directory")?;
+    refuse(
+        chosen || choices.keyring.is_some(),
+        "brand native takes mirror, suite and architecture from the host; use brand debian to choose",
+    )?;
+    refuse(
+        choices.directory.is_some(),
+        "brand native installs packages, not a directory",
+    )?;
     let mut request = request(choices, host)?;
     request.archives = vec![host.root.join("var/cache/apt/archives")];
     packages(&request, root, progress)
 }
 
-fn packages(request: &Request, root: &RootFd, progress: &dyn Progress) -> Result<Laid, InstallError> {
+fn packages(
+    request: &Request,
+    root: &RootFd,
+    progress: &dyn Progress,
+) -> Result<Laid, InstallError> {
     let plan = zones_debian::plan(request, progress)?;
     let mut notes = Vec::new();
     for source in &plan.sources {
-        notes.push(format!("{} {} {}", source.uri, source.suite, source.components.join(" ")));
+        notes.push(format!(
+            "{} {} {}",
+            source.uri,
+            source.suite,
+            source.components.join(" ")
+        ));
     }
     let steps = zones_debian::install(&plan, root, progress)?;
-    Ok(Laid { steps, notes, packages: plan.packages.len() })
+    Ok(Laid {
+        steps,
+        notes,
+        packages: plan.packages.len(),
+    })
 }
 
-fn from_archive(choices: &Choices, root: &RootFd, progress: &dyn Progress) -> Result<Laid, InstallError> {
-    let packaged = choices.suite.is_some() || choices.arch.is_some() || choices.standard || !choices.include.is_empty();
-    refuse(packaged || choices.keyring.is_some(), "brand lx takes -a ARCHIVE or -d DIRECTORY only")?;
+fn from_archive(
+    choices: &Choices,
+    root: &RootFd,
+    progress: &dyn Progress,
+) -> Result<Laid, InstallError> {
+    let packaged = choices.suite.is_some()
+        || choices.arch.is_some()
+        || choices.standard
+        || !choices.include.is_empty();
+    refuse(
+        packaged || choices.keyring.is_some(),
+        "brand lx takes -a ARCHIVE or -d DIRECTORY only",
+    )?;
     let (name, mut notes) = match (&choices.archive, &choices.directory) {
-        (Some(_), Some(_)) => return Err(InstallError::Choice("cannot specify both -a and -d options".to_owned())),
-        (None, None) => return Err(InstallError::Choice("you must specify an installation source using '-a' or '-d'.".to_owned())),
+        (Some(_), Some(_)) => {
+            return Err(InstallError::Choice(
+                "cannot specify both -a and -d options".to_owned(),
+            ));
+        }
+        (None, None) => {
+            return Err(InstallError::Choice(
+                "you must specify an installation source using '-a' or '-d'.".to_owned(),
+            ));
+        }
         (Some(archive), None) => (archive.clone(), unpack(Path::new(archive), root, progress)?),
         (None, Some(folder)) => (folder.display().to_string(), copy(folder, root, progress)?),
     };
-    let userland = zones_archive::looks_like_linux(root).map_err(|error| InstallError::NotLinux(name, error))?;
-    notes.push(format!("userland: {}, {}-bit", userland.machine, userland.bits));
-    Ok(Laid { notes, ..Laid::default() })
+    let userland = zones_archive::looks_like_linux(root)
+        .map_err(|error| InstallError::NotLinux(name, error))?;
+    notes.push(format!(
+        "userland: {}, {}-bit",
+        userland.machine, userland.bits
+    ));
+    Ok(Laid {
+        notes,
+        ..Laid::default()
+    })
 }
 
-fn unpack(archive: &Path, root: &RootFd, progress: &dyn Progress) -> Result<Vec<String>, InstallError> {
+fn unpack(
+    archive: &Path,
+    root: &RootFd,
+    progress: &dyn Progress,
+) -> Result<Vec<String>, InstallError> {
     let options = Options::new(archive.display().to_string());
     let report = zones_archive::unpack_file(archive, root, &options, progress)?;
-    let mut notes = vec![format!("{} members, {} bytes", report.members, report.bytes)];
+    let mut notes = vec![format!(
+        "{} members, {} bytes",
+        report.members, report.bytes
+    )];
     if report.devices_skipped > 0 {
-        notes.push(format!("{} device nodes left out: the zone has its own /dev", report.devices_skipped));
+        notes.push(format!(
+            "{} device nodes left out: the zone has its own /dev",
+            report.devices_skipped
+        ));
     }
     Ok(notes)
 }
 
-fn copy(folder: &Path, root: &RootFd, progress: &dyn Progress) -> Result<Vec<String>, InstallError> {
-    let from = RootFd::open(folder).map_err(|source| InstallError::Open { path: folder.to_owned(), source })?;
+fn copy(
+    folder: &Path,
+    root: &RootFd,
+    progress: &dyn Progress,
+) -> Result<Vec<String>, InstallError> {
+    let from = RootFd::open(folder).map_err(|source| InstallError::Open {
+        path: folder.to_owned(),
+        source,
+    })?;
     progress.begin(Phase::Copy, 0);
     let report = zones_archive::copy_tree(&from, root, Devices::Skip, progress)?;
     progress.end(Phase::Copy);
@@ -188,7 +269,11 @@ fn copy(folder: &Path, root: &RootFd, progress: &dyn Progress) -> Result<Vec<Str
 }
 
 fn refuse(wrong: bool, text: &str) -> Result<(), InstallError> {
-    if wrong { Err(InstallError::Choice(text.to_owned())) } else { Ok(()) }
+    if wrong {
+        Err(InstallError::Choice(text.to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
 /// The host's architecture in Debian's words. Source: dpkg-architecture(1), cputable.

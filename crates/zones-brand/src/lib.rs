@@ -5,6 +5,8 @@
 
 mod install;
 mod manifest;
+mod sysconfig;
 
 pub use install::{Choices, Host, InstallError, Laid, finish, lay_down, native_arch};
 pub use manifest::{Brand, BrandError, Installer, brand_names};
+pub use sysconfig::{SysConfig, SysConfigError};

@@ -83,7 +83,11 @@ impl Progress for Screen {
             return;
         }
         let (label, bytes) = words(phase);
-        let bar = if total == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(total) };
+        let bar = if total == 0 {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::new(total)
+        };
         let template = match (bytes, total) {
             (true, 0) => "{prefix:>12}: {spinner} {bytes}",
             (true, _) => "{prefix:>12}: [{bar:30}] {bytes}/{total_bytes}",
@@ -128,7 +132,11 @@ impl Progress for Screen {
     }
 
     fn cancelled(&self) -> bool {
-        if self.signals.as_ref().is_some_and(|signals| signals.next().is_some()) {
+        if self
+            .signals
+            .as_ref()
+            .is_some_and(|signals| signals.next().is_some())
+        {
             self.cancelled.store(true, Ordering::Relaxed);
         }
         self.cancelled.load(Ordering::Relaxed)

@@ -15,13 +15,23 @@ pub(super) struct Wanted {
 }
 
 /// Every option takes a value.
-const OPTIONS: [&str; 8] =
-    ["-a", "-d", "-c", "--suite", "--arch", "--include", "--variant", "--keyring"];
+const OPTIONS: [&str; 8] = [
+    "-a",
+    "-d",
+    "-c",
+    "--suite",
+    "--arch",
+    "--include",
+    "--variant",
+    "--keyring",
+];
 
 pub(super) fn parse(args: &[String]) -> Result<Wanted, u8> {
     try_parse(args).map_err(|text| {
         eprintln!("zoneadm: install: {text}");
-        eprintln!("usage:\tzoneadm -z zone install [brand-specific args]; see `zoneadm help install`");
+        eprintln!(
+            "usage:\tzoneadm -z zone install [brand-specific args]; see `zoneadm help install`"
+        );
         USAGE
     })
 }
@@ -38,7 +48,9 @@ fn try_parse(args: &[String]) -> Result<Wanted, String> {
             return Err(format!("unknown option `{word}`"));
         }
         let value = inline.or_else(|| words.next().cloned());
-        let value = value.filter(|value| !value.is_empty()).ok_or_else(|| format!("{name} needs a value"))?;
+        let value = value
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| format!("{name} needs a value"))?;
         set(&mut wanted, name, value)?;
     }
     Ok(wanted)
@@ -54,12 +66,21 @@ fn set(wanted: &mut Wanted, name: &str, value: String) -> Result<(), String> {
         "--suite" => choices.suite = Some(value),
         "--arch" => choices.arch = Some(value),
         "--keyring" => choices.keyring = Some(PathBuf::from(value)),
-        "--include" => choices.include.extend(value.split(',').filter(|name| !name.is_empty()).map(str::to_owned)),
+        "--include" => choices.include.extend(
+            value
+                .split(',')
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned),
+        ),
         _ => {
             choices.standard = match value.as_str() {
                 "minbase" => false,
                 "standard" => true,
-                _ => return Err(format!("--variant is `minbase` or `standard`, not `{value}`")),
+                _ => {
+                    return Err(format!(
+                        "--variant is `minbase` or `standard`, not `{value}`"
+                    ));
+                }
             }
         }
     }
@@ -86,6 +107,9 @@ mod tests {
     fn wrong_ones_are_named() {
         assert_eq!(parse("--bogus x").unwrap_err(), "unknown option `--bogus`");
         assert_eq!(parse("--suite").unwrap_err(), "--suite needs a value");
-        assert_eq!(parse("--variant huge").unwrap_err(), "--variant is `minbase` or `standard`, not `huge`");
+        assert_eq!(
+            parse("--variant huge").unwrap_err(),
+            "--variant is `minbase` or `standard`, not `huge`"
+        );
     }
 }
