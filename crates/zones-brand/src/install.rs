@@ -45,6 +45,9 @@ pub enum InstallError {
     /// The choices do not go together.
     #[error("{0}")]
     Choice(String),
+    /// The host's apt sources.
+    #[error("cannot read the apt sources of this host")]
+    Sources(#[source] std::io::Error),
     /// From packages.
     #[error(transparent)]
     Debian(#[from] zones_debian::DebianError),
@@ -122,7 +125,7 @@ fn request(choices: &Choices, host: &Host) -> Result<Request, InstallError> {
         .arch
         .clone()
         .unwrap_or_else(|| native_arch().to_owned());
-    let sources = HostSources::read(&host.root)?;
+    let sources = HostSources::read(&host.root).map_err(InstallError::Sources)?;
     let mut request = Request::new(sources, &arch, host.cache.join("debian"), host.now);
     request.include.clone_from(&choices.include);
     request.variant = if choices.standard {
