@@ -1,5 +1,6 @@
 //! Whole sessions: `tests/sessions/NAME.zcfg` goes in, `NAME.out` must come out (`! ` marks
 //! standard error). The first line says how: `# MODE ZONE`. `BLESS=1` rewrites the outputs.
+#![allow(clippy::unwrap_used)]
 
 mod harness;
 
@@ -24,7 +25,9 @@ fn host() -> Host {
         let mut config = ZoneConfig::blank(name.parse().unwrap());
         config.zonepath = format!("/zones/{name}").parse().ok();
         config.brand = "debian".parse().ok();
-        host.zones.borrow_mut().insert(config.name.clone(), (state, config));
+        host.zones
+            .borrow_mut()
+            .insert(config.name.clone(), (state, config));
     }
     host
 }
@@ -51,7 +54,7 @@ fn sessions_print_what_their_files_say() {
             "arguments" => Input::Arguments,
             other => panic!("{other}"),
         };
-        let got = transcript(&host(), zone, input, body);
+        let got = transcript(&host(), zone, &input, body);
         let expected = path.with_extension("out");
         if std::env::var_os("BLESS").is_some() {
             fs::write(&expected, &got).unwrap();

@@ -1,4 +1,6 @@
 //! A host in memory, and a driver that writes a session down as a transcript.
+// Each test file uses its part.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -32,7 +34,9 @@ impl Host {
 
 impl Env for Host {
     fn brands(&self) -> Vec<String> {
-        ["debian", "native", "lx", "lipkg"].map(str::to_owned).to_vec()
+        ["debian", "native", "lx", "lipkg"]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     fn templates(&self) -> Vec<String> {
@@ -44,7 +48,11 @@ impl Env for Host {
     }
 
     fn load(&self, zone: &ZoneName) -> Result<Option<ZoneConfig>, String> {
-        Ok(self.zones.borrow().get(zone).map(|(_, config)| config.clone()))
+        Ok(self
+            .zones
+            .borrow()
+            .get(zone)
+            .map(|(_, config)| config.clone()))
     }
 
     fn template(&self, name: &ZoneName) -> Result<Option<ZoneConfig>, String> {
@@ -63,8 +71,8 @@ impl Env for Host {
 
 /// Runs `text` as a session of `zone`. On a terminal each line is shown behind its prompt, and a
 /// line that answers a question is the next one of the text.
-pub fn transcript(host: &Host, zone: &str, input: Input, text: &str) -> String {
-    let terminal = input == Input::Terminal;
+pub fn transcript(host: &Host, zone: &str, input: &Input, text: &str) -> String {
+    let terminal = *input == Input::Terminal;
     let mode = Mode {
         can_ask: terminal,
         read_only: false,

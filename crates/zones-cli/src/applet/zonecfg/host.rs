@@ -100,5 +100,5 @@ impl Env for Host<'_> {
 pub(super) fn can_write(layout: &Layout) -> bool {
     let etc = layout.etc();
     let nearest = etc.ancestors().find(|path| path.exists());
-    access(nearest.unwrap_or(Path::new("/")), Access::WRITE_OK).is_ok()
+    access(nearest.unwrap_or_else(|| Path::new("/")), Access::WRITE_OK).is_ok()
 }
