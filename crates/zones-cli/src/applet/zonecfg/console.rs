@@ -58,13 +58,23 @@ pub(super) fn chain(error: &dyn Error) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         // A layer that already names its cause is not repeated.
-        let words = error.to_string();
+        let words = match error.downcast_ref() {
+            Some(error) => words(error),
+            None => error.to_string(),
+        };
         if !text.contains(&words) {
             text += &format!(": {words}");
         }
         cause = error.source();
     }
     text
+}
+
+/// The words of an error of the system, without the number that the library appends.
+pub(super) fn words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    text[..end].to_owned()
 }
 
 /// Shows text in the pager; false when there is none, so that it is printed plainly.

@@ -1,13 +1,13 @@
 //! Feeds a session: statements in, lines out, questions asked, effects done.
 
 use std::fs;
-use std::io::BufRead;
+use std::io::{self, BufRead};
 
 use zones_config::session::Env as _;
 use zones_config::session::{Next, Reply, Session};
 use zones_config::{Known, parse};
 
-use super::console::Console;
+use super::console::{Console, words};
 use super::editor::{LineEditor, Read};
 use super::host::Host;
 
@@ -194,12 +194,12 @@ impl<'a, 'c> Driver<'a, 'c> {
 
 /// The text of a command file; the error is the classic message.
 pub(super) fn read_file(file: &str) -> Result<String, String> {
-    let meta =
-        fs::metadata(file).map_err(|error| format!("could not open file {file}: {error}"))?;
+    let failed = |error: io::Error| format!("could not open file {file}: {}", words(&error));
+    let meta = fs::metadata(file).map_err(failed)?;
     if !meta.is_file() {
         return Err(format!("{file} is not a regular file."));
     }
-    let bytes = fs::read(file).map_err(|error| format!("could not open file {file}: {error}"))?;
+    let bytes = fs::read(file).map_err(failed)?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         format!("could not open file {file}: byte {at} is no UTF-8 text")

@@ -9,7 +9,7 @@ use zones_store::{Layout, Store, StoreError, builtin_names, read_document};
 use zones_types::{ZoneName, ZoneState};
 
 use super::BRANDS;
-use super::console::chain;
+use super::console::{chain, words};
 
 /// The manifest that `zoneadm detach` leaves in the zonepath.
 const DETACHED: &str = "SUNWdetached.xml";
@@ -38,7 +38,7 @@ impl<'a> Host<'a> {
             }
             Effect::Delete(name) => self.store.delete(name).map_err(|error| reason(&error)),
             Effect::Export { file, text } => {
-                std::fs::write(file, text).map_err(|error| error.to_string())
+                std::fs::write(file, text).map_err(|error| words(&error))
             }
         }
     }
