@@ -1,5 +1,7 @@
 //! Files from mirrors: retried, resumed, verified.
 
+mod names;
+
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use zones_archive::{Phase, Progress};
 use crate::cache::Cache;
 use crate::hash::Hasher;
 use crate::release::Want;
+
+pub(crate) use names::Names;
 
 /// How to reach mirrors.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +124,7 @@ pub(crate) struct Fetcher<'a> {
 impl<'a> Fetcher<'a> {
     pub(crate) fn new(
         network: &'a Network,
+        names: &Names,
         progress: &'a dyn Progress,
     ) -> Result<Self, FetchError> {
         let proxy = match &network.proxy {
@@ -138,8 +143,10 @@ impl<'a> Fetcher<'a> {
             .timeout_connect(Some(network.timeout))
             .timeout_recv_response(Some(network.timeout))
             .timeout_per_read(Some(network.timeout));
+        let connector = ureq::unversioned::transport::DefaultConnector::default();
+        let agent = Agent::with_parts(config.build(), connector, names.clone());
         Ok(Self {
-            agent: config.build().new_agent(),
+            agent,
             network,
             progress,
         })

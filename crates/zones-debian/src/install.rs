@@ -33,7 +33,7 @@ pub fn install(
     progress: &dyn Progress,
 ) -> Result<Vec<ConfigureStep>, DebianError> {
     lay_ground(plan, root)?;
-    let fetcher = Fetcher::new(&plan.network, progress)?;
+    let fetcher = Fetcher::new(&plan.network, &plan.names, progress)?;
     let job = Job {
         plan,
         root,
