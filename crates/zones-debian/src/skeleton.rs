@@ -11,7 +11,11 @@ use crate::sources::Source;
 use crate::version::compare;
 
 /// Folders that packages expect and none of them brings.
-const FOLDERS: [(&str, u32); 13] = [
+const FOLDERS: [(&str, u32); 17] = [
+    ("/dev", 0o755),
+    ("/proc", 0o755),
+    ("/run", 0o755),
+    ("/sys", 0o755),
     ("/etc/apt/apt.conf.d", 0o755),
     ("/etc/apt/preferences.d", 0o755),
     ("/etc/apt/sources.list.d", 0o755),
