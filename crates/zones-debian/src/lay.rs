@@ -78,7 +78,14 @@ pub(crate) fn lay<R: Read + Seek + Send>(
 /// Whether a script moves files of other packages away before its own are unpacked. Diversions
 /// without a move (those that guard the links of a merged `/usr`) can also come afterwards.
 fn moves_files(script: &str) -> bool {
-    script.contains("dpkg-divert") && script.split_whitespace().any(|word| word == "--rename")
+    let code: Vec<&str> = script
+        .lines()
+        .filter(|l| !l.trim_start().starts_with('#'))
+        .collect();
+    code.iter().any(|line| line.contains("dpkg-divert"))
+        && code
+            .iter()
+            .any(|line| line.split_whitespace().any(|word| word == "--rename"))
 }
 
 fn members(
