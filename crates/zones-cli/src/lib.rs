@@ -1,7 +1,21 @@
 //! The applets: zonecfg, zoneadm, zoneadmd, zlogin, zonename.
+//!
+//! This is the only crate that prints, reads the environment and chooses exit codes.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
-/// Runs the applet named by `argv[0]`, or by `argv[1]` when called as `zones`.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::from(2)
+mod applet;
+mod env;
+mod progress;
+mod report;
+
+use std::process::ExitCode;
+
+/// Runs the applet named by `argv[0]`, or by `argv[1]` when called as `zones`. Works with an empty
+/// environment and with absolute paths.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args_os()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    ExitCode::from(applet::dispatch(&args))
 }

@@ -2,9 +2,36 @@
 //!
 //! Text in, values out: nothing here touches a file, the kernel or the terminal.
 
+mod check;
+pub mod command;
+mod complete;
+mod diag;
+mod error;
+mod export;
+mod form;
+pub mod help;
+mod info;
+mod json;
 mod model;
+mod parse;
+mod privilege;
+mod quote;
+pub mod session;
+pub mod table;
+mod verify;
 
+pub use check::{Check, Context};
+pub use complete::{Known, complete};
+pub use diag::{Code, Diag, Span};
+pub use error::Reason;
+pub use export::export;
+pub use info::{info, info_property};
+pub use json::{json, json_property};
 pub use model::{
-    Admin, Attr, AttrType, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, IpType, Net, NetAttr,
-    Rctl, RctlAction, RctlValue, SecurityFlags, ZoneConfig,
+    Admin, Attr, AttrType, DEFAULT_BRAND, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, IpType,
+    Net, NetAttr, Rctl, RctlAction, RctlValue, SecurityFlags, TEMPLATE_BLANK, TEMPLATE_DEFAULT,
+    ZoneConfig, parse_hostid,
 };
+pub use parse::{Parser, parse};
+pub use privilege::{CapabilityChange, PrivilegeError, limitpriv_capabilities, privilege_names};
+pub use verify::{Report, verify};

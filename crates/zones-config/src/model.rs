@@ -1,13 +1,20 @@
 //! The values of a configuration, as they stand in the XML document of a zone.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use zones_types::{BrandName, Bytes, ZoneName, ZonePath};
+
+mod access;
+
+pub use access::{DEFAULT_BRAND, TEMPLATE_BLANK, TEMPLATE_DEFAULT, parse_hostid};
 
 /// One zone. Empty text and `None` mean "not set"; lists keep the order in which they were typed.
 ///
 /// Resource controls with a short name (`cpu-shares`, `capped-cpu`, `swap` ...) are stored as
 /// [`Rctl`], as Zones do; the accessors below read them back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct ZoneConfig {
     pub name: ZoneName,
@@ -218,20 +225,73 @@ impl ZoneConfig {
             security_flags: None,
         }
     }
+}
 
-    /// The limit of a resource control (`zone.cpu-cap` ...), if it is set.
+impl IpType {
+    /// The word of `ip-type`.
     #[must_use]
-    pub fn rctl(&self, name: &str) -> Option<u64> {
-        let rctl = self.rctls.iter().find(|rctl| rctl.name == name)?;
-        rctl.values.first().map(|value| value.limit)
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Exclusive => "exclusive",
+        }
     }
 
-    /// The value of an attribute, if it is set.
+    /// The short word of listings: `shared`, `excl`.
     #[must_use]
-    pub fn attr(&self, name: &str) -> Option<&str> {
-        self.attrs
-            .iter()
-            .find(|attr| attr.name == name)
-            .map(|attr| attr.value.as_str())
+    pub const fn short(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Exclusive => "excl",
+        }
+    }
+}
+
+impl AttrType {
+    /// The word of `type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Int => "int",
+            Self::Uint => "uint",
+            Self::Boolean => "boolean",
+            Self::String => "string",
+        }
+    }
+}
+
+impl FromStr for AttrType {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Int, Self::Uint, Self::Boolean, Self::String]
+            .into_iter()
+            .find(|attr_type| attr_type.as_str() == text)
+            .ok_or(())
+    }
+}
+
+impl fmt::Display for RctlAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Deny => f.write_str("deny"),
+            Self::Signal(name) => write!(f, "signal={name}"),
+        }
+    }
+}
+
+impl FromStr for RctlAction {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "none" => Ok(Self::None),
+            "deny" => Ok(Self::Deny),
+            _ => match text.strip_prefix("signal=") {
+                Some(name) if !name.is_empty() => Ok(Self::Signal(name.to_owned())),
+                _ => Err(()),
+            },
+        }
     }
 }

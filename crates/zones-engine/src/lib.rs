@@ -1,1 +1,32 @@
 //! Boots, enters and halts zones: plan, stage, daemon.
+//!
+//! Nothing here prints or reads the environment. Namespaces are entered only by processes with one
+//! thread; the engine starts none.
+
+mod account;
+mod client;
+mod control;
+mod daemon;
+mod error;
+mod etc;
+mod fnmatch;
+mod folder;
+mod host;
+mod ids;
+mod init_kind;
+mod login;
+mod net;
+mod plan;
+mod runtime;
+mod stage;
+
+pub use client::request;
+pub use control::{Request, Response};
+pub use daemon::{console_path, is_running, run as run_daemon};
+pub use error::{EngineError, chain};
+pub use host::{brand_folder, load, plan};
+pub use ids::{IdError, id_range, release_id_range};
+pub use login::{Session, run};
+pub use plan::{BootPlan, NotEnforced, PlanError, Privileges, capability_number};
+pub use runtime::{Phase, RunState, active};
+pub use stage::{Ending, Mode, SessionEvent, SessionRequest};

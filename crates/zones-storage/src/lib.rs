@@ -1,1 +1,10 @@
 //! Storage drivers: where the files of a zone live.
+//!
+//! One trait, one contract test. The driver is chosen from the file system under the parent of the
+//! zonepath; verbs and messages are the same everywhere.
+
+mod btrfs;
+mod dir;
+mod driver;
+
+pub use driver::{Driver, DriverKind, StorageError, choose};

@@ -1,8 +1,33 @@
 //! All system calls that need `unsafe`, and descriptors for hostile trees.
 //!
-//! Everything else in the workspace is safe Rust; each block here says why it is sound.
+//! Everything else in the workspace is safe Rust; each block here says why it is sound. Most calls
+//! come from `rustix`; here stand the few that it lacks, and small types over descriptors.
 #![allow(unsafe_code)]
 
+pub mod bpf;
+mod btrfs;
+mod channel;
+mod exec;
+mod mount;
+mod process;
+mod procfs;
 mod rootfd;
+mod seccomp;
+mod signal;
+mod title;
 
+pub use btrfs::{
+    btrfs_is_subvolume, btrfs_snapshot, btrfs_subvolume_create, btrfs_subvolume_delete,
+};
+pub use channel::{Channel, MAX_FDS, MAX_PACKET, Packet};
+pub use exec::{CStrings, exec};
+pub use mount::{MountAttr, mount_setattr};
+pub use process::{
+    CloneFlags, Fork, ProcessId, clone_process, close_all_except, exit_now, kill_everybody,
+    personality_32bit, pidfd_signal, set_fs_ids, trim_memory, unshare,
+};
+pub use procfs::{start_time, thread_count};
 pub use rootfd::{Dir, DirItem, RootFd, Stamp};
+pub use seccomp::{load_seccomp, skip_syncs};
+pub use signal::{SignalFd, block_signals, ignore_signals, reset_signals};
+pub use title::set_title;

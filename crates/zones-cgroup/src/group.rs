@@ -1,0 +1,291 @@
+//! The group of one zone: the directory `PARENT/ZONE` in every hierarchy.
+
+use std::cell::Cell;
+use std::ffi::CString;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{AtFlags, Gid, Uid};
+use rustix::io::Errno;
+use rustix::process::Pid;
+use zones_types::ZoneName;
+
+use crate::CgroupError;
+use crate::dir::Dir;
+use crate::hierarchy::{Controller, Hierarchies, Hierarchy, V2_NAMES, Version};
+
+/// Deeper trees than this are left to an administrator; the kernel's own default has no limit.
+const DEPTH_MAX: u32 = 64;
+
+/// The group of one zone in all hierarchies. Dropping it changes nothing.
+#[derive(Debug)]
+pub struct ZoneGroup {
+    zone: ZoneName,
+    pub(crate) members: Vec<Member>,
+    /// Made by us just now and no limit set yet, so that everything has its default.
+    pub(crate) fresh: Cell<bool>,
+}
+
+/// The zone's directory in one hierarchy.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) parent: Dir,
+    pub(crate) dir: Dir,
+    pub(crate) version: Version,
+    pub(crate) controllers: Vec<Controller>,
+}
+
+/// Splits `a/b` into names that cannot lead anywhere else.
+pub(crate) fn parts(parent: &str) -> Result<Vec<&str>, CgroupError> {
+    let parts: Vec<_> = parent.split('/').collect();
+    let plain = |part: &&str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_.-@:".contains(&b))
+    };
+    if parts.iter().all(plain) {
+        Ok(parts)
+    } else {
+        Err(CgroupError::BadParent(parent.into()))
+    }
+}
+
+impl ZoneGroup {
+    /// Makes `PARENT/ZONE` in every hierarchy, and `PARENT` where it is missing.
+    ///
+    /// An empty group that a crashed run left is replaced. Errors: processes are in it, or the
+    /// kernel refuses; then the groups made so far are gone again.
+    pub fn create(
+        hierarchies: &Hierarchies,
+        parent: &str,
+        zone: &ZoneName,
+    ) -> Result<Self, CgroupError> {
+        let parts = parts(parent)?;
+        if let Ok(old) = Self::open(hierarchies, parent, zone) {
+            if let (false, Some(member)) = (old.is_empty()?, old.members.first()) {
+                return Err(CgroupError::Busy(member.dir.path().to_owned()));
+            }
+            old.remove(Duration::from_millis(100))?;
+        }
+        let mut group = Self {
+            zone: zone.clone(),
+            members: Vec::new(),
+            fresh: Cell::new(true),
+        };
+        for hierarchy in &hierarchies.all {
+            match make(hierarchy, &parts, zone) {
+                Ok(member) => group.members.push(member),
+                Err(error) => {
+                    // The first error is the one to tell; a rest is found by the next create.
+                    drop(group.remove(Duration::ZERO));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(group)
+    }
+
+    /// Opens the group of a running zone, or what a crashed run left of it.
+    ///
+    /// Errors: no hierarchy has it.
+    pub fn open(
+        hierarchies: &Hierarchies,
+        parent: &str,
+        zone: &ZoneName,
+    ) -> Result<Self, CgroupError> {
+        let parts = parts(parent)?;
+        let mut members = Vec::new();
+        for hierarchy in &hierarchies.all {
+            let mut dir = hierarchy.root.child(parts[0])?;
+            for part in &parts[1..] {
+                dir = match dir {
+                    Some(dir) => dir.child(part)?,
+                    None => None,
+                };
+            }
+            let Some(parent) = dir else { continue };
+            if let Some(dir) = parent.child(zone.as_str())? {
+                members.push(Member {
+                    parent,
+                    dir,
+                    version: hierarchy.version,
+                    controllers: hierarchy.controllers.clone(),
+                });
+            }
+        }
+        if members.is_empty() {
+            return Err(CgroupError::NotThere(format!("{parent}/{zone}")));
+        }
+        Ok(Self {
+            zone: zone.clone(),
+            members,
+            fresh: Cell::new(false),
+        })
+    }
+
+    /// The zone's directory that has this controller.
+    pub(crate) fn member(&self, controller: Controller) -> Option<&Member> {
+        self.members
+            .iter()
+            .find(|m| m.controllers.contains(&controller))
+    }
+
+    pub(crate) fn unified(&self) -> Option<&Dir> {
+        let member = self.members.iter().find(|m| m.version == Version::V2);
+        member.map(|member| &member.dir)
+    }
+
+    /// The v2 directory, for `CLONE_INTO_CGROUP`; `None` on a v1 host.
+    #[must_use]
+    pub fn unified_dir(&self) -> Option<BorrowedFd<'_>> {
+        self.unified().map(Dir::fd)
+    }
+
+    /// Moves a process into the group in every hierarchy.
+    ///
+    /// On v1 the first move on a quiet host waits 7 to 12 ms for the kernel; those right after it
+    /// do not.
+    pub fn join(&self, pid: Pid) -> Result<(), CgroupError> {
+        self.members
+            .iter()
+            .try_for_each(|member| move_to(&member.dir, pid))
+    }
+
+    /// Moves a process that was born in the v2 group into the v1 groups.
+    pub fn join_v1(&self, pid: Pid) -> Result<(), CgroupError> {
+        let v1 = self.members.iter().filter(|m| m.version == Version::V1);
+        v1.map(|member| &member.dir)
+            .try_for_each(|dir| move_to(dir, pid))
+    }
+
+    /// Gives the tracking groups (v2, and `name=systemd` on v1) to the root of the zone.
+    ///
+    /// The limits stay out of reach: only the directory and the files that the kernel's delegation
+    /// rules name change hands, and on v1 no controller does.
+    pub fn delegate(&self, uid: Uid, gid: Gid) -> Result<(), CgroupError> {
+        const FILES: [&str; 4] = [
+            "cgroup.procs",
+            "cgroup.threads",
+            "cgroup.subtree_control",
+            "tasks",
+        ];
+        for member in &self.members {
+            if member.version == Version::V1 && member.controllers != [Controller::Systemd] {
+                continue;
+            }
+            let dir = &member.dir;
+            rustix::fs::fchown(dir.fd(), Some(uid), Some(gid))
+                .map_err(dir.refused("change the owner of", ""))?;
+            for file in FILES {
+                let flags = AtFlags::SYMLINK_NOFOLLOW;
+                match rustix::fs::chownat(dir.fd(), file, Some(uid), Some(gid), flags) {
+                    Ok(()) | Err(Errno::NOENT) => {}
+                    Err(errno) => return Err(dir.refused("change the owner of", file)(errno)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the group and all groups below it, after waiting up to `patience` for the last
+    /// process.
+    ///
+    /// Errors: processes are still in it, or the kernel refuses; the rest can be opened and
+    /// removed again.
+    pub fn remove(self, patience: Duration) -> Result<(), CgroupError> {
+        let end = Instant::now() + patience;
+        if !self.wait_empty(patience)? {
+            return Err(CgroupError::Busy(self.members[0].dir.path().to_owned()));
+        }
+        let name = CString::new(self.zone.as_str()).expect("zone names hold no NUL");
+        let mut first = Ok(());
+        for member in &self.members {
+            // A task that has just gone may hold the directory for a moment more.
+            let mut pause = Duration::from_micros(100);
+            loop {
+                match member.parent.remove_tree(&name, DEPTH_MAX) {
+                    Err(Errno::BUSY) if Instant::now() < end => {
+                        std::thread::sleep(pause);
+                        pause *= 2;
+                    }
+                    Err(errno) => {
+                        let error = member.parent.refused("remove", self.zone.as_str())(errno);
+                        first = first.and(Err(error));
+                        break;
+                    }
+                    Ok(()) => break,
+                }
+            }
+        }
+        first
+    }
+}
+
+fn move_to(dir: &Dir, pid: Pid) -> Result<(), CgroupError> {
+    let text = pid.as_raw_nonzero().to_string();
+    dir.write("cgroup.procs", &text)
+        .map_err(dir.refused("move a process into", "cgroup.procs"))
+}
+
+fn make(hierarchy: &Hierarchy, parts: &[&str], zone: &ZoneName) -> Result<Member, CgroupError> {
+    let controllers = &hierarchy.controllers;
+    prepare(&hierarchy.root, hierarchy);
+    let mut parent = hierarchy.root.child_or_make(parts[0])?;
+    for part in &parts[1..] {
+        inherit(&parent, hierarchy)?;
+        parent = parent.child_or_make(part)?;
+    }
+    inherit(&parent, hierarchy)?;
+    let dir = parent.child_or_make(zone.as_str())?;
+    if hierarchy.version == Version::V1 && controllers.contains(&Controller::Cpuset) {
+        copy_cpuset(&parent, &dir)?;
+    }
+    Ok(Member {
+        parent,
+        dir,
+        version: hierarchy.version,
+        controllers: controllers.clone(),
+    })
+}
+
+/// Makes the controllers of the hierarchy available below `dir`.
+fn inherit(dir: &Dir, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
+    if hierarchy.version == Version::V1 && hierarchy.controllers.contains(&Controller::Cpuset) {
+        copy_cpuset(&hierarchy.root, dir)?;
+    }
+    prepare(dir, hierarchy);
+    Ok(())
+}
+
+/// On v2, hands the controllers down. One that cannot be is missed later by the limit that needs
+/// it.
+fn prepare(dir: &Dir, hierarchy: &Hierarchy) {
+    if hierarchy.version == Version::V1 {
+        return;
+    }
+    let on = dir.read("cgroup.subtree_control").unwrap_or_default();
+    for (name, controller) in V2_NAMES {
+        let wanted = hierarchy.controllers.contains(&controller);
+        if wanted && !on.split_whitespace().any(|word| word == name) {
+            let _ = dir.write("cgroup.subtree_control", &format!("+{name}"));
+        }
+    }
+}
+
+/// A v1 cpuset starts without CPUs and takes no process before it has some.
+fn copy_cpuset(from: &Dir, to: &Dir) -> Result<(), CgroupError> {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let now = to.read(file).unwrap_or_default();
+        if now.trim().is_empty() {
+            let value = from.read(file).map_err(from.refused("read", file))?;
+            to.write(file, value.trim())
+                .map_err(to.refused("write", file))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

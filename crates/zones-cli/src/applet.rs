@@ -1,0 +1,123 @@
+//! The commands that this binary is, in one table.
+
+pub(crate) mod zlogin;
+pub(crate) mod zoneadm;
+pub(crate) mod zoneadmd;
+pub(crate) mod zonecfg;
+pub(crate) mod zonename;
+
+use zones_store::Layout;
+
+use crate::report::USAGE;
+
+/// One command.
+pub(crate) struct Applet {
+    /// The name it is called by.
+    pub(crate) name: &'static str,
+    /// One line for lists and manuals.
+    pub(crate) summary: &'static str,
+    /// Runs it with the arguments after its name.
+    run: fn(&Layout, &[String]) -> u8,
+}
+
+/// All commands; the last one is started by others only.
+pub(crate) const APPLETS: [Applet; 5] = [
+    Applet {
+        name: "zonecfg",
+        summary: "set up zone configuration",
+        run: zonecfg_applet,
+    },
+    Applet {
+        name: "zoneadm",
+        summary: "administer zones",
+        run: zoneadm::run,
+    },
+    Applet {
+        name: "zlogin",
+        summary: "enter a zone",
+        run: zlogin::run,
+    },
+    Applet {
+        name: "zonename",
+        summary: "print the name of the current zone",
+        run: zonename::run,
+    },
+    Applet {
+        name: "zoneadmd",
+        summary: "manage one zone that is ready or running",
+        run: zoneadmd::run,
+    },
+];
+
+fn zonecfg_applet(layout: &Layout, args: &[String]) -> u8 {
+    let probe =
+        |zone: &zones_types::ZoneName| zones_engine::active(layout, zone).map(|(state, _)| state);
+    zonecfg::run(layout, args, &probe)
+}
+
+/// Finds the command by the name in `args[0]`, or after it.
+pub(crate) fn dispatch(args: &[String]) -> u8 {
+    let name = |path: &String| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let called = args.first().map(name).unwrap_or_default();
+    if let Some(applet) = APPLETS.iter().find(|applet| applet.name == called) {
+        return start(applet, &args[1..]);
+    }
+    let Some(wanted) = args.get(1) else {
+        return usage(USAGE);
+    };
+    match wanted.as_str() {
+        "-V" | "--version" | "version" => {
+            println!("zones {}", env!("CARGO_PKG_VERSION"));
+            0
+        }
+        "help" | "--help" | "-h" | "-?" => usage(0),
+        "applets" => {
+            APPLETS
+                .iter()
+                .for_each(|applet| println!("{}", applet.name));
+            0
+        }
+        _ => match APPLETS.iter().find(|applet| applet.name == wanted) {
+            Some(applet) => start(applet, &args[2..]),
+            None => {
+                eprintln!("zones: no command `{wanted}`");
+                usage(USAGE)
+            }
+        },
+    }
+}
+
+/// `-R DIR` before all other options moves every folder, for every command alike.
+fn start(applet: &Applet, args: &[String]) -> u8 {
+    match args {
+        [flag, root, rest @ ..] if flag == "-R" => {
+            let path = std::path::Path::new(root);
+            if !path.is_absolute() {
+                eprintln!("{}: root path must be absolute: {root}", applet.name);
+                return USAGE;
+            }
+            if !path.is_dir() {
+                eprintln!("{}: root path must be a directory: {root}", applet.name);
+                return USAGE;
+            }
+            (applet.run)(&Layout::below(path), rest)
+        }
+        _ => (applet.run)(&crate::env::layout(), args),
+    }
+}
+
+fn usage(status: u8) -> u8 {
+    let mut text = String::from(
+        "usage:\tzones COMMAND [arguments]\n\tCOMMAND [arguments]\t(by a link of that name)\n\n",
+    );
+    for applet in &APPLETS {
+        text += &format!("  {:10} {}\n", applet.name, applet.summary);
+    }
+    text += "\n  applets    list the commands\n  version    print the version\n";
+    if status == 0 {
+        print!("{text}")
+    } else {
+        eprint!("{text}")
+    }
+    status
+}

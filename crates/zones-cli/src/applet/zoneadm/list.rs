@@ -1,0 +1,202 @@
+//! `zoneadm list`: one read of the index, the kernel asked per active zone, no lock, no process.
+
+use serde::Serialize;
+use zones_config::IpType;
+use zones_store::{IndexEntry, Layout, Store};
+use zones_types::{ZoneId, ZoneName, ZoneState};
+
+use crate::report::{FAILURE, OK, USAGE, fail};
+
+#[derive(Default, Clone, Copy, PartialEq)]
+enum Form {
+    #[default]
+    Names,
+    Table,
+    Parseable,
+    Json,
+}
+
+#[derive(Default)]
+struct Options {
+    installed: bool,
+    configured: bool,
+    no_global: bool,
+    form: Form,
+}
+
+/// One zone as it is shown.
+#[derive(Serialize)]
+struct Row {
+    id: Option<u16>,
+    name: String,
+    state: ZoneState,
+    zonepath: String,
+    uuid: String,
+    brand: String,
+    ip_type: &'static str,
+}
+
+pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args: &[String]) -> u8 {
+    let options = match parse(args, zone.is_some()) {
+        Ok(options) => options,
+        Err(status) => return status,
+    };
+    let entries = match store.list() {
+        Ok(entries) => entries,
+        Err(error) => return fail("zoneadm", zones_engine::chain(&error)),
+    };
+    let mut rows = Vec::with_capacity(entries.len() + 1);
+    if zone.map_or(!options.no_global, ZoneName::is_global) {
+        rows.push(global_row());
+    }
+    for entry in entries {
+        if zone.is_some_and(|zone| *zone != entry.name) {
+            continue;
+        }
+        let row = row(layout, store, &entry, options.form != Form::Names);
+        let shown = match row.state {
+            ZoneState::Configured | ZoneState::Incomplete => options.configured,
+            ZoneState::Installed | ZoneState::Ready => options.configured || options.installed,
+            _ => true,
+        };
+        if shown || zone.is_some() {
+            rows.push(row);
+        }
+    }
+    if let (Some(zone), true) = (zone, rows.is_empty()) {
+        return fail("zoneadm", format!("{zone}: No such zone configured"));
+    }
+    print(&rows, options.form)
+}
+
+fn parse(args: &[String], one_zone: bool) -> Result<Options, u8> {
+    let mut options = Options::default();
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        if word == "-o" {
+            if words.next().is_none_or(|form| form != "json") {
+                eprintln!("zoneadm: list -o takes `json`");
+                return Err(USAGE);
+            }
+            options.form = Form::Json;
+            continue;
+        }
+        let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
+            return Err(super::usage(USAGE));
+        };
+        for letter in letters.chars() {
+            match letter {
+                'i' | 'c' | 'n' if one_zone => return Err(super::usage(USAGE)),
+                'i' => options.installed = true,
+                'c' => options.configured = true,
+                'n' => options.no_global = true,
+                'v' | 'p' => {
+                    let form = if letter == 'v' {
+                        Form::Table
+                    } else {
+                        Form::Parseable
+                    };
+                    if options.form != Form::Names && options.form != form {
+                        eprintln!("zoneadm: list -p and -v are mutually exclusive.");
+                        return Err(FAILURE);
+                    }
+                    options.form = form;
+                }
+                _ => return Err(super::usage(USAGE)),
+            }
+        }
+    }
+    Ok(options)
+}
+
+fn global_row() -> Row {
+    Row {
+        id: Some(ZoneId::GLOBAL.0),
+        name: "global".to_owned(),
+        state: ZoneState::Running,
+        zonepath: "/".to_owned(),
+        uuid: String::new(),
+        brand: "native".to_owned(),
+        ip_type: "shared",
+    }
+}
+
+/// The document is read only when its fields are shown.
+fn row(layout: &Layout, store: &Store, entry: &IndexEntry, details: bool) -> Row {
+    let active = zones_engine::active(layout, &entry.name);
+    let state = match (entry.state, active) {
+        (ZoneState::Incomplete, _) => ZoneState::Incomplete,
+        (_, Some((state, _))) => state,
+        (state, None) => state,
+    };
+    let id = active
+        .filter(|_| state > ZoneState::Installed && state != ZoneState::Down)
+        .map(|(_, id)| id.0);
+    let config = details.then(|| store.load(&entry.name).ok()).flatten();
+    let brand = config
+        .as_ref()
+        .and_then(|config| config.brand.as_ref())
+        .map(ToString::to_string);
+    let exclusive = config
+        .as_ref()
+        .is_some_and(|config| config.ip_type == IpType::Exclusive);
+    Row {
+        id,
+        name: entry.name.to_string(),
+        state,
+        zonepath: entry.path.clone(),
+        uuid: entry.uuid.clone(),
+        brand: brand.unwrap_or_else(|| "-".to_owned()),
+        ip_type: if exclusive { "excl" } else { "shared" },
+    }
+}
+
+fn print(rows: &[Row], form: Form) -> u8 {
+    use std::io::Write;
+    let mut text = String::new();
+    let id = |row: &Row| row.id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+    match form {
+        Form::Names => rows
+            .iter()
+            .for_each(|row| text += &format!("{}\n", row.name)),
+        Form::Table => {
+            if !rows.is_empty() {
+                text += &line("ID", "NAME", "STATUS", "PATH", "BRAND", "IP");
+            }
+            for row in rows {
+                text += &line(
+                    &id(row),
+                    &row.name,
+                    row.state.as_str(),
+                    &row.zonepath,
+                    &row.brand,
+                    row.ip_type,
+                );
+            }
+        }
+        Form::Parseable => {
+            for row in rows {
+                let path = row.zonepath.replace(':', "\\:");
+                let (name, state, uuid) = (&row.name, row.state, &row.uuid);
+                text += &format!(
+                    "{}:{name}:{state}:{path}:{uuid}:{}:{}\n",
+                    id(row),
+                    row.brand,
+                    row.ip_type
+                );
+            }
+        }
+        Form::Json => match serde_json::to_string_pretty(rows) {
+            Ok(json) => text = json + "\n",
+            Err(error) => return fail("zoneadm", error),
+        },
+    }
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => OK,
+        Err(_) => FAILURE,
+    }
+}
+
+fn line(id: &str, name: &str, state: &str, path: &str, brand: &str, ip: &str) -> String {
+    format!("{id:>4} {name:<16} {state:<10} {path:<30} {brand:<8} {ip:<6}\n")
+}

@@ -1,0 +1,184 @@
+//! The verbs that move a zone between installed, ready and running.
+
+use zones_engine::{Request, Response};
+use zones_types::{Verb, Verdict, ZoneState, judge};
+
+use super::{Target, verify};
+use crate::report::{FAILURE, OK, USAGE, fail_zone};
+
+pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
+    let Some((flags, mut words)) = split(args, &["-s", "-f"]) else {
+        return bad_usage("boot");
+    };
+    if flags.contains(&"-s") {
+        words.insert(0, "-s".to_owned());
+    }
+    let force = flags.contains(&"-f");
+    if words.join(" ").len() > 256 {
+        return fail_zone(&target.zone, "Boot argument list too long");
+    }
+    let incomplete = force && target.state == ZoneState::Incomplete;
+    if !incomplete && let Some(status) = settled(target, Verb::Boot) {
+        return status;
+    }
+    if let Err(status) = verify::before(target, "boot") {
+        return status;
+    }
+    call(target, &Request::Boot { args: words, force })
+}
+
+pub(super) fn ready(target: &Target<'_>, args: &[String]) -> u8 {
+    match args {
+        [flag] if flag == "-n" => match zones_engine::plan(target.layout, &target.zone) {
+            Ok(plan) => {
+                print!("{plan}");
+                OK
+            }
+            Err(error) => fail_zone(&target.zone, error.chain()),
+        },
+        [] => {
+            if let Some(status) = settled(target, Verb::Ready) {
+                return status;
+            }
+            match verify::before(target, "ready") {
+                Err(status) => status,
+                Ok(()) => call(target, &Request::Ready),
+            }
+        }
+        _ => bad_usage("ready"),
+    }
+}
+
+pub(super) fn halt(target: &Target<'_>, args: &[String]) -> u8 {
+    if !args.is_empty() {
+        return bad_usage("halt");
+    }
+    match settled(target, Verb::Halt) {
+        Some(status) => status,
+        None => call(target, &Request::Halt),
+    }
+}
+
+pub(super) fn reboot(target: &Target<'_>, args: &[String]) -> u8 {
+    let Some((_, words)) = split(args, &[]) else {
+        return bad_usage("reboot");
+    };
+    if let Some(status) = settled(target, Verb::Reboot) {
+        return status;
+    }
+    match verify::before(target, "reboot") {
+        Err(status) => status,
+        Ok(()) => call(target, &Request::Reboot { args: words }),
+    }
+}
+
+pub(super) fn shutdown(target: &Target<'_>, args: &[String]) -> u8 {
+    const TIMEOUT_S: u64 = 60;
+    let mut timeout_s = TIMEOUT_S;
+    let mut words = args.to_vec();
+    if let Some(at) = words
+        .iter()
+        .position(|word| word == "-t")
+        .filter(|at| at + 1 < words.len())
+    {
+        let Ok(seconds) = words[at + 1].parse() else {
+            return bad_usage("shutdown");
+        };
+        timeout_s = seconds;
+        words.drain(at..=at + 1);
+    }
+    let Some((flags, words)) = split(&words, &["-r"]) else {
+        return bad_usage("shutdown");
+    };
+    if let Some(status) = settled(target, Verb::Shutdown) {
+        return status;
+    }
+    let reboot = flags.contains(&"-r").then_some(words);
+    call(target, &Request::Shutdown { reboot, timeout_s })
+}
+
+pub(super) fn mount(target: &Target<'_>, _args: &[String]) -> u8 {
+    match target.state {
+        ZoneState::Installed | ZoneState::Incomplete => call(target, &Request::Mount),
+        state => fail_zone(
+            &target.zone,
+            format!("mount operation is invalid for zones in state '{state}'"),
+        ),
+    }
+}
+
+pub(super) fn unmount(target: &Target<'_>, _args: &[String]) -> u8 {
+    let mounted = zones_engine::active(target.layout, &target.zone);
+    match mounted {
+        Some((ZoneState::Mounted | ZoneState::Down, _)) => call(target, &Request::Halt),
+        _ => fail_zone(
+            &target.zone,
+            format!(
+                "unmount operation is invalid for zones in state '{}'",
+                target.state
+            ),
+        ),
+    }
+}
+
+/// What the transition table says before the daemon is troubled: an exit status, or `None` for "go".
+fn settled(target: &Target<'_>, verb: Verb) -> Option<u8> {
+    match judge(target.state, verb) {
+        Verdict::Go => None,
+        Verdict::Already(text) => {
+            println!("zone '{}': {text}", target.zone);
+            Some(OK)
+        }
+        Verdict::Refuse(refusal) => Some(fail_zone(&target.zone, refusal)),
+    }
+}
+
+/// Has the daemon do it and shows what it says.
+pub(super) fn call(target: &Target<'_>, request: &Request) -> u8 {
+    match zones_engine::request(target.layout, &target.zone, request) {
+        Ok(response) => show(target, &response),
+        Err(error) => fail_zone(&target.zone, error.chain()),
+    }
+}
+
+fn show(target: &Target<'_>, response: &Response) -> u8 {
+    for line in &response.warnings {
+        eprintln!("zone '{}': {line}", target.zone);
+    }
+    if response.done {
+        response.lines.iter().for_each(|line| println!("{line}"));
+        return OK;
+    }
+    for line in &response.lines {
+        eprintln!("zone '{}': {line}", target.zone);
+    }
+    fail_zone(&target.zone, "call to zoneadmd failed");
+    FAILURE
+}
+
+/// Flags before the words, which may come after `--`.
+fn split<'a>(args: &'a [String], known: &[&str]) -> Option<(Vec<&'a str>, Vec<String>)> {
+    let mut flags = Vec::new();
+    let mut rest = args.iter();
+    while let Some(word) = rest.as_slice().first() {
+        match word.as_str() {
+            "--" => {
+                rest.next();
+                break;
+            }
+            "-X" => {}
+            flag if known.contains(&flag) => flags.push(flag),
+            flag if flag.starts_with('-') => return None,
+            _ => break,
+        }
+        rest.next();
+    }
+    Some((flags, rest.cloned().collect()))
+}
+
+fn bad_usage(name: &str) -> u8 {
+    if let Some(subcommand) = super::SUBCOMMANDS.iter().find(|known| known.name == name) {
+        subcommand.explain();
+    }
+    USAGE
+}

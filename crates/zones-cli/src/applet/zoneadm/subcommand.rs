@@ -1,0 +1,179 @@
+//! The subcommands of zoneadm: names, usage lines and explanations in one table.
+
+use zones_store::{Layout, Store};
+use zones_types::ZoneName;
+
+use super::{Target, install, list, mark, run, sysboot, uninstall, verify};
+use crate::report::{OK, USAGE};
+
+/// How a subcommand is called.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// Needs a zone that exists.
+    Zone(fn(&Target<'_>, &[String]) -> u8),
+    /// Works with or without one.
+    Any(fn(&Layout, &Store, Option<&ZoneName>, &[String]) -> u8),
+}
+
+pub(super) struct Subcommand {
+    pub(super) name: &'static str,
+    /// Arguments, for the usage line.
+    pub(super) arguments: &'static str,
+    /// What it does.
+    pub(super) text: &'static str,
+    pub(super) privileged: bool,
+    pub(super) run: Run,
+}
+
+/// In the order of the manual.
+pub(super) const SUBCOMMANDS: [Subcommand; 13] = [
+    Subcommand {
+        name: "boot",
+        arguments: "[-s] [-f] [-- boot_arguments]",
+        text: "Activates (boots) the zone. Without arguments the property bootargs is used; -i PROGRAM\n\
+               replaces init, -s boots to single user, -m is accepted, -f boots an incomplete zone.",
+        privileged: true,
+        run: Run::Zone(run::boot),
+    },
+    Subcommand {
+        name: "halt",
+        arguments: "",
+        text: "Halts the zone at once: no script runs, everything it has in the kernel is removed.",
+        privileged: true,
+        run: Run::Zone(run::halt),
+    },
+    Subcommand {
+        name: "ready",
+        arguments: "[-n]",
+        text: "Prepares the zone for running programs but starts none. With -n, prints the plan.",
+        privileged: true,
+        run: Run::Zone(run::ready),
+    },
+    Subcommand {
+        name: "shutdown",
+        arguments: "[-r [-- boot_arguments]] [-t seconds]",
+        text: "Has the zone's init shut it down; -r boots it again. After the time (60 s) the zone keeps\n\
+               running and the command fails.",
+        privileged: true,
+        run: Run::Zone(run::shutdown),
+    },
+    Subcommand {
+        name: "reboot",
+        arguments: "[-- boot_arguments]",
+        text: "Halts and boots the zone; a console stays connected.",
+        privileged: true,
+        run: Run::Zone(run::reboot),
+    },
+    Subcommand {
+        name: "list",
+        arguments: "[-cinpv] [-o json]",
+        text: "Lists running zones; -i adds installed ones, -c all configured ones, -n leaves the global\n\
+               zone out. -v prints a table, -p colon-separated fields\n\
+               (id:name:state:zonepath:uuid:brand:ip-type), -o json an array of objects.",
+        privileged: false,
+        run: Run::Any(list::run),
+    },
+    Subcommand {
+        name: "verify",
+        arguments: "",
+        text: "Checks that the zone, as configured, can be installed or run on this host.",
+        privileged: false,
+        run: Run::Zone(verify::run),
+    },
+    Subcommand {
+        name: "install",
+        arguments: "[brand-specific args]",
+        text: "Installs the zone.\n\
+               debian: [-a URI] [--suite NAME] [--arch NAME] [--include PKG,...] [--variant minbase|standard]\n\
+               \x20       [--keyring FILE] [-c FILE]\n\
+               native: [--include PKG,...] [-c FILE]\n\
+               lx:     -a ARCHIVE | -d DIRECTORY [-c FILE]",
+        privileged: true,
+        run: Run::Zone(install::run),
+    },
+    Subcommand {
+        name: "uninstall",
+        arguments: "[-F]",
+        text: "Removes the files of the zone; -F does so without asking.",
+        privileged: true,
+        run: Run::Zone(uninstall::run),
+    },
+    Subcommand {
+        name: "mark",
+        arguments: "incomplete",
+        text: "Marks the zone as incomplete: it must be uninstalled before it is used again.",
+        privileged: true,
+        run: Run::Zone(mark::run),
+    },
+    Subcommand {
+        name: "sysboot",
+        arguments: "[stop]",
+        text: "Boots all installed zones with autoboot=true, as at the start of the host; with `stop`, shuts\n\
+               all zones down: first in order, then at once.",
+        privileged: true,
+        run: Run::Any(sysboot::run),
+    },
+    Subcommand {
+        name: "mount",
+        arguments: "",
+        text: "Stands the zone up for software maintenance: its files, no program of its own.",
+        privileged: true,
+        run: Run::Zone(run::mount),
+    },
+    Subcommand {
+        name: "unmount",
+        arguments: "",
+        text: "Ends software maintenance.",
+        privileged: true,
+        run: Run::Zone(run::unmount),
+    },
+];
+
+impl Subcommand {
+    fn line(&self) -> String {
+        format!("{} {}", self.name, self.arguments)
+            .trim_end()
+            .to_owned()
+    }
+
+    /// `SUBCOMMAND -?`.
+    pub(super) fn explain(&self) {
+        eprintln!(
+            "usage:\t{}\n\t{}",
+            self.line(),
+            self.text.replace('\n', "\n\t")
+        );
+    }
+}
+
+/// `help`, `help SUBCOMMAND`.
+pub(super) fn help(rest: &[String]) -> u8 {
+    match rest.first() {
+        None => usage(OK),
+        Some(name) => match SUBCOMMANDS.iter().find(|known| known.name == name) {
+            Some(subcommand) => {
+                subcommand.explain();
+                OK
+            }
+            None => usage(USAGE),
+        },
+    }
+}
+
+/// The block that `help` and every wrong command line print.
+pub(super) fn usage(status: u8) -> u8 {
+    let mut text = String::from(
+        "usage:\tzoneadm help\n\tzoneadm [-R root] [-z <zone>] [-u <uuid-match>] list\n\
+         \tzoneadm [-R root] {-z <zone>|-u <uuid-match>} <subcommand>\n\nSubcommands:\n\nhelp\n",
+    );
+    for subcommand in &SUBCOMMANDS {
+        text += &subcommand.line();
+        text.push('\n');
+    }
+    if status == OK {
+        print!("{text}")
+    } else {
+        eprint!("{text}")
+    }
+    status
+}

@@ -1,0 +1,164 @@
+//! `zoneadm uninstall`.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use zones_engine::Request;
+use zones_store::Lock;
+use zones_types::{Verb, Verdict, ZoneState, judge};
+
+use super::Target;
+use crate::report::{FAILURE, OK, USAGE, fail_zone};
+
+/// What belongs to a zone below its zonepath; anything else is somebody's data and stays.
+const STANDARD: [&str; 7] = [
+    "dev",
+    "lastexited",
+    "logs",
+    "lu",
+    "root",
+    "SUNWattached.xml",
+    "root.new",
+];
+
+pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
+    let force = match args {
+        [] => false,
+        [flag] if flag == "-F" => true,
+        _ => {
+            eprintln!("usage:\tuninstall [-F]");
+            return USAGE;
+        }
+    };
+    let state = target.state;
+    if let Verdict::Refuse(refusal) = judge(state, Verb::Uninstall) {
+        return fail_zone(&target.zone, refusal);
+    }
+    match force || confirmed(target) {
+        true => {}
+        false if std::io::stdin().is_terminal() => return OK,
+        false => {
+            eprintln!("Input not from terminal and -F not specified: uninstall not done.");
+            return FAILURE;
+        }
+    }
+    let _lock = match Lock::zone(target.layout, &target.zone) {
+        Ok(lock) if !crate::env::lock_is_held() => Some(lock),
+        _ if crate::env::lock_is_held() => None,
+        _ => {
+            return fail_zone(
+                &target.zone,
+                "another zoneadm may have an operation in progress.",
+            );
+        }
+    };
+    remove(target)
+}
+
+fn confirmed(target: &Target<'_>) -> bool {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return false;
+    }
+    loop {
+        print!(
+            "Are you sure you want to uninstall zone {} (y/[n])? ",
+            target.zone
+        );
+        let _ = std::io::stdout().flush();
+        let mut answer = String::new();
+        if stdin.lock().read_line(&mut answer).unwrap_or(0) == 0 {
+            return false;
+        }
+        match answer.trim_start().chars().next() {
+            Some('y' | 'Y') => return true,
+            None | Some('n' | 'N') => return false,
+            _ => {}
+        }
+    }
+}
+
+/// From here on the zone is `incomplete` until its files are gone.
+fn remove(target: &Target<'_>) -> u8 {
+    let failed = |error: String| fail_zone(&target.zone, error);
+    let config = match zones_engine::load(target.layout, &target.zone) {
+        Ok(config) => config,
+        Err(error) => return failed(error.chain()),
+    };
+    let Some(zonepath) = &config.zonepath else {
+        return failed("zonepath not specified".to_owned());
+    };
+    let root = zonepath.root();
+    let mounted = mounts_below(&root);
+    if !mounted.is_empty() {
+        eprintln!(
+            "These file systems are mounted on subdirectories of {}.",
+            root.display()
+        );
+        mounted.iter().for_each(|path| eprintln!("{path}"));
+        return failed("unmount them and try again.".to_owned());
+    }
+    // What a daemon that was killed left in the kernel goes first.
+    let active = zones_engine::active(target.layout, &target.zone).is_some();
+    let request = if active {
+        Request::Halt
+    } else {
+        Request::Uninstalling
+    };
+    if active || zones_engine::console_path(target.layout, &target.zone).exists() {
+        let _ = zones_engine::request(target.layout, &target.zone, &request);
+    }
+    if let Err(error) = target.store.set_state(&target.zone, ZoneState::Incomplete) {
+        return failed(zones_engine::chain(&error));
+    }
+    if let Err(error) = remove_files(zonepath.as_path()) {
+        return failed(error);
+    }
+    let _ = zones_store::journal::end(target.layout, &target.zone);
+    match target.store.set_state(&target.zone, ZoneState::Configured) {
+        Ok(_) => OK,
+        Err(error) => failed(zones_engine::chain(&error)),
+    }
+}
+
+/// Removes the standard entries, then the folder itself when nothing else is in it.
+pub(super) fn remove_files(zonepath: &Path) -> Result<(), String> {
+    if !zonepath.exists() {
+        return Ok(());
+    }
+    let driver = zones_storage::choose(zonepath).map_err(|error| zones_engine::chain(&error))?;
+    for name in STANDARD {
+        let path = zonepath.join(name);
+        match std::fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_dir() => driver
+                .destroy(&path)
+                .map_err(|error| zones_engine::chain(&error))?,
+            Ok(_) => std::fs::remove_file(&path)
+                .map_err(|error| format!("cannot remove {}: {error}", path.display()))?,
+            Err(_) => {}
+        }
+    }
+    let left = std::fs::read_dir(zonepath)
+        .map(|entries| entries.count())
+        .unwrap_or(0);
+    if left > 0 {
+        eprintln!(
+            "WARNING: Unable to completely remove {}\nbecause it contains additional user data.  Only the standard directory\n\
+             entries have been removed.",
+            zonepath.display()
+        );
+        return Ok(());
+    }
+    std::fs::remove_dir(zonepath)
+        .map_err(|error| format!("cannot remove {}: {error}", zonepath.display()))
+}
+
+/// Mount points below a folder, from the kernel's own table (octal escapes of blanks undone).
+fn mounts_below(root: &Path) -> Vec<String> {
+    let table = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let points = table.lines().filter_map(|line| line.split(' ').nth(1));
+    let points = points.map(|point| point.replace("\\040", " ").replace("\\011", "\t"));
+    points
+        .filter(|point| Path::new(point) != root && Path::new(point).starts_with(root))
+        .collect()
+}

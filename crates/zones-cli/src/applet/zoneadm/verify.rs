@@ -1,0 +1,286 @@
+//! `zoneadm verify`, and the same checks before install, ready, boot and reboot.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use zones_brand::Brand;
+use zones_config::{IpType, ZoneConfig};
+use zones_types::ZoneState;
+
+use super::Target;
+use crate::report::{FAILURE, OK, fail};
+
+/// What stands in the way, and what is only worth knowing.
+#[derive(Default)]
+struct Findings {
+    errors: Vec<String>,
+    warnings: Vec<String>,
+}
+
+pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
+    if !args.is_empty() {
+        eprintln!("usage:\tverify");
+        return crate::report::USAGE;
+    }
+    match check(target, "verify") {
+        Ok(()) => OK,
+        Err(status) => status,
+    }
+}
+
+/// The checks, as a part of `verb`; repairs owner and mode of the zonepath on the way.
+pub(super) fn before(target: &Target<'_>, verb: &str) -> Result<(), u8> {
+    check(target, verb)
+}
+
+fn check(target: &Target<'_>, verb: &str) -> Result<(), u8> {
+    let config = match zones_engine::load(target.layout, &target.zone) {
+        Ok(config) => config,
+        Err(error) => {
+            return Err(fail(
+                "zoneadm",
+                format!("{}: {}", target.zone, error.chain()),
+            ));
+        }
+    };
+    let mut findings = Findings::default();
+    zonepath(target, &config, verb, &mut findings);
+    let path_failed = !findings.errors.is_empty();
+    filesystems(&config, &mut findings);
+    network(&config, &mut findings);
+    brand(target, &config, &mut findings);
+    for warning in &findings.warnings {
+        eprintln!("{warning}");
+    }
+    if findings.errors.is_empty() {
+        return Ok(());
+    }
+    for error in &findings.errors {
+        eprintln!("{error}");
+    }
+    if path_failed && let Some(path) = &config.zonepath {
+        eprintln!("could not verify zonepath {path} because of the above errors.");
+    }
+    eprintln!("zoneadm: zone {} failed to verify", target.zone);
+    Err(FAILURE)
+}
+
+fn zonepath(target: &Target<'_>, config: &ZoneConfig, verb: &str, findings: &mut Findings) {
+    let Some(zonepath) = &config.zonepath else {
+        findings.errors.push("zonepath not specified".to_owned());
+        return;
+    };
+    overlaps(target, zonepath, findings);
+    let path = zonepath.as_path();
+    if let Ok(real) = std::fs::canonicalize(path)
+        && real != path
+    {
+        findings
+            .errors
+            .push(format!("zoneadm: {zonepath}: Resolved path mismatch"));
+        return;
+    }
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if target.state == ZoneState::Configured {
+                if verb == "verify" {
+                    let text = format!(
+                        "WARNING: {zonepath} does not exist, so it could not be verified.\nWhen 'zoneadm install' is run, \
+                         'install' will try to create\n{zonepath}, and 'verify' will be tried again,\nbut the 'verify' may \
+                         fail if:\nthe parent directory of {zonepath} is group- or other-writable\nor\n{zonepath} overlaps with \
+                         any other installed zones."
+                    );
+                    findings.warnings.push(text);
+                }
+            } else {
+                findings
+                    .errors
+                    .push(format!("could not access {zonepath}: {error}"));
+            }
+        }
+        Err(error) => findings
+            .errors
+            .push(format!("could not access {zonepath}: {error}")),
+        Ok(meta) if !meta.is_dir() => findings
+            .errors
+            .push(format!("{zonepath} is not a directory.")),
+        Ok(meta) => {
+            owner_and_mode(path, &meta, verb, findings);
+            root(target, &zonepath.root(), verb, findings);
+        }
+    }
+    if let Some(parent) = path.parent() {
+        parent_mode(parent, findings);
+    }
+}
+
+fn overlaps(target: &Target<'_>, zonepath: &zones_types::ZonePath, findings: &mut Findings) {
+    for other in target.store.list().unwrap_or_default() {
+        if other.name == target.zone || other.state == ZoneState::Configured {
+            continue;
+        }
+        if let Some(path) = other.zonepath()
+            && path.overlaps(zonepath)
+        {
+            let (zone, other) = (&target.zone, &other.name);
+            findings.errors.push(format!(
+                "{zone} zonepath ({zonepath}) and {other} zonepath ({path}) overlap."
+            ));
+        }
+    }
+}
+
+fn owner_and_mode(path: &Path, meta: &std::fs::Metadata, verb: &str, findings: &mut Findings) {
+    let shown = path.display();
+    if meta.uid() != 0 {
+        if verb == "verify" {
+            findings
+                .errors
+                .push(format!("{shown} is not owned by root."));
+        } else {
+            findings
+                .warnings
+                .push(format!("{shown}: changing owner to root."));
+            if let Err(error) = std::os::unix::fs::chown(path, Some(0), Some(0)) {
+                findings.errors.push(format!("{shown}: {error}"));
+            }
+        }
+    }
+    let mode = meta.permissions().mode() & 0o777;
+    if mode == 0o700 {
+        return;
+    }
+    if verb == "verify" {
+        findings
+            .errors
+            .extend(wrong_bits(mode).map(|text| format!("{shown} {text}")));
+    } else {
+        findings
+            .warnings
+            .push(format!("{shown}: changing permissions to 0700."));
+        if let Err(error) = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)) {
+            findings.errors.push(format!("{shown}: {error}"));
+        }
+    }
+}
+
+/// One line for each bit that should be otherwise.
+fn wrong_bits(mode: u32) -> impl Iterator<Item = String> {
+    const NAMES: [&str; 3] = ["readable", "writable", "executable"];
+    let must = (0..3)
+        .filter(move |bit| mode & (0o400 >> bit) == 0)
+        .map(|bit| format!("must be owner {}.", NAMES[bit]));
+    let classes = [("group", 0o040), ("world", 0o004)];
+    let must_not = classes.into_iter().flat_map(move |(class, first)| {
+        (0..3)
+            .filter(move |bit| mode & (first >> bit) != 0)
+            .map(move |bit| format!("must not be {class} {}.", NAMES[bit]))
+    });
+    must.chain(must_not)
+}
+
+fn root(target: &Target<'_>, root: &Path, verb: &str, findings: &mut Findings) {
+    let Ok(meta) = std::fs::symlink_metadata(root) else {
+        if matches!(target.state, ZoneState::Installed) {
+            findings.errors.push(format!(
+                "could not access {}: it does not exist",
+                root.display()
+            ));
+        }
+        return;
+    };
+    let shown = root.display();
+    if target.state == ZoneState::Configured {
+        if root.with_file_name("SUNWdetached.xml").exists() {
+            findings.errors.push(format!(
+                "Cannot {verb} detached zone.\nUse attach or remove {shown} directory."
+            ));
+            return;
+        }
+        if verb == "install" {
+            findings.errors.push(format!(
+                "{shown} exists already; remove it or use another zonepath."
+            ));
+        }
+    }
+    if !meta.is_dir() {
+        findings.errors.push(format!("{shown} is not a directory."));
+    } else if meta.permissions().mode() & 0o777 != 0o755 {
+        findings.errors.push(format!("{shown} mode is not 0755."));
+    }
+}
+
+fn parent_mode(parent: &Path, findings: &mut Findings) {
+    let Ok(meta) = std::fs::metadata(parent) else {
+        return;
+    };
+    let shown = parent.display();
+    if meta.uid() != 0 {
+        findings
+            .errors
+            .push(format!("{shown} is not owned by root."));
+    }
+    // A sticky folder keeps strangers from renaming what is not theirs.
+    let mode = meta.permissions().mode();
+    if mode & 0o1000 == 0 {
+        for (bit, class) in [(0o020, "group"), (0o002, "world")] {
+            if mode & bit != 0 {
+                findings
+                    .errors
+                    .push(format!("{shown} must not be {class} writable."));
+            }
+        }
+    }
+}
+
+fn filesystems(config: &ZoneConfig, findings: &mut Findings) {
+    const REFUSED: [&str; 6] = ["proc", "sysfs", "nfs", "autofs", "cgroup", "cgroup2"];
+    for fs in &config.filesystems {
+        if REFUSED.contains(&fs.fs_type.as_str()) {
+            findings.errors.push(format!(
+                "cannot verify fs {}: type {} is not allowed.",
+                fs.dir, fs.fs_type
+            ));
+        } else if fs.fs_type == "lofs"
+            && let Err(error) = std::fs::metadata(&fs.special)
+        {
+            findings.errors.push(format!(
+                "could not verify fs {}: could not access {}: {error}",
+                fs.dir, fs.special
+            ));
+        }
+    }
+}
+
+/// A missing interface is only worth a warning: the zone boots without it.
+fn network(config: &ZoneConfig, findings: &mut Findings) {
+    for net in &config.nets {
+        let lower = if net.global_nic.is_empty() {
+            &net.physical
+        } else {
+            &net.global_nic
+        };
+        let exists = Path::new("/sys/class/net").join(lower).exists();
+        if config.ip_type == IpType::Shared && !exists {
+            findings.warnings.push(format!(
+                "WARNING: could not verify net physical={lower}\n\tnetwork interface {lower} is not plumbed in the global zone"
+            ));
+        }
+    }
+}
+
+fn brand(target: &Target<'_>, config: &ZoneConfig, findings: &mut Findings) {
+    let folder = zones_engine::brand_folder(target.layout);
+    match &config.brand {
+        None => findings.errors.push("brand not specified".to_owned()),
+        Some(name) => {
+            if let Err(error) = Brand::find(name, &folder) {
+                findings.errors.push(format!(
+                    "zoneadm: zone '{}': missing or invalid brand: {}",
+                    target.zone,
+                    zones_engine::chain(&error)
+                ));
+            }
+        }
+    }
+}

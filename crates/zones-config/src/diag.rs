@@ -1,0 +1,177 @@
+//! What is wrong with a text of commands, as plain data.
+
+use std::fmt;
+
+/// A range of bytes in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One behind the last.
+    pub end: usize,
+}
+
+/// What kind of mistake it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Code {
+    UnknownCommand,
+    UnknownResource,
+    UnknownProperty,
+    UnknownName,
+    UnknownOption,
+    UnknownFormat,
+    MissingName,
+    MissingValue,
+    MissingEquals,
+    UnexpectedEquals,
+    UnexpectedWord,
+    UnclosedQuote,
+    UnclosedList,
+    UnclosedPairs,
+    UnknownKey,
+    DuplicateKey,
+    MissingKey,
+    OptionConflict,
+    TooManyFilters,
+    SimpleValueExpected,
+    QuotedJoin,
+    MustBeQuoted,
+}
+
+impl Code {
+    /// What is wrong, without the place and without the token.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::UnknownCommand => "no such command",
+            Self::UnknownResource => "no such resource type",
+            Self::UnknownProperty => "no such property",
+            Self::UnknownName => "no such resource type or property",
+            Self::UnknownOption => "no such option",
+            Self::UnknownFormat => "no such output format; there is `json`",
+            Self::MissingName => "the name of a resource type or property was expected",
+            Self::MissingValue => "a value was expected",
+            Self::MissingEquals => "`=` and a value were expected",
+            Self::UnexpectedEquals => "no `=` here: `add PROPERTY VALUE`",
+            Self::UnexpectedWord => "the command ends before this word",
+            Self::UnclosedQuote => "the quote opened here is not closed on this line",
+            Self::UnclosedList => "the list opened here lacks its `]`",
+            Self::UnclosedPairs => "the parenthesis opened here is not closed",
+            Self::UnknownKey => {
+                "no such key in parentheses; there are `priv`, `limit`, `action`, \
+                                 `name`, `value`"
+            }
+            Self::DuplicateKey => "this key is already specified",
+            Self::MissingKey => "a key, as in `(KEY=VALUE,...)`, was expected",
+            Self::OptionConflict => "this option does not go with the one before",
+            Self::TooManyFilters => "at most three PROPERTY=VALUE may be given",
+            Self::SimpleValueExpected => "one simple value was expected",
+            Self::QuotedJoin => "a blank was expected after the closing quote",
+            Self::MustBeQuoted => "a value that holds this character must be quoted",
+        }
+    }
+}
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diag {
+    /// What kind.
+    pub code: Code,
+    /// Where.
+    pub span: Span,
+    /// The line of the text, from 1.
+    pub line: usize,
+    /// The column in that line in characters, from 1; a tab is one.
+    pub column: usize,
+    /// What stands there; `\n` at the end of a line.
+    pub token: String,
+    /// The command it happened in, when that is known.
+    pub command: Option<&'static str>,
+    /// A name that was perhaps meant.
+    pub meant: Option<&'static str>,
+}
+
+impl fmt::Display for Diag {
+    /// The mistake with its suggestion, without its place.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.message())?;
+        match self.meant {
+            Some(meant) => write!(f, "; did you mean `{meant}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Line and column, from 1, of a byte of `text`.
+pub(crate) fn locate(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..at.min(text.len())];
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    (line, before[start..].chars().count() + 1)
+}
+
+/// The candidate nearest to `word`, when at most two letters must change.
+pub(crate) fn nearest(
+    word: &str,
+    candidates: impl Iterator<Item = &'static str>,
+) -> Option<&'static str> {
+    // Two edits turn any word of two letters into any other.
+    let most = if word.chars().count() <= 2 { 1 } else { 2 };
+    candidates
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Letters to change, insert, delete or swap with their neighbour.
+fn distance(left: &str, right: &str) -> usize {
+    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
+    if left.len().abs_diff(right.len()) > 2 {
+        return usize::MAX;
+    }
+    let mut rows = vec![vec![0; right.len() + 1]; left.len() + 1];
+    for (at, row) in rows.iter_mut().enumerate() {
+        row[0] = at;
+    }
+    rows[0] = (0..=right.len()).collect();
+    for i in 1..=left.len() {
+        for j in 1..=right.len() {
+            let changed = usize::from(left[i - 1] != right[j - 1]);
+            let mut best = (rows[i - 1][j] + 1)
+                .min(rows[i][j - 1] + 1)
+                .min(rows[i - 1][j - 1] + changed);
+            let swapped =
+                i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1];
+            if swapped {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[left.len()][right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_found() {
+        let names = || ["zonepath", "zonename", "brand", "fs", "net"].into_iter();
+        assert_eq!(nearest("zonpath", names()), Some("zonepath"));
+        assert_eq!(nearest("barnd", names()), Some("brand"));
+        assert_eq!(nearest("ent", names()), Some("net"));
+        assert_eq!(nearest("xy", names()), None);
+        assert_eq!(nearest("completely-other", names()), None);
+    }
+
+    #[test]
+    fn places_count_characters() {
+        assert_eq!(locate("äb\n\tcd", 0), (1, 1));
+        assert_eq!(locate("äb\n\tcd", 3), (1, 3));
+        assert_eq!(locate("äb\n\tcd", 5), (2, 2));
+        assert_eq!(locate("a", 99), (1, 2));
+    }
+}

@@ -1,0 +1,115 @@
+//! A resource as a filled-in form: the one shape in which scopes, filters, `info`, `export`,
+//! `verify` and JSON see all kinds of resources.
+
+mod convert;
+
+use zones_types::Bytes;
+
+use crate::table::{Prop, Resource, Shape};
+
+pub(crate) use convert::{FormError, count, rctl_of, read, remove, write};
+
+/// Values of one resource, in canonical text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) resource: Resource,
+    texts: Vec<(Prop, String)>,
+    /// Elements of the one list property.
+    pub(crate) items: Vec<Item>,
+}
+
+/// One element of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Item {
+    Text(String),
+    /// In the order of the keys in the table.
+    Pairs(Vec<(&'static str, String)>),
+}
+
+impl Form {
+    pub(crate) fn new(resource: Resource) -> Self {
+        Self {
+            resource,
+            texts: Vec::new(),
+            items: Vec::new(),
+        }
+    }
+
+    /// The value; `None` when unset. Empty text is unset.
+    pub(crate) fn get(&self, prop: Prop) -> Option<&str> {
+        let found = self.texts.iter().find(|(name, _)| *name == prop)?;
+        Some(&found.1)
+    }
+
+    pub(crate) fn set(&mut self, prop: Prop, value: String) {
+        self.texts.retain(|(name, _)| *name != prop);
+        if !value.is_empty() {
+            self.texts.push((prop, value));
+        }
+    }
+
+    pub(crate) fn take(&mut self, prop: Prop) -> String {
+        match self.texts.iter().position(|(name, _)| *name == prop) {
+            Some(at) => self.texts.swap_remove(at).1,
+            None => String::new(),
+        }
+    }
+
+    /// As people read it: sizes in the nearest unit.
+    pub(crate) fn shown(&self, prop: Prop) -> Option<String> {
+        let text = self.get(prop)?;
+        let spec = self.resource.spec().prop(prop)?;
+        match (spec.shape, text.parse()) {
+            (Shape::Size, Ok(bytes)) => Some(Bytes(bytes).to_string()),
+            _ => Some(text.to_owned()),
+        }
+    }
+
+    /// As it can be typed again without loss: sizes in a unit only when that is exact.
+    pub(crate) fn typed(&self, prop: Prop) -> Option<String> {
+        let text = self.get(prop)?;
+        let spec = self.resource.spec().prop(prop)?;
+        match (spec.shape, text.parse()) {
+            (Shape::Size, Ok(bytes)) => Some(typed_size(bytes)),
+            _ => Some(text.to_owned()),
+        }
+    }
+
+    /// The text that no other resource of its kind may have; `None` for unique kinds.
+    pub(crate) fn key(&self) -> Option<String> {
+        let keys = self.resource.spec().key;
+        if keys.is_empty() {
+            return None;
+        }
+        // The addresses of a net are one key: only one of them can be set.
+        let value = |prop: &Prop| match (prop, self.get(*prop)) {
+            (Prop::Address, None) => self.get(Prop::AllowedAddress).unwrap_or_default(),
+            (_, value) => value.unwrap_or_default(),
+        };
+        let parts: Vec<_> = keys.iter().map(value).collect();
+        Some(parts.join("\0"))
+    }
+}
+
+/// Bytes as text that reads back as the same number.
+pub(crate) fn typed_size(bytes: u64) -> String {
+    let short = Bytes(bytes).to_string();
+    if short.parse() == Ok(Bytes(bytes)) {
+        short
+    } else {
+        bytes.to_string()
+    }
+}
+
+impl Item {
+    /// The value of a key.
+    pub(crate) fn pair(&self, key: &str) -> Option<&str> {
+        match self {
+            Self::Text(_) => None,
+            Self::Pairs(pairs) => {
+                let found = pairs.iter().find(|(name, _)| *name == key)?;
+                Some(&found.1)
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Commands talk to the daemon of a zone through here; it is started when it does not run.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use zones_store::Layout;
+use zones_sys::Channel;
+use zones_types::ZoneName;
+
+use crate::control::{Request, Response};
+use crate::daemon::control_path;
+use crate::error::EngineError;
+use crate::stage::{receive, send};
+
+/// A daemon that just starts or just ends is met for moments only; this bounds the wait for it.
+const TRIES: u32 = 1_000;
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Has the daemon of `zone` do something and waits for the answer.
+///
+/// # Errors
+/// When no daemon can be started or it dies meanwhile; what it refuses is in the [`Response`].
+pub fn request(
+    layout: &Layout,
+    zone: &ZoneName,
+    request: &Request,
+) -> Result<Response, EngineError> {
+    for _ in 0..TRIES {
+        let channel = match Channel::connect(&control_path(layout, zone)) {
+            Ok(channel) => channel,
+            Err(Errno::NOENT | Errno::CONNREFUSED) => start(layout, zone)?,
+            Err(error) => return Err(EngineError::kernel("reach zoneadmd")(error)),
+        };
+        // A daemon that is on its way out closes without a word: the request was not begun.
+        if send(&channel, request, &[]).is_ok()
+            && let Ok(Some((response, _))) = receive(&channel)
+        {
+            return Ok(response);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(EngineError::NoDaemon)
+}
+
+/// Starts the daemon: this binary again, with its first connection as standard input.
+fn start(layout: &Layout, zone: &ZoneName) -> Result<Channel, EngineError> {
+    let (ours, theirs) = Channel::pair().map_err(EngineError::kernel("make a socket pair"))?;
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg0("zoneadmd")
+        .arg("-z")
+        .arg(zone.as_str())
+        .env_clear()
+        .current_dir("/");
+    if !layout.is_host() {
+        command.arg("-R").arg(layout.prefix());
+    }
+    command
+        .stdin(Stdio::from(theirs.into_fd()))
+        .stdout(Stdio::null())
+        .stderr(log(layout, zone));
+    let path = std::path::Path::new("zoneadmd");
+    command.spawn().map_err(EngineError::file("start", path))?;
+    Ok(ours)
+}
+
+/// What a daemon says when it cannot even answer.
+fn log(layout: &Layout, zone: &ZoneName) -> Stdio {
+    let folder = layout.log_zone(zone);
+    let _ = crate::folder::private(&folder);
+    let path = folder.join("zoneadmd.log");
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path);
+    file.map_or_else(|_| Stdio::null(), Stdio::from)
+}

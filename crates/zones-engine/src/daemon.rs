@@ -1,0 +1,417 @@
+//! zoneadmd: one small process for each zone that is more than installed. It owns the console, the
+//! exit of init and all transitions; it waits on descriptors only and never polls.
+//!
+//! It may die at any time: the zone goes on, and the next command starts a new daemon that takes
+//! over by the state file and zsched's socket.
+
+mod console;
+mod live;
+mod wait;
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use zones_store::Layout;
+use zones_sys::{Channel, SignalFd};
+use zones_types::{Verb, Verdict, ZoneName, ZoneState, judge};
+
+use crate::control::{Request, Response};
+use crate::error::EngineError;
+use crate::runtime::{Phase, RunState};
+use crate::stage::{Ending, receive, send};
+use console::Console;
+use live::Live;
+use wait::Event;
+
+const SIGHUP: i32 = 1;
+const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
+const SIGCHLD: i32 = 17;
+
+/// Where commands find the daemon of `zone`.
+#[must_use]
+pub fn control_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
+    layout.run_zone(zone).join("control")
+}
+
+/// Where `zlogin -C` finds the console of `zone`.
+#[must_use]
+pub fn console_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
+    layout.run_zone(zone).join("console")
+}
+
+/// Where zlogin finds zsched of `zone`.
+#[must_use]
+pub fn sessions_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
+    layout.run_zone(zone).join("sessions")
+}
+
+/// The daemon of one zone.
+struct Daemon {
+    layout: Layout,
+    zone: ZoneName,
+    control: OwnedFd,
+    clients: Vec<Channel>,
+    console: Console,
+    signals: SignalFd,
+    live: Option<Live>,
+    /// Who waits for the end of a shutdown, until when, and whether the zone is to boot again.
+    shutdown: Option<Shutdown>,
+    terminated: bool,
+    _lock: std::fs::File,
+}
+
+struct Shutdown {
+    client: Option<Channel>,
+    deadline_ms: i64,
+    reboot: Option<Vec<String>>,
+}
+
+/// Runs the daemon of `zone` until there is nothing left to do. `first` is the connection of the
+/// command that started it.
+///
+/// # Errors
+/// When another daemon runs already, or the run folder cannot be used.
+pub fn run(layout: &Layout, zone: &ZoneName, first: Option<Channel>) -> Result<(), EngineError> {
+    let lock = lock(layout, zone)?;
+    // SIGHUP of a closing terminal is nothing to a daemon; it leads its own session anyway.
+    let signals = SignalFd::new(&[SIGHUP, SIGINT, SIGTERM, SIGCHLD])
+        .map_err(EngineError::kernel("watch signals"))?;
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let control = Channel::listen(&control_path(layout, zone))
+        .map_err(EngineError::kernel("listen for commands"))?;
+    let mut daemon = Daemon {
+        layout: layout.clone(),
+        zone: zone.clone(),
+        control,
+        clients: first.into_iter().collect(),
+        console: Console::open(layout, zone)?,
+        signals,
+        live: None,
+        shutdown: None,
+        terminated: false,
+        _lock: lock,
+    };
+    daemon.live = Live::adopt(layout, zone)?;
+    if let Some(live) = &daemon.live
+        && let Some(master) = live.console()
+    {
+        daemon.console.connect(master);
+    }
+    daemon.serve();
+    Ok(())
+}
+
+/// One daemon for a zone: the lock lasts as long as the process.
+fn lock(layout: &Layout, zone: &ZoneName) -> Result<std::fs::File, EngineError> {
+    use rustix::fs::FlockOperation::NonBlockingLockExclusive;
+    let folder = layout.run_zone(zone);
+    crate::folder::private(&folder).map_err(EngineError::file("make", &folder))?;
+    let path = folder.join("zoneadmd.lock");
+    let file = std::fs::File::create(&path).map_err(EngineError::file("create", &path))?;
+    match rustix::fs::flock(&file, NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(EngineError::Busy),
+        Err(error) => Err(EngineError::kernel("lock the zone")(error)),
+    }
+}
+
+impl Daemon {
+    fn serve(&mut self) {
+        // Two empty looks: a client may connect between the last answer and the end.
+        while !self.is_idle() {
+            match self.wait() {
+                Event::Signals => self.on_signals(),
+                Event::Connection => {
+                    if let Ok(client) = Channel::accept(rustix::fd::AsFd::as_fd(&self.control)) {
+                        self.clients.push(client);
+                    }
+                }
+                Event::Client(at) => self.on_client(at),
+                Event::Console => self.console.pump(),
+                Event::InitEnded => self.on_init_ended(),
+                Event::SchedSaid => self.on_sched_said(),
+                Event::SchedEnded => self.on_sched_ended(),
+                Event::Timeout => self.on_timeout(),
+            }
+        }
+        let _ = std::fs::remove_file(control_path(&self.layout, &self.zone));
+        self.console.close(&self.layout, &self.zone);
+        // Somebody who connected just now is answered: they start a daemon of their own.
+        while let Ok(client) = Channel::accept(rustix::fd::AsFd::as_fd(&self.control)) {
+            drop(client);
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        let alone = self.clients.is_empty() && self.shutdown.is_none();
+        alone && (self.terminated || (self.live.is_none() && !self.console.has_client()))
+    }
+
+    fn state(&self) -> ZoneState {
+        let active = crate::runtime::active(&self.layout, &self.zone);
+        match (active, self.live.is_some()) {
+            (Some((state, _)), _) => state,
+            (None, true) => ZoneState::Down,
+            (None, false) => ZoneState::Installed,
+        }
+    }
+
+    fn on_client(&mut self, at: usize) {
+        let client = self.clients.remove(at);
+        let Ok(Some((request, _))) = receive::<Request>(&client) else {
+            return;
+        };
+        if let Request::Shutdown { reboot, timeout_s } = request {
+            return self.begin_shutdown(client, reboot, timeout_s);
+        }
+        let response = self
+            .obey(&request)
+            .unwrap_or_else(|error| Response::failed(error.chain()));
+        let _ = send(&client, &response, &[]);
+    }
+
+    fn obey(&mut self, request: &Request) -> Result<Response, EngineError> {
+        match request {
+            Request::Ready => match self.verdict(Verb::Ready)? {
+                Some(answer) => Ok(answer),
+                None => {
+                    self.halt();
+                    self.make_ready(Phase::Ready)
+                }
+            },
+            Request::Boot { args, .. } => match self.verdict(Verb::Boot)? {
+                Some(answer) => Ok(answer),
+                None => self.boot(args),
+            },
+            Request::Halt => match self.verdict(Verb::Halt)? {
+                Some(answer) => Ok(answer),
+                None => {
+                    self.halt();
+                    self.console.notice("NOTICE: Zone halted");
+                    Ok(Response::done())
+                }
+            },
+            Request::Reboot { args } => match self.verdict(Verb::Reboot)? {
+                Some(answer) => Ok(answer),
+                None => self.reboot(args),
+            },
+            Request::Mount => {
+                self.halt();
+                self.make_ready(Phase::Mounted)
+            }
+            Request::Uninstalling => {
+                self.console
+                    .farewell("NOTICE: Zone is being uninstalled.  Disconnecting...");
+                Ok(Response::done())
+            }
+            Request::Attend | Request::Shutdown { .. } => Ok(Response::done()),
+        }
+    }
+
+    /// What the table says here and now; `None` is "go".
+    fn verdict(&self, verb: Verb) -> Result<Option<Response>, EngineError> {
+        match judge(self.state(), verb) {
+            Verdict::Go => Ok(None),
+            Verdict::Already(text) => {
+                let line = format!("zone '{}': {text}", self.zone);
+                Ok(Some(Response {
+                    lines: vec![line],
+                    ..Response::done()
+                }))
+            }
+            Verdict::Refuse(refusal) => Err(EngineError::Refused(refusal)),
+        }
+    }
+
+    fn make_ready(&mut self, phase: Phase) -> Result<Response, EngineError> {
+        let (live, warnings) = Live::start(&self.layout, &self.zone, phase)?;
+        if let Some(master) = live.console() {
+            self.console.connect(master);
+        }
+        self.live = Some(live);
+        if phase == Phase::Ready {
+            self.console.notice("NOTICE: Zone readied");
+        }
+        Ok(Response {
+            warnings,
+            ..Response::done()
+        })
+    }
+
+    fn boot(&mut self, args: &[String]) -> Result<Response, EngineError> {
+        let mut response = Response::done();
+        if self.state() != ZoneState::Ready {
+            self.halt();
+            response = match self.make_ready(Phase::Starting) {
+                Ok(response) => response,
+                Err(error) => {
+                    self.console.notice("NOTICE: Zone boot failed");
+                    return Err(error);
+                }
+            };
+        }
+        let with = if args.is_empty() {
+            String::new()
+        } else {
+            format!(" with arguments: {}", args.join(" "))
+        };
+        self.console
+            .notice(&format!("NOTICE: Zone booting up{with}"));
+        let Some(live) = &mut self.live else {
+            return Err(EngineError::Gone);
+        };
+        if let Err(error) = live.boot(&self.layout, &self.zone, args) {
+            self.halt();
+            self.console.notice("NOTICE: Zone boot failed");
+            return Err(error);
+        }
+        Ok(response)
+    }
+
+    fn reboot(&mut self, args: &[String]) -> Result<Response, EngineError> {
+        let with = if args.is_empty() {
+            String::new()
+        } else {
+            format!(" with arguments: {}", args.join(" "))
+        };
+        self.console
+            .notice(&format!("NOTICE: Zone rebooting{with}"));
+        self.halt();
+        self.boot(args)
+    }
+
+    /// Takes everything down that this zone has in the kernel, known or left over.
+    fn halt(&mut self) {
+        self.console.disconnect();
+        match self.live.take() {
+            Some(live) => live.teardown(&self.layout, &self.zone),
+            None => live::sweep(&self.layout, &self.zone),
+        }
+    }
+
+    fn begin_shutdown(&mut self, client: Channel, reboot: Option<Vec<String>>, timeout_s: u64) {
+        let refused = match judge(self.state(), Verb::Shutdown) {
+            Verdict::Refuse(refusal) => Some(refusal.to_string()),
+            _ if self.shutdown.is_some() => Some("shutdown already in progress".to_owned()),
+            _ => None,
+        };
+        let asked = match (&refused, &mut self.live) {
+            (None, Some(live)) => live
+                .ask_to_end(&self.layout, &self.zone)
+                .map_err(|error| error.chain()),
+            (None, None) => Err("not running".to_owned()),
+            (Some(text), _) => Err(text.clone()),
+        };
+        match asked {
+            Ok(()) => {
+                let timeout_ms =
+                    i64::try_from(timeout_s.saturating_mul(1000)).unwrap_or(i64::MAX / 2);
+                let deadline_ms = wait::now_ms().saturating_add(timeout_ms);
+                self.shutdown = Some(Shutdown {
+                    client: Some(client),
+                    deadline_ms,
+                    reboot,
+                });
+            }
+            Err(text) => {
+                let _ = send(&client, &Response::failed(text), &[]);
+            }
+        }
+    }
+
+    /// The zone did not end in time; it keeps running.
+    fn on_timeout(&mut self) {
+        let Some(shutdown) = self.shutdown.take() else {
+            return;
+        };
+        if let Some(live) = &mut self.live {
+            live.set_phase(&self.layout, &self.zone, Phase::Running);
+        }
+        if let Some(client) = shutdown.client {
+            let _ = send(&client, &Response::failed("unable to shutdown zone"), &[]);
+        }
+    }
+
+    fn on_signals(&mut self) {
+        while let Some(signal) = self.signals.next() {
+            if matches!(signal, SIGTERM | SIGINT) {
+                self.terminate();
+            }
+        }
+        live::reap();
+    }
+
+    /// Asked to go: a running zone goes on without its daemon, anything less is taken down.
+    fn terminate(&mut self) {
+        if self.state() != ZoneState::Running {
+            self.halt();
+        }
+        self.terminated = true;
+    }
+
+    fn on_sched_said(&mut self) {
+        let Some(live) = &mut self.live else { return };
+        match live.hear_sched() {
+            live::Heard::Ended(ending) => self.on_ending(ending),
+            live::Heard::Trouble(text) => self.console.log(&format!("zsched: {text}")),
+            live::Heard::Nothing => {}
+        }
+    }
+
+    /// Process 1 is gone; zsched knows how.
+    fn on_init_ended(&mut self) {
+        let ending = self
+            .live
+            .as_mut()
+            .map_or(Ending::Exited(0), Live::last_ending);
+        self.on_ending(ending);
+    }
+
+    /// A pid namespace reports reboot(2) as a death by SIGHUP, halt and power-off as one by SIGINT.
+    fn on_ending(&mut self, ending: Ending) {
+        let shutdown = self.shutdown.take();
+        let again = match (&shutdown, ending) {
+            (Some(shutdown), _) => shutdown.reboot.clone(),
+            (None, Ending::Signaled(SIGHUP)) => {
+                Some(self.live.as_ref().map_or_else(Vec::new, Live::bootargs))
+            }
+            (None, _) => None,
+        };
+        if !matches!(ending, Ending::Signaled(SIGHUP | SIGINT)) {
+            self.console.log(&format!("init ended: {ending:?}"));
+        }
+        let response = match again {
+            Some(args) => {
+                self.console.notice("NOTICE: Zone rebooting");
+                self.halt();
+                self.boot(&args).unwrap_or_else(|error| {
+                    self.console.log(&error.chain());
+                    Response::failed(error.chain())
+                })
+            }
+            None => {
+                self.halt();
+                self.console.notice("NOTICE: Zone halted");
+                Response::done()
+            }
+        };
+        if let Some(client) = shutdown.and_then(|shutdown| shutdown.client) {
+            let _ = send(&client, &response, &[]);
+        }
+    }
+
+    /// The helper died and the zone lives: it gets a new one.
+    fn on_sched_ended(&mut self) {
+        let Some(live) = &mut self.live else { return };
+        if let Err(error) = live.replace_sched(&self.layout, &self.zone) {
+            self.console.log(&error.chain());
+        }
+    }
+}
+
+/// Whether a daemon of `zone` holds its lock.
+#[must_use]
+pub fn is_running(layout: &Layout, zone: &ZoneName) -> bool {
+    RunState::read(layout, zone).is_some_and(|state| state.daemon.is_alive())
+}

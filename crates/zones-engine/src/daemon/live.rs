@@ -1,0 +1,523 @@
+//! One life of a zone, from `ready` to `installed`: what the daemon holds of it and how it ends.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, Rlimit, Signal, WaitOptions};
+use zones_cgroup::{Access, DEFAULT_DEVICES, DeviceKind, DeviceRule, ZoneGroup};
+use zones_store::Layout;
+use zones_sys::{Channel, ProcessId};
+use zones_types::{ZoneName, ZoneState};
+
+use super::sessions_path;
+use crate::error::EngineError;
+use crate::plan::BootPlan;
+use crate::runtime::{Phase, RunState};
+use crate::stage::{
+    self, Argv, Ending, FromInit, FromSched, SessionEvent, SessionRequest, Stage, ToInit, ToSched,
+    receive, send,
+};
+use crate::{host, ids, init_kind, net};
+
+/// How long the kernel may take to end killed processes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) struct Live {
+    plan: BootPlan,
+    state: RunState,
+    init: (Pid, OwnedFd),
+    sched: Option<(Pid, OwnedFd, Option<Channel>)>,
+    /// Until the boot.
+    to_init: Option<Channel>,
+    console: Option<OwnedFd>,
+    listener: OwnedFd,
+    ending: Option<Ending>,
+}
+
+/// What zsched had to say.
+pub(super) enum Heard {
+    Ended(Ending),
+    Trouble(String),
+    Nothing,
+}
+
+impl Live {
+    /// Builds everything that `ready` means. Returns warnings for the user, too.
+    ///
+    /// # Errors
+    /// Whatever step failed; nothing is left then.
+    pub(super) fn start(
+        layout: &Layout,
+        zone: &ZoneName,
+        phase: Phase,
+    ) -> Result<(Self, Vec<String>), EngineError> {
+        let result = Self::build(layout, zone, phase);
+        if result.is_err() {
+            sweep(layout, zone);
+        }
+        result
+    }
+
+    fn build(
+        layout: &Layout,
+        zone: &ZoneName,
+        phase: Phase,
+    ) -> Result<(Self, Vec<String>), EngineError> {
+        let mut plan = host::plan(layout, zone)?;
+        if phase == Phase::Mounted {
+            // Software maintenance: loopback only, no limits but the protection itself.
+            plan.interfaces.clear();
+            plan.filesystems.clear();
+        }
+        crate::etc::write(&plan, host::load(layout, zone)?.attr("resolvers"));
+        // Written before the first kernel object: whoever finds it knows what to look for.
+        let mut state = RunState {
+            id: ids::next_zone_id(layout)?,
+            phase: Phase::Starting,
+            daemon: ProcessId::of(rustix::process::getpid()).ok_or(EngineError::Gone)?,
+            init: None,
+            sched: None,
+            undo_network: Vec::new(),
+            since: 0,
+            bootargs: String::new(),
+        };
+        let keep = |state: &RunState| {
+            state
+                .write(layout, zone)
+                .map_err(EngineError::file("write", &RunState::path(layout, zone)))
+        };
+        keep(&state)?;
+        let group = ZoneGroup::create(&host::hierarchies()?, &layout.kernel_name(), zone)
+            .map_err(host::limit)?;
+        let mut missing = group.apply(&plan.limits);
+        missing.extend(group.restrict_devices(&device_rules(&plan)));
+        let listener = Channel::listen(&sessions_path(layout, zone))
+            .map_err(EngineError::kernel("listen for sessions"))?;
+        let stage = Stage::spawn(&plan, group.unified_dir(), listener.as_fd())
+            .map_err(EngineError::kernel("start zsched"))?;
+        state.sched = ProcessId::of(stage.pid);
+        let init = match hear(&stage.sched)? {
+            FromSched::Spawned(pid) => Pid::from_raw(pid).ok_or(EngineError::Gone)?,
+            other => return Err(unexpected(&other)),
+        };
+        state.init = ProcessId::of(init);
+        let network = net::plan(&plan, state.id)?;
+        state.undo_network = net::leftovers(&network);
+        keep(&state)?;
+        let pidfd = rustix::process::pidfd_open(init, rustix::process::PidfdFlags::empty())
+            .map_err(EngineError::kernel("find process 1"))?;
+        // These three run while the builder mounts the tree.
+        group.join_v1(stage.pid).map_err(host::limit)?;
+        group.join_v1(init).map_err(host::limit)?;
+        if let Some(range) = plan.range {
+            let (uid, gid) = (
+                rustix::fs::Uid::from_raw(range.base),
+                rustix::fs::Gid::from_raw(range.base),
+            );
+            group.delegate(uid, gid).map_err(host::limit)?;
+        }
+        limit_locked_memory(&plan, init, &mut missing);
+        net::plumb(&network, init)?;
+        match hear(&stage.sched)? {
+            FromSched::Assembled => {}
+            other => return Err(unexpected(&other)),
+        }
+        let (master, to_init) = settle(stage.init)?;
+        send(&stage.sched, &ToSched::Enter, &[master.as_fd()])
+            .map_err(EngineError::kernel("talk to zsched"))?;
+        state.phase = phase;
+        state.since = now_s();
+        keep(&state)?;
+        let mut live = Self {
+            plan,
+            state,
+            init: (init, pidfd),
+            sched: Some((stage.pid, stage.pidfd, Some(stage.sched))),
+            to_init: Some(to_init),
+            console: Some(master),
+            listener,
+            ending: None,
+        };
+        if phase == Phase::Mounted {
+            live.idle()?;
+        }
+        let warnings = live.warnings(&missing);
+        Ok((live, warnings))
+    }
+
+    fn warnings(&self, missing: &[zones_cgroup::NotEnforced]) -> Vec<String> {
+        let of = |what: &str, why: &str| format!("WARNING: {what} is not enforced: {why}");
+        let planned = self
+            .plan
+            .not_enforced
+            .iter()
+            .map(|one| of(&one.what, &one.why));
+        planned
+            .chain(missing.iter().map(|one| of(one.what, &one.why)))
+            .collect()
+    }
+
+    /// Takes over a zone whose daemon died; `None` when nothing of it runs.
+    pub(super) fn adopt(layout: &Layout, zone: &ZoneName) -> Result<Option<Self>, EngineError> {
+        let Some(mut state) = RunState::read(layout, zone) else {
+            return Ok(None);
+        };
+        let Some(init) = state.init.filter(|_| {
+            matches!(
+                state.derive(),
+                Some(ZoneState::Running | ZoneState::ShuttingDown)
+            )
+        }) else {
+            return Ok(None);
+        };
+        let (Some(pidfd), Some(pid)) = (init.open(), Pid::from_raw(init.pid)) else {
+            return Ok(None);
+        };
+        let plan = host::plan(layout, zone)?;
+        let listener = Channel::connect(&sessions_path(layout, zone));
+        let helper = state
+            .sched
+            .and_then(|sched| Some((Pid::from_raw(sched.pid)?, sched.open()?)));
+        let mut console = None;
+        let sched = match (listener, helper) {
+            (Ok(channel), Some((pid, pidfd)))
+                if send(&channel, &SessionRequest::Adopt, &[]).is_ok() =>
+            {
+                if let Ok(Some((SessionEvent::Console, mut fds))) = receive(&channel) {
+                    console = fds.pop();
+                }
+                Some((pid, pidfd, Some(channel)))
+            }
+            _ => None,
+        };
+        state.daemon = ProcessId::of(rustix::process::getpid()).ok_or(EngineError::Gone)?;
+        state.phase = Phase::Running;
+        let _ = state.write(layout, zone);
+        // A placeholder that nobody can reach: the living zsched listens on the real one.
+        let spare = Channel::listen(&sessions_path(layout, zone).with_extension("new"))
+            .map_err(EngineError::kernel("listen"))?;
+        let mut live = Self {
+            plan,
+            state,
+            init: (pid, pidfd),
+            sched,
+            to_init: None,
+            console,
+            listener: spare,
+            ending: None,
+        };
+        if live.sched.is_none() {
+            live.replace_sched(layout, zone)?;
+        }
+        Ok(Some(live))
+    }
+
+    /// A new helper for a zone that lost its own.
+    pub(super) fn replace_sched(
+        &mut self,
+        layout: &Layout,
+        zone: &ZoneName,
+    ) -> Result<(), EngineError> {
+        self.sched = None;
+        reap();
+        let group = ZoneGroup::open(&host::hierarchies()?, &layout.kernel_name(), zone)
+            .map_err(host::limit)?;
+        self.listener = Channel::listen(&sessions_path(layout, zone))
+            .map_err(EngineError::kernel("listen for sessions"))?;
+        let entered = stage::enter(
+            &self.plan,
+            self.init.0,
+            group.unified_dir(),
+            self.listener.as_fd(),
+        );
+        let (pid, pidfd, channel) = entered.map_err(EngineError::kernel("start zsched"))?;
+        group.join_v1(pid).map_err(host::limit)?;
+        self.state.sched = ProcessId::of(pid);
+        self.sched = Some((pid, pidfd, Some(channel)));
+        let _ = self.state.write(layout, zone);
+        Ok(())
+    }
+
+    /// Lets process 1 become the zone's init.
+    pub(super) fn boot(
+        &mut self,
+        layout: &Layout,
+        zone: &ZoneName,
+        args: &[String],
+    ) -> Result<(), EngineError> {
+        let config = host::load(layout, zone)?;
+        let configured = config.bootargs.split_whitespace().map(str::to_owned);
+        let args: Vec<String> = if args.is_empty() {
+            configured.collect()
+        } else {
+            args.to_vec()
+        };
+        let (candidates, args) = init_kind::boot_args(&self.plan.init, &args);
+        let environ = vec![
+            format!("PATH={}", self.plan.path),
+            "container=zones".to_owned(),
+            "TERM=linux".to_owned(),
+            "HOME=/".to_owned(),
+        ];
+        let argv = Argv {
+            candidates,
+            args: args.clone(),
+            environ,
+        };
+        self.tell_init(&ToInit::Boot(argv))?;
+        self.state.phase = Phase::Running;
+        self.state.bootargs = args.join(" ");
+        self.state.since = now_s();
+        self.state
+            .write(layout, zone)
+            .map_err(EngineError::file("write", &RunState::path(layout, zone)))
+    }
+
+    fn idle(&mut self) -> Result<(), EngineError> {
+        self.tell_init(&ToInit::Idle)
+    }
+
+    /// Sends the last word to process 1; the channel closes when it has become what it shall be.
+    fn tell_init(&mut self, word: &ToInit) -> Result<(), EngineError> {
+        let channel = self.to_init.take().ok_or(EngineError::Gone)?;
+        send(&channel, word, &[]).map_err(EngineError::kernel("talk to process 1"))?;
+        loop {
+            match receive(&channel) {
+                Ok(Some((FromInit::Failed(text), _))) => return Err(EngineError::Stage(text)),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(EngineError::kernel("hear process 1")(error)),
+            }
+        }
+    }
+
+    pub(super) fn console(&self) -> Option<BorrowedFd<'_>> {
+        self.console.as_ref().map(AsFd::as_fd)
+    }
+
+    pub(super) fn init_pidfd(&self) -> &OwnedFd {
+        &self.init.1
+    }
+
+    pub(super) fn sched_pidfd(&self) -> Option<&OwnedFd> {
+        self.sched.as_ref().map(|sched| &sched.1)
+    }
+
+    pub(super) fn sched_channel(&self) -> Option<&Channel> {
+        self.sched.as_ref().and_then(|sched| sched.2.as_ref())
+    }
+
+    pub(super) fn bootargs(&self) -> Vec<String> {
+        self.state
+            .bootargs
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    pub(super) fn set_phase(&mut self, layout: &Layout, zone: &ZoneName, phase: Phase) {
+        self.state.phase = phase;
+        let _ = self.state.write(layout, zone);
+    }
+
+    pub(super) fn hear_sched(&mut self) -> Heard {
+        let Some((_, _, channel)) = &mut self.sched else {
+            return Heard::Nothing;
+        };
+        let Some(open) = channel else {
+            return Heard::Nothing;
+        };
+        match receive(open) {
+            Ok(Some((FromSched::InitEnded(ending), _))) => {
+                self.ending = Some(ending);
+                Heard::Ended(ending)
+            }
+            Ok(Some((FromSched::Failed(text), _))) => Heard::Trouble(text),
+            Ok(Some(_)) => Heard::Nothing,
+            Ok(None) | Err(_) => {
+                *channel = None;
+                Heard::Nothing
+            }
+        }
+    }
+
+    /// How process 1 ended, when its descriptor already says that it did: zsched tells, or, when it
+    /// is gone, the wait status that came to the daemon.
+    pub(super) fn last_ending(&mut self) -> Ending {
+        while self.sched_channel().is_some() && self.ending.is_none() {
+            if let Heard::Ended(ending) = self.hear_sched() {
+                return ending;
+            }
+        }
+        let waited = rustix::process::waitpid(Some(self.init.0), WaitOptions::NOHANG);
+        let status = waited
+            .ok()
+            .flatten()
+            .map(|(_, status)| stage::ending(status));
+        self.ending.or(status).unwrap_or(Ending::Exited(0))
+    }
+
+    /// Asks the init of the zone to end it, in the way that this kind of init understands.
+    pub(super) fn ask_to_end(
+        &mut self,
+        layout: &Layout,
+        zone: &ZoneName,
+    ) -> Result<(), EngineError> {
+        match init_kind::of(&self.plan.root, &self.plan.init).shutdown() {
+            init_kind::Shutdown::Signal(number) => {
+                zones_sys::pidfd_signal(self.init.1.as_fd(), number)
+                    .map_err(EngineError::kernel("signal init"))?;
+            }
+            init_kind::Shutdown::Command(words) => {
+                crate::login::spawn_quietly(layout, zone, words)?;
+            }
+        }
+        self.set_phase(layout, zone, Phase::ShuttingDown);
+        Ok(())
+    }
+
+    /// Kills everybody, waits for the kernel, removes what is left.
+    pub(super) fn teardown(self, layout: &Layout, zone: &ZoneName) {
+        net::release(&self.state.undo_network, Some(self.init.0));
+        let _ = rustix::process::pidfd_send_signal(&self.init.1, Signal::KILL);
+        wait_end(&self.init.1);
+        if let Some((_, pidfd, channel)) = self.sched {
+            drop(channel);
+            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+            wait_end(&pidfd);
+        }
+        sweep(layout, zone);
+    }
+}
+
+/// Removes whatever a life of `zone` may have left: found by name, so it works after any crash.
+pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
+    let state = RunState::read(layout, zone);
+    if let Some(state) = &state {
+        // While the namespace still stands, so that hardware can be fetched out of it.
+        let init = state
+            .init
+            .filter(|init| init.is_alive())
+            .and_then(|init| Pid::from_raw(init.pid));
+        net::release(&state.undo_network, init);
+    }
+    for process in state
+        .iter()
+        .flat_map(|state| [state.init, state.sched])
+        .flatten()
+    {
+        if let Some(pidfd) = process.open() {
+            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+            wait_end(&pidfd);
+        }
+    }
+    reap();
+    let mut clean = true;
+    if let Ok(hierarchies) = host::hierarchies() {
+        if let Ok(group) = ZoneGroup::open(&hierarchies, &layout.kernel_name(), zone) {
+            if !group.is_empty().unwrap_or(true) {
+                let _ = group.kill();
+            }
+            reap();
+            clean = group.remove(PATIENCE).is_ok();
+        }
+        hierarchies.remove_parent(&layout.kernel_name());
+    }
+    let _ = std::fs::remove_file(sessions_path(layout, zone));
+    if clean {
+        // Last: as long as the file stands, the zone is `down` and the next halt comes here again.
+        RunState::remove(layout, zone);
+    }
+}
+
+/// Collects children that ended, ours and those left to us.
+pub(super) fn reap() {
+    while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+}
+
+fn wait_end(pidfd: &OwnedFd) {
+    let timeout = Timespec {
+        tv_sec: 10,
+        tv_nsec: 0,
+    };
+    let _ = rustix::event::poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&timeout));
+}
+
+fn hear(channel: &Channel) -> Result<FromSched, EngineError> {
+    match receive(channel) {
+        Ok(Some((FromSched::Failed(text), _))) => Err(EngineError::Stage(text)),
+        Ok(Some((message, _))) => Ok(message),
+        Ok(None) => Err(EngineError::Stage("zsched ended unexpectedly".to_owned())),
+        Err(error) => Err(EngineError::kernel("hear zsched")(error)),
+    }
+}
+
+fn unexpected(message: &FromSched) -> EngineError {
+    EngineError::Stage(format!("zsched said {message:?} out of turn"))
+}
+
+/// Tells process 1 to take its place; returns the console's master side.
+fn settle(channel: Channel) -> Result<(OwnedFd, Channel), EngineError> {
+    send(&channel, &ToInit::Go, &[]).map_err(EngineError::kernel("talk to process 1"))?;
+    match receive(&channel) {
+        Ok(Some((FromInit::Ready, mut fds))) => {
+            let master = fds
+                .pop()
+                .ok_or_else(|| EngineError::Stage("no console".to_owned()))?;
+            Ok((master, channel))
+        }
+        Ok(Some((FromInit::Failed(text), _))) => Err(EngineError::Stage(text)),
+        Ok(_) => Err(EngineError::Stage(
+            "process 1 ended unexpectedly".to_owned(),
+        )),
+        Err(error) => Err(EngineError::kernel("hear process 1")(error)),
+    }
+}
+
+/// The safe nodes and those that `device` resources name.
+fn device_rules(plan: &BootPlan) -> Vec<DeviceRule> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let mut rules = DEFAULT_DEVICES.to_vec();
+    for (_, meta) in stage::matching_devices(&plan.devices) {
+        let kind = if meta.file_type().is_block_device() {
+            DeviceKind::Block
+        } else {
+            DeviceKind::Char
+        };
+        let (major, minor) = (
+            rustix::fs::major(meta.rdev()),
+            rustix::fs::minor(meta.rdev()),
+        );
+        rules.push(DeviceRule {
+            kind,
+            major: Some(major),
+            minor: Some(minor),
+            access: Access::ALL,
+        });
+    }
+    rules
+}
+
+fn limit_locked_memory(plan: &BootPlan, init: Pid, missing: &mut Vec<zones_cgroup::NotEnforced>) {
+    let Some(bytes) = plan.locked else { return };
+    let limit = Rlimit {
+        current: Some(bytes),
+        maximum: Some(bytes),
+    };
+    if let Err(error) =
+        rustix::process::prlimit(Some(init), rustix::process::Resource::Memlock, limit)
+    {
+        let why =
+            format!("the kernel refuses the limit: {error} (raising one needs CAP_SYS_RESOURCE)");
+        missing.push(zones_cgroup::NotEnforced {
+            what: "capped-memory: locked",
+            why,
+        });
+    }
+}
+
+fn now_s() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,138 @@
+//! Numbers of zones: the id of a running one, the range of user ids of every one.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::FlockOperation;
+use zones_store::Layout;
+use zones_types::{IdRange, ZoneId, ZoneName};
+
+use crate::runtime::RunState;
+
+/// Why no number could be had.
+#[derive(Debug, thiserror::Error)]
+pub enum IdError {
+    /// The file that remembers the numbers.
+    #[error("cannot use `{path}`")]
+    #[allow(missing_docs)]
+    File { path: String, source: io::Error },
+    /// The table of ranges cannot be written.
+    #[error(transparent)]
+    Store(#[from] zones_store::StoreError),
+    /// All zone ids are taken.
+    #[error("all {} zone ids are in use", ZoneId::MAX.0)]
+    NoZoneId,
+    /// All user id ranges are taken.
+    #[error("no free range of {} user ids is left", IdRange::COUNT)]
+    NoRange,
+}
+
+/// The next zone id: one more than the last one given out, past those that are in use.
+///
+/// # Errors
+/// When all are in use or the counter cannot be kept.
+pub fn next_zone_id(layout: &Layout) -> Result<ZoneId, IdError> {
+    let path = layout.run().join("last_id");
+    let file = |source| IdError::File {
+        path: path.display().to_string(),
+        source,
+    };
+    let lock = lock_beside(&path).map_err(file)?;
+    let last = std::fs::read_to_string(&path)
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    let last: u16 = last.unwrap_or(0);
+    let used: Vec<u16> = RunState::all(layout).map(|(_, state)| state.id.0).collect();
+    let candidates = (last..ZoneId::MAX.0).chain(0..last).map(|id| id + 1);
+    let id = candidates
+        .into_iter()
+        .find(|id| !used.contains(id))
+        .ok_or(IdError::NoZoneId)?;
+    std::fs::write(&path, format!("{id}\n")).map_err(file)?;
+    drop(lock);
+    Ok(ZoneId(id))
+}
+
+/// The user ids of `zone`: what it had before, else the first free range. Kept for good, since
+/// files outside of idmapped mounts may bear them.
+///
+/// # Errors
+/// When all are taken or the table cannot be kept.
+pub fn id_range(layout: &Layout, zone: &ZoneName) -> Result<IdRange, IdError> {
+    let path = layout.lib().join("idranges");
+    let file = |source| IdError::File {
+        path: path.display().to_string(),
+        source,
+    };
+    std::fs::create_dir_all(layout.lib()).map_err(file)?;
+    let lock = lock_beside(&path).map_err(file)?;
+    let mut table = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(file(error)),
+    };
+    if let Some(base) = ranges(&table).find(|(name, _)| *name == zone.as_str()) {
+        return Ok(IdRange { base: base.1 });
+    }
+    let mut taken: Vec<u32> = ranges(&table).map(|(_, base)| base).collect();
+    taken.sort_unstable();
+    let mut base = IdRange::FIRST.base;
+    for used in taken {
+        if used == base {
+            base = base.checked_add(IdRange::COUNT).ok_or(IdError::NoRange)?;
+        }
+    }
+    base.checked_add(IdRange::COUNT).ok_or(IdError::NoRange)?;
+    table.push_str(&format!("{zone} {base}\n"));
+    zones_store::atomic::write(&path, table.as_bytes(), 0o644)?;
+    drop(lock);
+    Ok(IdRange { base })
+}
+
+/// Gives the range of a deleted zone back.
+///
+/// # Errors
+/// When the table cannot be kept.
+pub fn release_id_range(layout: &Layout, zone: &ZoneName) -> Result<(), IdError> {
+    let path = layout.lib().join("idranges");
+    let file = |source| IdError::File {
+        path: path.display().to_string(),
+        source,
+    };
+    let Ok(table) = std::fs::read_to_string(&path) else {
+        return Ok(());
+    };
+    let lock = lock_beside(&path).map_err(file)?;
+    let kept = ranges(&table).filter(|(name, _)| *name != zone.as_str());
+    let kept: String = kept
+        .map(|(name, base)| format!("{name} {base}\n"))
+        .collect();
+    zones_store::atomic::write(&path, kept.as_bytes(), 0o644)?;
+    drop(lock);
+    Ok(())
+}
+
+fn ranges(table: &str) -> impl Iterator<Item = (&str, u32)> {
+    table.lines().filter_map(|line| {
+        let (name, base) = line.split_once(' ')?;
+        Some((name, base.parse().ok()?))
+    })
+}
+
+/// An exclusive lock that lasts as long as the file lives.
+fn lock_beside(path: &Path) -> io::Result<File> {
+    let lock = path.with_extension("lock");
+    if let Some(folder) = lock.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&lock)?;
+    rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+    Ok(file)
+}

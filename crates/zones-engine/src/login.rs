@@ -1,0 +1,107 @@
+//! Starting commands in a running zone, from the host's side.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use zones_store::Layout;
+use zones_sys::Channel;
+use zones_types::ZoneName;
+
+use crate::daemon::sessions_path;
+use crate::error::EngineError;
+use crate::stage::{Ending, Mode as Streams, SessionEvent, SessionRequest, receive, send};
+
+/// A command that runs in a zone.
+#[derive(Debug)]
+pub struct Session(Channel);
+
+impl Session {
+    /// Starts what `request` says; `fds` are its three streams, or none for a terminal.
+    ///
+    /// # Errors
+    /// When the zone has nobody who starts commands, that is: does not run.
+    pub fn start(
+        layout: &Layout,
+        zone: &ZoneName,
+        request: &SessionRequest,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<Self, EngineError> {
+        let path = sessions_path(layout, zone);
+        let channel = Channel::connect(&path).map_err(EngineError::kernel("reach the zone"))?;
+        send(&channel, request, fds).map_err(EngineError::kernel("reach the zone"))?;
+        Ok(Self(channel))
+    }
+
+    /// What happens next, with a descriptor where one belongs to it.
+    ///
+    /// # Errors
+    /// [`EngineError::Gone`] when the zone ends under the session.
+    pub fn next(&self) -> Result<(SessionEvent, Option<OwnedFd>), EngineError> {
+        match receive(&self.0) {
+            Ok(Some((event, mut fds))) => Ok((event, fds.pop())),
+            _ => Err(EngineError::Gone),
+        }
+    }
+
+    /// Sends a signal to the command and its children in the foreground.
+    pub fn signal(&self, number: i32) {
+        let _ = send(&self.0, &SessionRequest::Signal(number), &[]);
+    }
+}
+
+impl AsFd for Session {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Runs words in the zone as its root, without a shell; waits for the end.
+///
+/// # Errors
+/// When they cannot be started, with the reason.
+pub fn run(
+    layout: &Layout,
+    zone: &ZoneName,
+    words: &[String],
+    environ: &[String],
+    skip_sync: bool,
+    streams: [BorrowedFd<'_>; 3],
+) -> Result<Ending, EngineError> {
+    let request = SessionRequest::Start {
+        user: None,
+        command: words.to_vec(),
+        direct: true,
+        mode: Streams::Pipes,
+        environ: environ.to_vec(),
+        size: None,
+        skip_sync,
+    };
+    let session = Session::start(layout, zone, &request, &streams)?;
+    loop {
+        match session.next()?.0 {
+            SessionEvent::Ended(ending) => return Ok(ending),
+            SessionEvent::Failed(text) => return Err(EngineError::Stage(text)),
+            _ => {}
+        }
+    }
+}
+
+/// Runs words in the zone with no streams, for the daemon's own errands.
+pub(crate) fn spawn_quietly(
+    layout: &Layout,
+    zone: &ZoneName,
+    words: &[&str],
+) -> Result<(), EngineError> {
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    let null = null.map_err(EngineError::kernel("open /dev/null"))?;
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    run(
+        layout,
+        zone,
+        &words,
+        &[],
+        false,
+        [null.as_fd(), null.as_fd(), null.as_fd()],
+    )
+    .map(drop)
+}

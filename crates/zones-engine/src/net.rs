@@ -1,0 +1,239 @@
+//! The network of a zone: from its configuration to links, and what must be given back.
+
+use std::net::{IpAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{Mode as FileMode, OFlags};
+use rustix::process::Pid;
+use zones_config::Net;
+use zones_net::{DEFAULT_BRIDGE, IfName, Interface, IpNet, Mac, Mode, Netlink, Step};
+use zones_types::ZoneId;
+
+use crate::error::{EngineError, chain};
+use crate::plan::BootPlan;
+
+/// One `net` resource as the network layer wants it.
+pub(crate) fn interface(net: &Net, shared: bool, address: &str) -> Result<Interface, String> {
+    let name = |text: &str| text.parse::<IfName>().map_err(|error| chain(&error));
+    let physical = name(&net.physical)?;
+    let mode = if shared {
+        Mode::Shared {
+            physical: physical.clone(),
+        }
+    } else {
+        let lower = if net.global_nic.is_empty() {
+            None
+        } else {
+            Some(name(&net.global_nic)?)
+        };
+        Mode::Exclusive {
+            physical: physical.clone(),
+            lower,
+        }
+    };
+    // The zone has a loopback of its own.
+    let inside = if physical.as_str() == "lo" {
+        name("net0")?
+    } else {
+        physical
+    };
+    let addresses = if address.is_empty() {
+        Vec::new()
+    } else {
+        vec![resolve(address)?]
+    };
+    let router = match net.defrouter.split('/').next() {
+        None | Some("") => None,
+        Some(text) => Some(resolve(text)?.address),
+    };
+    let mac = if net.mac_addr.is_empty() {
+        None
+    } else {
+        Some(parse_mac(&net.mac_addr)?)
+    };
+    let vlan = match net.vlan_id.as_str() {
+        "" => None,
+        text => Some(
+            text.parse()
+                .map_err(|_| format!("`{text}` is no vlan-id"))?,
+        ),
+    };
+    let mtu = net
+        .properties
+        .iter()
+        .find(|property| property.name == "mtu");
+    let mtu = mtu.map(|mtu| {
+        mtu.value
+            .parse()
+            .map_err(|_| format!("`{}` is no mtu", mtu.value))
+    });
+    Ok(Interface {
+        name: inside,
+        mode,
+        addresses,
+        defrouter: router,
+        mac,
+        vlan,
+        mtu: mtu.transpose()?,
+    })
+}
+
+/// An address, or a host name that stands for an IPv4 one.
+fn resolve(text: &str) -> Result<IpNet, String> {
+    if let Ok(net) = text.parse() {
+        return Ok(net);
+    }
+    let (host, prefix) = text
+        .split_once('/')
+        .map_or((text, None), |(host, prefix)| (host, Some(prefix)));
+    let found = (host, 0u16)
+        .to_socket_addrs()
+        .map_err(|error| format!("cannot resolve `{host}`: {error}"))?;
+    let address = found.map(|address| address.ip()).find(IpAddr::is_ipv4);
+    let address = address.ok_or_else(|| format!("`{host}` has no IPv4 address"))?;
+    let text = prefix.map_or_else(
+        || address.to_string(),
+        |prefix| format!("{address}/{prefix}"),
+    );
+    text.parse().map_err(|error| chain(&error))
+}
+
+fn parse_mac(text: &str) -> Result<Mac, String> {
+    let wrong = || format!("`{text}` is no hardware address");
+    let mut bytes = [0; 6];
+    let mut parts = text.split(':');
+    for byte in &mut bytes {
+        let part = parts.next().ok_or_else(wrong)?;
+        *byte = u8::from_str_radix(part, 16).map_err(|_| wrong())?;
+    }
+    if parts.next().is_some() {
+        Err(wrong())
+    } else {
+        Ok(Mac(bytes))
+    }
+}
+
+/// The steps for this host, as it is now.
+pub(crate) fn plan(plan: &BootPlan, id: ZoneId) -> Result<zones_net::Plan, EngineError> {
+    let network = |error: &dyn std::error::Error| EngineError::Network(chain(error));
+    if plan.interfaces.is_empty() {
+        return Ok(zones_net::Plan::default());
+    }
+    let mut host = Netlink::open().map_err(|error| network(&error))?;
+    let links = host.links().map_err(|error| network(&error))?;
+    zones_net::plan(&links, id, &plan.interfaces).map_err(|error| network(&error))
+}
+
+/// Makes the links in the network namespace of process 1; loopback, too.
+pub(crate) fn plumb(steps: &zones_net::Plan, init: Pid) -> Result<(), EngineError> {
+    let netns = namespace(init).map_err(EngineError::kernel("open the network of the zone"))?;
+    let network = |error: zones_net::NetError| EngineError::Network(chain(&error));
+    if steps.steps.is_empty() {
+        return Netlink::open_in(netns.as_fd())
+            .and_then(|mut zone| zone.loopback_up())
+            .map_err(network);
+    }
+    zones_net::apply(steps, netns.as_fd()).map_err(network)
+}
+
+fn namespace(pid: Pid) -> Result<OwnedFd, rustix::io::Errno> {
+    let path = format!("/proc/{}/ns/net", pid.as_raw_nonzero());
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, FileMode::empty())
+}
+
+/// What outlives the zone's network namespace, as lines for the state file: a crash must not lose it.
+pub(crate) fn leftovers(steps: &zones_net::Plan) -> Vec<String> {
+    let line = |step: &Step| match step {
+        Step::EnsureBridge { bridge } => Some(format!("bridge {bridge}")),
+        Step::MoveLink { link, zone, was_up } => Some(format!("link {link} {zone} {was_up}")),
+        Step::HostProxy { link, address } => Some(format!("proxy {link} {address}")),
+        _ => None,
+    };
+    steps.steps.iter().filter_map(line).collect()
+}
+
+/// Gives back what [`leftovers`] named; what is gone already is fine.
+pub(crate) fn release(lines: &[String], init: Option<Pid>) {
+    let steps: Vec<Step> = lines.iter().filter_map(|line| parse(line)).collect();
+    if steps.is_empty() {
+        return;
+    }
+    let netns = init.and_then(|init| namespace(init).ok());
+    let bridges: Vec<IfName> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::EnsureBridge { bridge } => Some(bridge.clone()),
+            _ => None,
+        })
+        .collect();
+    let plan = zones_net::Plan {
+        steps,
+        not_enforced: Vec::new(),
+    };
+    let _ = zones_net::release(&plan, netns.as_ref().map(AsFd::as_fd));
+    if let Ok(mut host) = Netlink::open() {
+        for bridge in bridges {
+            let _ = zones_net::remove_idle_bridge(&mut host, &bridge);
+        }
+    }
+}
+
+/// Removes the default bridge when no zone uses it any more.
+pub(crate) fn remove_default_bridge() {
+    if let (Ok(mut host), Ok(bridge)) = (Netlink::open(), DEFAULT_BRIDGE.parse()) {
+        let _ = zones_net::remove_idle_bridge(&mut host, &bridge);
+    }
+}
+
+fn parse(line: &str) -> Option<Step> {
+    let words: Vec<&str> = line.split(' ').collect();
+    match words.as_slice() {
+        ["bridge", bridge] => Some(Step::EnsureBridge {
+            bridge: bridge.parse().ok()?,
+        }),
+        ["link", link, zone, was_up] => Some(Step::MoveLink {
+            link: link.parse().ok()?,
+            zone: zone.parse().ok()?,
+            was_up: *was_up == "true",
+        }),
+        ["proxy", link, address] => Some(Step::HostProxy {
+            link: link.parse().ok()?,
+            address: address.parse().ok()?,
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_read_back() {
+        for line in ["bridge zbr0", "link eth1 eth1 true", "proxy eth0 192.0.2.7"] {
+            let plan = zones_net::Plan {
+                steps: vec![parse(line).unwrap()],
+                ..Default::default()
+            };
+            assert_eq!(leftovers(&plan), [line]);
+        }
+        assert!(parse("rm -rf /").is_none());
+    }
+
+    #[test]
+    fn resources_become_interfaces() {
+        let mut net = Net {
+            physical: "lo".to_owned(),
+            mac_addr: "2:8:20:0:0:1".to_owned(),
+            ..Net::default()
+        };
+        let shared = interface(&net, true, "192.0.2.7/24").unwrap();
+        assert_eq!(shared.name.as_str(), "net0");
+        assert_eq!(shared.mac, Some(Mac([2, 8, 0x20, 0, 0, 1])));
+        net.mac_addr = "xx".to_owned();
+        assert_eq!(
+            interface(&net, true, "").unwrap_err(),
+            "`xx` is no hardware address"
+        );
+    }
+}

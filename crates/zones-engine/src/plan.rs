@@ -1,0 +1,219 @@
+//! What is to be done to boot a zone, as data: made from the configuration, the brand and the
+//! host, printed by `zoneadm ready -n`, tested without root, then run by the stage.
+
+mod mounts;
+mod privileges;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use zones_brand::Brand;
+use zones_cgroup::Limits;
+use zones_config::{IpType, ZoneConfig};
+use zones_net::Interface;
+use zones_types::{IdRange, ZoneName};
+
+pub use mounts::{DEVICE_NODES, FsMount, MASKED, READ_ONLY};
+pub use privileges::{Privileges, capability_number};
+
+/// Something the configuration asks for that is not enforced, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotEnforced {
+    /// Property or resource.
+    pub what: String,
+    /// The reason, with the remedy where there is one.
+    pub why: String,
+}
+
+/// Everything that the stage needs to know.
+#[derive(Debug)]
+pub struct BootPlan {
+    /// The zone; also its host name.
+    pub zone: ZoneName,
+    /// Its root on the host.
+    pub root: PathBuf,
+    /// Its user ids; `None` for a privileged zone.
+    pub range: Option<IdRange>,
+    /// Whose network it has.
+    pub ip_type: IpType,
+    /// Its links.
+    pub interfaces: Vec<Interface>,
+    /// What its control group enforces.
+    pub limits: Limits,
+    /// Bytes of memory that may be locked.
+    pub locked: Option<u64>,
+    /// Bytes that a temporary file system of the zone may hold.
+    pub tmpfs_bytes: u64,
+    /// Further file systems, in mount order.
+    pub filesystems: Vec<FsMount>,
+    /// Patterns of further device nodes.
+    pub devices: Vec<String>,
+    /// Capabilities and system calls.
+    pub privileges: Privileges,
+    /// Candidates for its first program; empty: our own init.
+    pub init: Vec<String>,
+    /// `PATH` of its first program.
+    pub path: String,
+    /// Whether `uname -m` names a 32-bit machine.
+    pub personality_32bit: bool,
+    /// What the configuration asks for and does not get.
+    pub not_enforced: Vec<NotEnforced>,
+}
+
+/// Why no plan could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A required property is missing.
+    #[error("zonepath not specified")]
+    NoZonePath,
+    /// A network interface is not understood.
+    #[error("net `{physical}`: {why}")]
+    #[allow(missing_docs)]
+    Net { physical: String, why: String },
+    /// A file system is not understood.
+    #[error("fs `{dir}`: {why}")]
+    #[allow(missing_docs)]
+    Fs { dir: String, why: String },
+    /// A privilege is not known or may not be had.
+    #[error("limitpriv: {0}")]
+    Privilege(String),
+    /// The table of resource controls refuses a value.
+    #[error("{what}: {why}")]
+    #[allow(missing_docs)]
+    Limit { what: String, why: String },
+}
+
+impl BootPlan {
+    /// Makes the plan. `range` is the zone's, or `None` for a privileged zone; `memory_total` are
+    /// the bytes of the host.
+    ///
+    /// # Errors
+    /// What the configuration says and cannot mean.
+    pub fn new(
+        config: &ZoneConfig,
+        brand: &Brand,
+        range: Option<IdRange>,
+        memory_total: u64,
+    ) -> Result<Self, PlanError> {
+        let zonepath = config.zonepath.as_ref().ok_or(PlanError::NoZonePath)?;
+        let mut not_enforced = Vec::new();
+        let limits = limits(config);
+        let memory = limits.memory.unwrap_or(memory_total).min(memory_total);
+        let tmpfs_bytes = limits.swap.unwrap_or(memory).min(memory) / 2;
+        deferred(config, &mut not_enforced);
+        Ok(Self {
+            zone: config.name.clone(),
+            root: zonepath.root(),
+            range,
+            ip_type: config.ip_type,
+            interfaces: interfaces(config)?,
+            locked: config.rctl("zone.max-locked-memory"),
+            tmpfs_bytes,
+            filesystems: mounts::filesystems(config)?,
+            devices: config
+                .devices
+                .iter()
+                .map(|device| device.matches.clone())
+                .collect(),
+            privileges: Privileges::new(&config.limitpriv, config.ip_type, range.is_some())?,
+            init: brand.init.clone(),
+            path: brand.path.clone(),
+            personality_32bit: false,
+            limits,
+            not_enforced,
+        })
+    }
+}
+
+/// The resource controls that a control group enforces. Source: resource_controls(7); the mapping
+/// is that of docs/adr/0003.
+fn limits(config: &ZoneConfig) -> Limits {
+    let lwps = config.rctl("zone.max-lwps");
+    let processes = config.rctl("zone.max-processes");
+    Limits {
+        cpu_cap_percent: config.rctl("zone.cpu-cap"),
+        cpu_shares: config.rctl("zone.cpu-shares"),
+        memory: config.physical_memory.map(|bytes| bytes.0),
+        swap: config.rctl("zone.max-swap"),
+        pids: lwps.or_else(|| processes.map(|count| count.saturating_mul(10))),
+        ..Limits::default()
+    }
+}
+
+/// Names every property whose mechanism is not built yet, so that nobody relies on it.
+fn deferred(config: &ZoneConfig, not_enforced: &mut Vec<NotEnforced>) {
+    let mut later = |set: bool, what: &str| {
+        if set {
+            let why = "stored and verified, but this release does not enforce it".to_owned();
+            not_enforced.push(NotEnforced {
+                what: what.to_owned(),
+                why,
+            });
+        }
+    };
+    later(!config.pool.is_empty(), "pool");
+    later(!config.scheduling_class.is_empty(), "scheduling-class");
+    later(!config.hostid.is_empty(), "hostid");
+    later(!config.fs_allowed.is_empty(), "fs-allowed");
+    later(config.dedicated_cpu.is_some(), "dedicated-cpu");
+    later(config.security_flags.is_some(), "security-flags");
+    later(!config.admins.is_empty(), "admin");
+    later(!config.datasets.is_empty(), "dataset");
+    later(!config.inherit_pkg_dirs.is_empty(), "inherit-pkg-dir");
+    const ENFORCED: [&str; 6] = [
+        "zone.cpu-cap",
+        "zone.cpu-shares",
+        "zone.max-swap",
+        "zone.max-lwps",
+        "zone.max-processes",
+        "zone.max-locked-memory",
+    ];
+    for rctl in &config.rctls {
+        later(!ENFORCED.contains(&rctl.name.as_str()), &rctl.name);
+    }
+}
+
+fn interfaces(config: &ZoneConfig) -> Result<Vec<Interface>, PlanError> {
+    let mut interfaces = Vec::new();
+    for net in &config.nets {
+        let wrong = |why: String| PlanError::Net {
+            physical: net.physical.clone(),
+            why,
+        };
+        let shared = config.ip_type == IpType::Shared;
+        let address = if shared {
+            &net.address
+        } else {
+            &net.allowed_address
+        };
+        interfaces.push(crate::net::interface(net, shared, address).map_err(wrong)?);
+    }
+    Ok(interfaces)
+}
+
+impl fmt::Display for BootPlan {
+    /// One step a line, for `-n`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "root {}", self.root.display())?;
+        match self.range {
+            Some(range) => writeln!(f, "user ids 0-{} are {}+", IdRange::COUNT - 1, range.base)?,
+            None => writeln!(f, "user ids are those of the host (privileged)")?,
+        }
+        writeln!(f, "control group {:?}", self.limits)?;
+        for interface in &self.interfaces {
+            writeln!(f, "net {interface:?}")?;
+        }
+        for mount in &self.filesystems {
+            writeln!(
+                f,
+                "mount {} on {} type {}",
+                mount.special, mount.dir, mount.kind
+            )?;
+        }
+        writeln!(f, "init {}", self.init.join(" or "))?;
+        for missing in &self.not_enforced {
+            writeln!(f, "not enforced: {}: {}", missing.what, missing.why)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+use super::*;
+
+fn link(name: &str, kind: LinkKind) -> Link {
+    Link {
+        index: 1,
+        name: name.into(),
+        kind,
+        up: true,
+        mac: None,
+        mtu: 1500,
+        master: None,
+        alias: None,
+    }
+}
+
+fn host() -> Vec<Link> {
+    vec![
+        link("lo", LinkKind::Loopback),
+        link("eth0", LinkKind::Physical),
+        link("br0", LinkKind::Bridge),
+    ]
+}
+
+fn exclusive_on(physical: &str, lower: Option<&str>, vlan: Option<u16>) -> Interface {
+    Interface {
+        name: physical.parse().unwrap(),
+        mode: Mode::Exclusive {
+            physical: physical.parse().unwrap(),
+            lower: lower.map(|name| name.parse().unwrap()),
+        },
+        addresses: vec!["10.0.0.5/24".parse().unwrap()],
+        defrouter: Some("10.0.0.1".parse().unwrap()),
+        mac: None,
+        vlan,
+        mtu: None,
+    }
+}
+
+fn shared_on(physical: &str, address: &str) -> Interface {
+    Interface {
+        name: "net0".parse().unwrap(),
+        mode: Mode::Shared {
+            physical: physical.parse().unwrap(),
+        },
+        addresses: vec![address.parse().unwrap()],
+        defrouter: None,
+        mac: None,
+        vlan: None,
+        mtu: None,
+    }
+}
+
+fn lines(interface: &Interface) -> Vec<String> {
+    let plan = plan(&host(), ZoneId(7), std::slice::from_ref(interface)).unwrap();
+    plan.steps.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn exclusive_interfaces_follow_the_table() {
+    let tail = |name: &str| {
+        [
+            format!("zone: {name} up"),
+            format!("zone: address 10.0.0.5/24 on {name}"),
+            format!("zone: default route by 10.0.0.1 on {name}"),
+        ]
+    };
+    type Case = (
+        &'static str,
+        Option<&'static str>,
+        Option<u16>,
+        &'static [&'static str],
+    );
+    let cases: [Case; 6] = [
+        (
+            "web0",
+            Some("br0"),
+            None,
+            &["veth zv7.0 on bridge br0, web0 in the zone"],
+        ),
+        (
+            "br0",
+            None,
+            None,
+            &["veth zv7.0 on bridge br0, br0 in the zone"],
+        ),
+        (
+            "web0",
+            Some("eth0"),
+            None,
+            &["macvlan on eth0, web0 in the zone"],
+        ),
+        (
+            "web0",
+            Some("eth0"),
+            Some(9),
+            &["vlan 9 of eth0, web0 in the zone"],
+        ),
+        ("eth0", None, None, &["move eth0 into the zone as eth0"]),
+        (
+            "web0",
+            None,
+            None,
+            &["bridge zbr0", "veth zv7.0 on bridge zbr0, web0 in the zone"],
+        ),
+    ];
+    for (physical, lower, vlan, head) in cases {
+        let got = lines(&exclusive_on(physical, lower, vlan));
+        let mut want: Vec<_> = head.iter().map(ToString::to_string).collect();
+        want.extend(tail(physical));
+        assert_eq!(got, want);
+    }
+}
+
+#[test]
+fn a_shared_interface_on_a_nic_is_routed() {
+    assert_eq!(
+        lines(&shared_on("eth0", "10.0.0.5/24")),
+        [
+            "veth zv7.0, net0 in the zone",
+            "set net/ipv4/conf/zv7.0/forwarding = 1",
+            "set net/ipv4/conf/zv7.0/rp_filter = 1",
+            "set net/ipv4/conf/eth0/forwarding = 1",
+            "address 169.254.1.1/32 on zv7.0",
+            "route 10.0.0.5/32 to zv7.0",
+            "answer for 10.0.0.5 on eth0",
+            "zone: net0 up",
+            "zone: address 10.0.0.5/32 on net0",
+            "zone: default route by 169.254.1.1 on net0",
+        ]
+    );
+    let on_lo = lines(&shared_on("lo", "127.1.1.1/32"));
+    assert!(
+        !on_lo
+            .iter()
+            .any(|line| line.contains("on lo") || line.contains("/lo/"))
+    );
+    let on_bridge = lines(&shared_on("br0", "fd00::5/64"));
+    assert_eq!(on_bridge[0], "veth zv7.0 on bridge br0, net0 in the zone");
+    assert_eq!(on_bridge[2], "zone: address fd00::5/64 on net0");
+}
+
+#[test]
+fn what_cannot_be_made_is_refused() {
+    let refuse = |interfaces: &[Interface]| {
+        plan(&host(), ZoneId(7), interfaces)
+            .unwrap_err()
+            .to_string()
+    };
+    for (interface, why) in [
+        (exclusive_on("a", Some("eth9"), None), "no link `eth9`"),
+        (exclusive_on("a", Some("br0"), Some(5)), "vlan-id needs"),
+        (exclusive_on("a", None, Some(5)), "vlan-id needs"),
+        (exclusive_on("eth0", None, Some(5)), "vlan-id needs"),
+        (
+            exclusive_on("a", Some("eth0"), Some(4095)),
+            "not between 1 and 4094",
+        ),
+        (exclusive_on("lo", None, None), "loopback"),
+        (shared_on("eth9", "10.0.0.1"), "no link `eth9`"),
+    ] {
+        let got = refuse(&[interface]);
+        assert!(got.contains(why), "{got}");
+    }
+    let twice = exclusive_on("a", None, None);
+    assert!(refuse(&[twice.clone(), twice]).contains("two interfaces"));
+}
