@@ -108,11 +108,11 @@ impl Job<'_> {
                 scope.spawn(|| self.unpack(&receive, &done));
             }
         });
-        if let Some(error) = lock(&self.error).take() {
-            return Err(error);
-        }
         if self.progress.cancelled() {
             return Err(DebianError::Cancelled);
+        }
+        if let Some(error) = lock(&self.error).take() {
+            return Err(error);
         }
         Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
     }

@@ -245,6 +245,12 @@ impl Indices<'_> {
                 other => other?,
             }
             let Some(file) = self.cache.get(want)? else {
+                // Another install of the same suite was faster and keeps the plain text only.
+                if let Some(plain) = plain
+                    && let Some(file) = self.cache.get(plain)?
+                {
+                    return read_text(file, plain.size).map_err(broken);
+                }
                 return Err(broken(String::from("it changed in the cache")));
             };
             let limit = plain.map_or(PACKAGES_LIMIT, |p| p.size);
