@@ -44,7 +44,7 @@ pub(super) fn run() -> Outcome {
     for (page, section) in PAGES {
         let path = format!("docs/man/{page}.{section}");
         match read(&top().join(&path)) {
-            Ok(text) if text.starts_with(".TH ") || text.starts_with(".\\\"") => {}
+            Ok(text) if text.lines().take(2).any(|line| line.starts_with(".TH ")) => {}
             Ok(_) => findings.push(format!("{path}: does not begin with a title")),
             Err(error) => findings.push(error),
         }
