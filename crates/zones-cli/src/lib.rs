@@ -5,6 +5,7 @@
 
 mod applet;
 mod env;
+mod progress;
 mod report;
 
 use std::process::ExitCode;

@@ -64,6 +64,14 @@ pub fn plan(layout: &Layout, zone: &ZoneName) -> Result<BootPlan, EngineError> {
         Some(ids::id_range(layout, zone)?)
     };
     let mut plan = BootPlan::new(&config, &brand, range, memory_total())?;
-    plan.personality_32bit = crate::userland::is_32bit(&plan.root);
+    plan.personality_32bit = is_32bit_x86(&plan.root);
     Ok(plan)
+}
+
+/// Whether the root's programs are 32-bit x86 ones, so that `uname -m` should say i686.
+fn is_32bit_x86(root: &std::path::Path) -> bool {
+    let userland = zones_sys::RootFd::open(root)
+        .ok()
+        .and_then(|root| zones_archive::detect_arch(&root));
+    userland.is_some_and(|userland| userland.machine == "i686")
 }

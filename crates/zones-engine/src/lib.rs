@@ -19,7 +19,6 @@ mod net;
 mod plan;
 mod runtime;
 mod stage;
-mod userland;
 
 pub use client::request;
 pub use control::{Request, Response};

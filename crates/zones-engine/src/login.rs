@@ -64,6 +64,7 @@ pub fn run(
     zone: &ZoneName,
     words: &[String],
     environ: &[String],
+    skip_sync: bool,
     streams: [BorrowedFd<'_>; 3],
 ) -> Result<Ending, EngineError> {
     let request = SessionRequest::Start {
@@ -73,6 +74,7 @@ pub fn run(
         mode: Streams::Pipes,
         environ: environ.to_vec(),
         size: None,
+        skip_sync,
     };
     let session = Session::start(layout, zone, &request, &streams)?;
     loop {
@@ -98,6 +100,7 @@ pub(crate) fn spawn_quietly(
         zone,
         &words,
         &[],
+        false,
         [null.as_fd(), null.as_fd(), null.as_fd()],
     )
     .map(drop)

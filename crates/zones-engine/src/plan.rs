@@ -115,7 +115,7 @@ impl BootPlan {
                 .iter()
                 .map(|device| device.matches.clone())
                 .collect(),
-            privileges: Privileges::new(&config.limitpriv, range.is_some())?,
+            privileges: Privileges::new(&config.limitpriv, config.ip_type, range.is_some())?,
             init: brand.init.clone(),
             path: brand.path.clone(),
             personality_32bit: false,

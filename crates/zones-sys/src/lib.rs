@@ -28,6 +28,6 @@ pub use process::{
 };
 pub use procfs::{start_time, thread_count};
 pub use rootfd::{Dir, DirItem, RootFd, Stamp};
-pub use seccomp::load_seccomp;
+pub use seccomp::{load_seccomp, skip_syncs};
 pub use signal::{SignalFd, block_signals, ignore_signals, reset_signals};
 pub use title::set_title;

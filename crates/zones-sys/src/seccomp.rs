@@ -33,3 +33,49 @@ pub fn load_seccomp(program: &[(u16, u8, u8, u32)]) -> Result<(), Errno> {
         Ok(())
     }
 }
+
+/// Makes every call that forces data to disk succeed without doing so, for this process and its
+/// children, for good. Programs of another architecture are not touched.
+///
+/// # Errors
+/// Whatever seccomp(2) says. On machines that are not in the table nothing is changed.
+pub fn skip_syncs() -> Result<(), Errno> {
+    // `AUDIT_ARCH_*`, from linux/audit.h.
+    let arch: u32 = if cfg!(target_arch = "x86_64") {
+        0xC000_003E
+    } else if cfg!(target_arch = "aarch64") {
+        0xC000_00B7
+    } else {
+        return Ok(());
+    };
+    let calls = [
+        libc::SYS_fsync,
+        libc::SYS_fdatasync,
+        libc::SYS_sync,
+        libc::SYS_syncfs,
+        libc::SYS_sync_file_range,
+    ];
+    // Classic BPF: load a word, jump if equal, return. Offsets are those of `struct seccomp_data`.
+    const LOAD: u16 = 0x20;
+    const EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const ALLOW: u32 = 0x7fff_0000;
+    const SUCCEED: u32 = 0x0005_0000;
+    let count = u8::try_from(calls.len()).map_err(|_| Errno::INVAL)?;
+    let mut program = vec![
+        (LOAD, 0, 0, 4),
+        (EQUAL, 0, count + 1, arch),
+        (LOAD, 0, 0, 0),
+    ];
+    for (at, call) in (0..count).zip(calls) {
+        program.push((
+            EQUAL,
+            count - at,
+            0,
+            u32::try_from(call).map_err(|_| Errno::INVAL)?,
+        ));
+    }
+    program.push((RETURN, 0, 0, ALLOW));
+    program.push((RETURN, 0, 0, SUCCEED));
+    load_seccomp(&program)
+}

@@ -101,6 +101,7 @@ fn request(options: &Options, mode: Streams) -> SessionRequest {
         mode,
         environ,
         size: None,
+        skip_sync: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Capabilities and system calls of a zone.
 
+use zones_config::IpType;
 use zones_seccomp::{FilterOptions, Machine};
 
 use super::PlanError;
@@ -103,12 +104,21 @@ impl Privileges {
     ///
     /// # Errors
     /// Unknown and prohibited privileges, by name.
-    pub fn new(limitpriv: &str, mapped: bool) -> Result<Self, PlanError> {
+    pub fn new(limitpriv: &str, ip_type: IpType, mapped: bool) -> Result<Self, PlanError> {
         let mut bounding = mask(&CAPABILITIES) & !mask(&NEVER);
         if !mapped {
             bounding &= !mask(&NEVER_ON_HOST_IDS);
         }
-        let _ = limitpriv;
+        let change = zones_config::limitpriv_capabilities(limitpriv, ip_type)
+            .map_err(|error| PlanError::Privilege(error.to_string()))?;
+        bounding |= change
+            .added
+            .into_iter()
+            .fold(0, |bits, name| bits | mask(&[name]));
+        bounding &= !change
+            .removed
+            .into_iter()
+            .fold(0, |bits, name| bits | mask(&[name]));
         let allow_time = bounding & mask(&["CAP_SYS_TIME"]) != 0;
         let allow_tracing = bounding & mask(&["CAP_BPF", "CAP_PERFMON"]) != 0;
         let options = FilterOptions {

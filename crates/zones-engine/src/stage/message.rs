@@ -104,6 +104,8 @@ pub enum SessionRequest {
         environ: Vec<String>,
         /// Rows and columns of a terminal.
         size: Option<(u16, u16)>,
+        /// Let it believe that all it writes is on disk at once (installations only).
+        skip_sync: bool,
     },
     /// Send a signal to the command's process group.
     Signal(i32),

@@ -200,7 +200,10 @@ fn grant_ports(plan: &BootPlan) -> Result<(), Failure> {
     let base = plan.range.map_or(0, |range| range.base);
     let settings = [
         ("ip_unprivileged_port_start", "0".to_owned()),
-        ("ping_group_range", format!("{base} {}", base + (IdRange::COUNT - 1))),
+        (
+            "ping_group_range",
+            format!("{base} {}", base + (IdRange::COUNT - 1)),
+        ),
     ];
     for (name, value) in settings {
         let path = format!("/proc/sys/net/ipv4/{name}");

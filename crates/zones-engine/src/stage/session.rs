@@ -50,6 +50,7 @@ fn become_session(
         mode,
         environ,
         size,
+        skip_sync,
     } = request
     else {
         return "not a start request".to_owned();
@@ -77,6 +78,9 @@ fn become_session(
             let _ = send(channel, &SessionEvent::Warning(text), &[]);
         }
         let _ = rustix::process::chdir("/");
+    }
+    if *skip_sync && let Err(error) = zones_sys::skip_syncs() {
+        return format!("could not filter fsync: {error}");
     }
     let mut environ = environ.clone();
     if !environ.iter().any(|entry| entry.starts_with("PATH=")) {

@@ -69,6 +69,7 @@ fn with_size(request: SessionRequest) -> SessionRequest {
         direct,
         mode,
         environ,
+        skip_sync,
         ..
     } = request
     else {
@@ -85,6 +86,7 @@ fn with_size(request: SessionRequest) -> SessionRequest {
         mode,
         environ,
         size,
+        skip_sync,
     }
 }
 

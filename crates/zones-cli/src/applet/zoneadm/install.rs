@@ -1,4 +1,318 @@
-//! `zoneadm install`.
-pub(super) fn run(_t: &super::Target<'_>, _a: &[String]) -> u8 {
-    2
+//! `zoneadm install`: from configured through incomplete to installed, or back to configured.
+
+mod choices;
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use zones_archive::Progress;
+use zones_brand::{Brand, Host, Installer, Laid, SysConfig};
+use zones_debian::ConfigureStep;
+use zones_engine::{Ending, Request, chain};
+use zones_store::{Lock, journal};
+use zones_sys::RootFd;
+use zones_types::{Verb, Verdict, ZonePath, ZoneState, judge};
+
+use self::choices::Wanted;
+use super::{Target, uninstall, verify};
+use crate::progress::Screen;
+use crate::report::{OK, fail_zone};
+
+pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
+    let wanted = match choices::parse(args) {
+        Ok(wanted) => wanted,
+        Err(status) => return status,
+    };
+    if let Verdict::Refuse(refusal) = judge(target.state, Verb::Install) {
+        return fail_zone(&target.zone, refusal);
+    }
+    if let Err(status) = verify::before(target, "install") {
+        return status;
+    }
+    let _lock = match (
+        crate::env::lock_is_held(),
+        Lock::zone(target.layout, &target.zone),
+    ) {
+        (true, _) => None,
+        (false, Ok(lock)) => Some(lock),
+        (false, Err(_)) => {
+            return fail_zone(
+                &target.zone,
+                "another zoneadm may have an operation in progress.",
+            );
+        }
+    };
+    // Somebody else may have been faster while this one waited for the lock.
+    if let Ok(Some(state)) = super::state_of(target.layout, &target.store, &target.zone)
+        && let Verdict::Refuse(refusal) = judge(state, Verb::Install)
+    {
+        return fail_zone(&target.zone, refusal);
+    }
+    match Job::new(target, wanted).and_then(|job| job.run()) {
+        Ok(()) => OK,
+        Err(text) => fail_zone(&target.zone, text),
+    }
+}
+
+/// One installation.
+struct Job<'a> {
+    target: &'a Target<'a>,
+    wanted: Wanted,
+    installer: Installer,
+    zonepath: ZonePath,
+    screen: Screen,
+    log: PathBuf,
+}
+
+impl<'a> Job<'a> {
+    /// Checks all that can be checked before anything is changed.
+    fn new(target: &'a Target<'a>, wanted: Wanted) -> Result<Self, String> {
+        let config =
+            zones_engine::load(target.layout, &target.zone).map_err(|error| error.chain())?;
+        let zonepath = config.zonepath.clone().ok_or("zonepath not specified")?;
+        let name = config.brand.clone().ok_or("brand not specified")?;
+        let brand = Brand::find(&name, &zones_engine::brand_folder(target.layout))
+            .map_err(|error| chain(&error))?;
+        if let Some(path) = &wanted.sysconfig {
+            read_sysconfig(path)?;
+        }
+        let (log, file) = open_log(target)?;
+        let screen = Screen::new(file);
+        Ok(Self {
+            target,
+            wanted,
+            installer: brand.installer,
+            zonepath,
+            screen,
+            log,
+        })
+    }
+
+    fn run(&self) -> Result<(), String> {
+        let started = Instant::now();
+        let (layout, zone, store) = (self.target.layout, &self.target.zone, &self.target.store);
+        journal::begin(
+            layout,
+            zone,
+            "install",
+            &[("zonepath", self.zonepath.as_str())],
+        )
+        .map_err(|error| chain(&error))?;
+        store
+            .set_state(zone, ZoneState::Incomplete)
+            .map_err(|error| chain(&error))?;
+        if let Err(text) = self.fill() {
+            self.screen.record(&format!("failed: {text}"));
+            return Err(self.back_out(text));
+        }
+        store
+            .set_state(zone, ZoneState::Installed)
+            .map_err(|error| chain(&error))?;
+        journal::end(layout, zone).map_err(|error| chain(&error))?;
+        self.screen.line(
+            "Done",
+            &format!(
+                "Installation completed in {:.3} seconds.",
+                started.elapsed().as_secs_f64()
+            ),
+        );
+        println!(
+            "\n  Next Steps: Boot the zone, then log into the zone console (zlogin -C)\n              to complete the configuration process."
+        );
+        println!("    Log File: {}", self.log.display());
+        Ok(())
+    }
+
+    /// The zone was not installed: nothing of it stays, and it is `configured` as before.
+    fn back_out(&self, text: String) -> String {
+        let (layout, zone, store) = (self.target.layout, &self.target.zone, &self.target.store);
+        let _ = zones_engine::request(layout, zone, &Request::Halt);
+        if let Err(more) = uninstall::remove_files(self.zonepath.as_path()) {
+            return format!(
+                "{text}\nIts files could not be removed ({more}); the zone is incomplete, use `zoneadm uninstall`."
+            );
+        }
+        let undone = store
+            .set_state(zone, ZoneState::Configured)
+            .map(drop)
+            .and_then(|()| journal::end(layout, zone));
+        match undone {
+            Ok(()) => text,
+            Err(error) => format!("{text}\nThe zone is incomplete: {}", chain(&error)),
+        }
+    }
+
+    fn fill(&self) -> Result<(), String> {
+        let root = self.make_root()?;
+        self.screen.line(
+            "Image",
+            &format!("Preparing at {}.", self.zonepath.root().display()),
+        );
+        let choices = &self.wanted.choices;
+        let host = Host {
+            root: PathBuf::from("/"),
+            cache: self.target.layout.cache(),
+            now: now(),
+        };
+        let laid = zones_brand::lay_down(self.installer, choices, &host, &root, &self.screen)
+            .map_err(|error| chain(&error))?;
+        for note in &laid.notes {
+            self.screen.line("Source", note);
+        }
+        self.configure(&laid)?;
+        if let Some(path) = &self.wanted.sysconfig {
+            read_sysconfig(path)?
+                .apply(&root)
+                .map_err(|error| chain(&error))?;
+            self.screen.line(
+                "Postinstall",
+                &format!("Applying {} ... done.", path.display()),
+            );
+        }
+        zones_brand::finish(self.installer, &root).map_err(|error| chain(&error))
+    }
+
+    fn make_root(&self) -> Result<RootFd, String> {
+        let path = self.zonepath.as_path();
+        let text = |error: std::io::Error| format!("cannot create `{}`: {error}", path.display());
+        if let Some(parent) = path.parent() {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o755)
+                .create(parent)
+                .map_err(text)?;
+        }
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(text)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(text)?;
+        let driver = zones_storage::choose(path).map_err(|error| chain(&error))?;
+        let root = self.zonepath.root();
+        driver.create(&root).map_err(|error| chain(&error))?;
+        self.screen
+            .line("Storage", &format!("{} driver.", driver.kind().as_str()));
+        RootFd::open(&root).map_err(|error| format!("cannot open `{}`: {error}", root.display()))
+    }
+
+    /// Runs the packages' own scripts, inside the zone and nowhere else.
+    fn configure(&self, laid: &Laid) -> Result<(), String> {
+        if laid.steps.is_empty() {
+            return Ok(());
+        }
+        let (layout, zone) = (self.target.layout, &self.target.zone);
+        let begun = Instant::now();
+        call(zones_engine::request(layout, zone, &Request::Mount))?;
+        for step in &laid.steps {
+            if self.screen.cancelled() {
+                return Err("interrupted".to_owned());
+            }
+            self.step(step)?;
+        }
+        call(zones_engine::request(layout, zone, &Request::Halt))?;
+        let seconds = begun.elapsed().as_secs_f64();
+        self.screen.line(
+            "Configure",
+            &format!("{} packages, done in {seconds:.2} s", laid.packages),
+        );
+        Ok(())
+    }
+
+    fn step(&self, step: &ConfigureStep) -> Result<(), String> {
+        let log = self
+            .screen
+            .log()
+            .map_err(|error| format!("cannot use the install log: {error}"))?;
+        let input = step_input(step).map_err(|error| format!("cannot prepare input: {error}"))?;
+        self.screen.record(&format!("+ {}", step.argv.join(" ")));
+        let environ: Vec<String> = step
+            .env
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let streams = [input.as_fd(), log.as_fd(), log.as_fd()];
+        let ending = zones_engine::run(
+            self.target.layout,
+            &self.target.zone,
+            &step.argv,
+            &environ,
+            step.skip_sync,
+            streams,
+        );
+        match ending.map_err(|error| error.chain())? {
+            Ending::Exited(0) => Ok(()),
+            ending => Err(format!(
+                "{} failed with status {}; the end of {} says why:\n{}",
+                step.name,
+                ending.shell_status(),
+                self.log.display(),
+                tail(&self.log)
+            )),
+        }
+    }
+}
+
+fn read_sysconfig(path: &Path) -> Result<SysConfig, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+    SysConfig::parse(&text).map_err(|error| format!("{}: {}", path.display(), chain(&error)))
+}
+
+fn call(answer: Result<zones_engine::Response, zones_engine::EngineError>) -> Result<(), String> {
+    let response = answer.map_err(|error| error.chain())?;
+    if response.done {
+        Ok(())
+    } else {
+        Err(response.lines.join("\n"))
+    }
+}
+
+/// What a step reads, in a file that is gone when it is closed.
+fn step_input(step: &ConfigureStep) -> std::io::Result<OwnedFd> {
+    let Some(bytes) = &step.stdin else {
+        return Ok(File::open("/dev/null")?.into());
+    };
+    let memory = rustix::fs::memfd_create("input", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let mut file = File::from(memory);
+    file.write_all(bytes)?;
+    std::io::Seek::rewind(&mut file)?;
+    Ok(file.into())
+}
+
+/// The last lines of the log.
+fn tail(path: &Path) -> String {
+    let text = std::fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
+}
+
+fn open_log(target: &Target<'_>) -> Result<(PathBuf, File), String> {
+    let folder = target.layout.log_zone(&target.zone);
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .map_err(|error| format!("cannot create `{}`: {error}", folder.display()))?;
+    let path = folder.join(format!("install.{}.log", now()));
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&path);
+    file.map(|file| (path.clone(), file))
+        .map_err(|error| format!("cannot create `{}`: {error}", path.display()))
+}
+
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since
+        .ok()
+        .and_then(|since| i64::try_from(since.as_secs()).ok())
+        .unwrap_or(0)
 }
