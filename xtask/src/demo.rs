@@ -182,7 +182,7 @@ fn inside(session: &mut Session) -> Outcome {
             ));
         }
     }
-    let name = session.zlogin("zonename", "cat /run/zone/name")?;
+    let name = session.zlogin("zlogin, hostname", "hostname")?;
     if name.trim() != ZONE {
         return Err(format!("the zone is called {name:?} inside"));
     }

@@ -22,7 +22,7 @@ pub(super) struct Session {
 /// A program that we talk to.
 pub(super) struct Talk {
     child: Child,
-    stdin: ChildStdin,
+    stdin: Option<ChildStdin>,
     output: Receiver<Vec<u8>>,
     text: String,
 }
@@ -134,13 +134,12 @@ impl Session {
         println!("# zlogin -C {zone} &");
         let mut command = self.command("zlogin");
         command.args(["-C", zone]);
-        let mut talk = Talk::start(command)?;
-        talk.wait_for("console]")?;
-        Ok(talk)
+        Talk::start(command)
     }
 
     /// Waits until the console is quiet, types a command there, leaves by `~.`.
     pub(super) fn finish_console(&mut self, mut talk: Talk) -> Outcome {
+        talk.wait_for("console]")?;
         talk.wait_for_silence();
         talk.say("\n")?;
         talk.wait_for_silence();
@@ -170,7 +169,7 @@ impl Talk {
         let mut child = command.spawn().map_err(failed)?;
         // The command holds the writing ends; without them the reader sees the end.
         drop(command);
-        let stdin = child.stdin.take().ok_or("no standard input")?;
+        let stdin = child.stdin.take();
         let (sender, output) = channel();
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
@@ -189,9 +188,10 @@ impl Talk {
     }
 
     fn say(&mut self, text: &str) -> Outcome {
-        let written = self.stdin.write_all(text.as_bytes());
+        let stdin = self.stdin.as_mut().ok_or("the session is closed")?;
+        let written = stdin.write_all(text.as_bytes());
         written
-            .and_then(|()| self.stdin.flush())
+            .and_then(|()| stdin.flush())
             .map_err(|error| format!("cannot type: {error}"))
     }
 
@@ -220,7 +220,7 @@ impl Talk {
     }
 
     fn end(mut self) -> Outcome {
-        drop(self.stdin);
+        self.stdin = None;
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -228,14 +228,11 @@ impl Talk {
                 Ok(bytes) => self.text += &String::from_utf8_lossy(&bytes),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
-                    let _ = self.child.kill();
-                    let _ = self.child.wait();
                     return Err(format!("the session did not end within {PATIENCE:?}"));
                 }
             }
         }
-        print!("{}", self.text.replace('\r', ""));
-        let _ = std::io::stdout().flush();
+        self.show();
         match self.child.wait() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("the session ended with {status}")),
@@ -244,10 +241,41 @@ impl Talk {
     }
 
     fn show(&mut self) {
-        print!("{}", self.text.replace('\r', ""));
+        print!("{}", plain(&self.text));
         let _ = std::io::stdout().flush();
         self.text.clear();
     }
+}
+
+/// A session that failed half-way must not go on.
+impl Drop for Talk {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Without what only a terminal understands.
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\r' => {}
+            '\u{1b}' => {
+                letters.next();
+                for letter in letters.by_ref() {
+                    if letter.is_ascii_alphabetic() {
+                        break;
+                    }
+                }
+            }
+            letter => out.push(letter),
+        }
+    }
+    out
 }
 
 /// Progress lines write over themselves; only the last of each is worth showing.
