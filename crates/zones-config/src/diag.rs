@@ -54,7 +54,9 @@ impl Code {
             Self::MissingValue => "a value was expected",
             Self::MissingEquals => "`=` and a value were expected",
             Self::UnexpectedEquals => "no `=` here: `add PROPERTY VALUE`",
-            Self::UnexpectedWord => "the command ends before this word",
+            Self::UnexpectedWord => {
+                "the command ends before this word; values with blanks are quoted"
+            }
             Self::UnclosedQuote => "the quote opened here is not closed on this line",
             Self::UnclosedList => "the list opened here lacks its `]`",
             Self::UnclosedPairs => "the parenthesis opened here is not closed",

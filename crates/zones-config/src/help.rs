@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::command::{Scope, VERBS, Verb, VerbSpec};
+pub use crate::command::Scope;
+use crate::command::{VERBS, Verb, VerbSpec};
 use crate::table::{GLOBALS, Need, RESOURCES, Shape};
 
 /// The `usage:` block of the program.

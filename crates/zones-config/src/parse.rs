@@ -58,7 +58,7 @@ impl<'a> Iterator for Parser<'a> {
     type Item = Result<Statement<'a>, Diag>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if !self.scan.to_statement() {
+        if !self.scan.find_statement() {
             return None;
         }
         let (start, line) = (self.scan.at(), self.scan.line());
@@ -77,15 +77,15 @@ impl<'a> Iterator for Parser<'a> {
                 command,
             }),
             Err(fault) => {
-                self.scan.to_end_of_statement();
-                Err(self.diag(fault, verb))
+                self.scan.skip_statement();
+                Err(self.diag(&fault, verb))
             }
         })
     }
 }
 
 impl<'a> Parser<'a> {
-    fn diag(&self, fault: Fault, verb: Option<Verb>) -> Diag {
+    fn diag(&self, fault: &Fault, verb: Option<Verb>) -> Diag {
         let text = self.scan.text();
         let token = &text[fault.span.start..fault.span.end];
         let (line, column) = locate(text, fault.span.start);

@@ -30,7 +30,7 @@ const SIGCHLD: i32 = 17;
 
 /// Where commands find the daemon of `zone`.
 #[must_use]
-pub fn control_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
+pub(crate) fn control_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
     layout.run_zone(zone).join("control")
 }
 
@@ -42,7 +42,7 @@ pub fn console_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
 
 /// Where zlogin finds zsched of `zone`.
 #[must_use]
-pub fn sessions_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
+pub(crate) fn sessions_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
     layout.run_zone(zone).join("sessions")
 }
 

@@ -44,8 +44,8 @@ pub enum EngineError {
     #[error(transparent)]
     Brand(#[from] zones_brand::BrandError),
     /// A limit cannot be set.
-    #[error("cannot limit the zone: {0}")]
-    Limit(String),
+    #[error("cannot limit the zone")]
+    Limit(#[from] zones_cgroup::CgroupError),
     /// The network cannot be made.
     #[error("cannot plumb the network: {0}")]
     Network(String),

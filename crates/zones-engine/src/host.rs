@@ -22,11 +22,7 @@ pub fn brand_folder(layout: &Layout) -> PathBuf {
 pub(crate) fn hierarchies() -> Result<Hierarchies, EngineError> {
     let path = std::path::Path::new("/proc/self/mountinfo");
     let mounts = std::fs::read_to_string(path).map_err(EngineError::file("read", path))?;
-    Hierarchies::probe(&mounts).map_err(limit)
-}
-
-pub(crate) fn limit(error: zones_cgroup::CgroupError) -> EngineError {
-    EngineError::Limit(crate::error::chain(&error))
+    Ok(Hierarchies::probe(&mounts)?)
 }
 
 /// Bytes of memory of the host.

@@ -33,7 +33,7 @@ pub enum IdError {
 ///
 /// # Errors
 /// When all are in use or the counter cannot be kept.
-pub fn next_zone_id(layout: &Layout) -> Result<ZoneId, IdError> {
+pub(crate) fn next_zone_id(layout: &Layout) -> Result<ZoneId, IdError> {
     let path = layout.run().join("last_id");
     let file = |source| IdError::File {
         path: path.display().to_string(),

@@ -27,6 +27,6 @@ pub use error::{EngineError, chain};
 pub use host::{brand_folder, load, plan};
 pub use ids::{IdError, id_range, release_id_range};
 pub use login::{Session, run};
-pub use plan::{BootPlan, NotEnforced, PlanError, Privileges, capability_number};
+pub use plan::{BootPlan, FsMount, NotEnforced, PlanError, Privileges, capability_number};
 pub use runtime::{Phase, RunState, active};
 pub use stage::{Ending, Mode, SessionEvent, SessionRequest};

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode as FileMode, OFlags};
 use rustix::process::Pid;
 use zones_config::Net;
-use zones_net::{DEFAULT_BRIDGE, IfName, Interface, IpNet, Mac, Mode, Netlink, Step};
+use zones_net::{IfName, Interface, IpNet, Mac, Mode, Netlink, Step};
 use zones_types::ZoneId;
 
 use crate::error::{EngineError, chain};
@@ -175,13 +175,6 @@ pub(crate) fn release(lines: &[String], init: Option<Pid>) {
         for bridge in bridges {
             let _ = zones_net::remove_idle_bridge(&mut host, &bridge);
         }
-    }
-}
-
-/// Removes the default bridge when no zone uses it any more.
-pub(crate) fn remove_default_bridge() {
-    if let (Ok(mut host), Ok(bridge)) = (Netlink::open(), DEFAULT_BRIDGE.parse()) {
-        let _ = zones_net::remove_idle_bridge(&mut host, &bridge);
     }
 }
 

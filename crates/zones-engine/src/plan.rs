@@ -13,7 +13,8 @@ use zones_config::{IpType, ZoneConfig};
 use zones_net::Interface;
 use zones_types::{IdRange, ZoneName};
 
-pub use mounts::{DEVICE_NODES, FsMount, MASKED, READ_ONLY};
+pub use mounts::FsMount;
+pub(crate) use mounts::{DEVICE_NODES, MASKED, READ_ONLY};
 pub use privileges::{Privileges, capability_number};
 
 /// Something the configuration asks for that is not enforced, and why.

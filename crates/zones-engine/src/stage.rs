@@ -19,11 +19,10 @@ mod sched;
 mod session;
 
 pub(crate) use builder::matching_devices;
-pub use message::{
-    Argv, Ending, FromInit, FromSched, Mode, SessionEvent, SessionRequest, ToInit, ToSched,
-};
+pub(crate) use message::{Argv, FromInit, FromSched, ToInit, ToSched};
+pub use message::{Ending, Mode, SessionEvent, SessionRequest};
 pub(crate) use sched::ending;
-pub use sched::{Stage, enter};
+pub(crate) use sched::{Stage, enter};
 
 use zones_sys::Channel;
 

@@ -41,7 +41,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Goes to the first byte of the next statement; false at the end of the text.
-    pub(super) fn to_statement(&mut self) -> bool {
+    pub(super) fn find_statement(&mut self) -> bool {
         loop {
             self.blanks();
             match self.peek() {
@@ -51,14 +51,14 @@ impl<'a> Scanner<'a> {
                     self.at += 1;
                 }
                 Some(b';') => self.at += 1,
-                Some(b'#') => self.to_newline(),
+                Some(b'#') => self.skip_line(),
                 Some(_) => return true,
             }
         }
     }
 
     /// After a mistake: goes to the newline or `;` that ends the statement.
-    pub(super) fn to_end_of_statement(&mut self) {
+    pub(super) fn skip_statement(&mut self) {
         let mut quoted = false;
         while let Some(byte) = self.peek() {
             match byte {
@@ -71,7 +71,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn to_newline(&mut self) {
+    fn skip_line(&mut self) {
         while self.peek().is_some_and(|byte| byte != b'\n') {
             self.at += 1;
         }
@@ -101,7 +101,8 @@ impl<'a> Scanner<'a> {
     /// Whether something other than an end follows without a blank.
     pub(super) fn is_joined(&self) -> bool {
         let before = self.at.checked_sub(1).map(|at| self.text.as_bytes()[at]);
-        !matches!(before, Some(b' ' | b'\t' | b'"' | b')' | b']'))
+        let blank = matches!(self.peek(), None | Some(b' ' | b'\t' | b'\r'));
+        !blank && !matches!(before, Some(b' ' | b'\t' | b'"' | b')' | b']'))
     }
 
     /// Whether `byte` follows, after blanks.

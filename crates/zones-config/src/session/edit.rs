@@ -166,6 +166,9 @@ impl Session<'_> {
         } else if let (Some(keys), Some(key)) = (self.keys.get_mut(&resource), key) {
             keys.insert(key);
         }
+        if matches!(resource, Resource::CappedCpu | Resource::CappedMemory) {
+            self.keys.remove(&Resource::Rctl);
+        }
         match form::write(config, open.form, open.at) {
             Ok(()) => self.dirty = true,
             Err(form::FormError(message)) => self.error(message),
@@ -220,6 +223,7 @@ impl Session<'_> {
         if let Some(config) = &mut self.config {
             form::remove(config, resource, at);
             self.keys.remove(&resource);
+            self.keys.remove(&Resource::Rctl);
             self.dirty = true;
         }
     }

@@ -7,7 +7,7 @@ use super::{Effect, Input, Next, Pending, Reply, Session, Stream};
 impl Session<'_> {
     /// The input ended: saves what is not saved. Call it again when the user chose to stay.
     pub fn finish(&mut self) -> Reply {
-        if self.open.is_some() {
+        if self.open.is_some() && !self.is_spoilt() {
             self.ask("Resource incomplete; really quit", Pending::LeaveResource);
         } else {
             self.leave_saving();
@@ -33,12 +33,15 @@ impl Session<'_> {
         self.mode.input == Input::Terminal
     }
 
+    /// All or nothing: a file with a mistake is not half applied.
+    fn is_spoilt(&self) -> bool {
+        self.failed && matches!(self.mode.input, Input::File(_))
+    }
+
     pub(super) fn leave_saving(&mut self) {
-        // All or nothing: a file with a mistake is not half applied.
-        let spoilt = self.failed && matches!(self.mode.input, Input::File(_));
         if !self.dirty {
             self.next = Next::Leave;
-        } else if spoilt || !self.save(true) {
+        } else if self.is_spoilt() || !self.save(true) {
             self.not_saved();
         }
     }

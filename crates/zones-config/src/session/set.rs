@@ -5,7 +5,7 @@ use zones_types::{Bytes, ZoneName, ZonePath, ZoneState};
 use crate::check::{self, CLASSES};
 use crate::command::Value;
 use crate::info::{AliasValue, alias_value};
-use crate::table::{Alias, Prop};
+use crate::table::{Alias, Prop, Resource};
 use crate::{IpType, Reason, parse_hostid};
 
 use super::Session;
@@ -203,7 +203,7 @@ impl Session<'_> {
             return;
         }
         config.set_rctl(alias.rctl, value, alias.action.clone());
-        self.keys.clear();
+        self.keys.remove(&Resource::Rctl);
         self.dirty = true;
     }
 
@@ -244,7 +244,7 @@ impl Session<'_> {
             AliasValue::Foreign => self.fail(prop, Reason::AliasDisallow),
             AliasValue::Is(_) => {
                 config.remove_rctl(alias.rctl);
-                self.keys.clear();
+                self.keys.remove(&Resource::Rctl);
                 self.dirty = true;
             }
         }

@@ -60,10 +60,14 @@ fn one(form: &Form, context: Context, report: &mut Report) {
         if let Some(text) = form.get(spec.prop)
             && let Err(message) = (spec.check)(text, context)
         {
-            report.error(
-                Reason::InvalidProperty,
-                format!("{}: {message}", form.resource),
-            );
+            // Some of the classic messages name their resource themselves.
+            let named = message.starts_with(&format!("{}:", form.resource));
+            let text = if named {
+                message
+            } else {
+                format!("{}: {message}", form.resource)
+            };
+            report.error(Reason::InvalidProperty, text);
         }
     }
     for message in inner(form, context) {

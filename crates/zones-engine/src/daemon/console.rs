@@ -78,7 +78,7 @@ impl Console {
 
     /// The zone is going: what it wrote last is still delivered.
     pub(super) fn disconnect(&mut self) {
-        self.from_zone();
+        self.read_zone();
         self.master = None;
         self._slave = None;
     }
@@ -97,14 +97,14 @@ impl Console {
 
     /// Moves what is there to be moved; never blocks.
     pub(super) fn pump(&mut self) {
-        self.from_zone();
-        self.from_client();
+        self.read_zone();
+        self.read_client();
         while let Ok((stream, _)) = self.listener.accept() {
             self.greet(stream);
         }
     }
 
-    fn from_zone(&mut self) {
+    fn read_zone(&mut self) {
         let mut bytes = [0; 4096];
         while let Some(master) = &self.master {
             match rustix::io::read(master, &mut bytes) {
@@ -114,7 +114,7 @@ impl Console {
         }
     }
 
-    fn from_client(&mut self) {
+    fn read_client(&mut self) {
         let mut bytes = [0; 1024];
         let Some(client) = &mut self.client else {
             return;

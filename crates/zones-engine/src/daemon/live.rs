@@ -88,8 +88,7 @@ impl Live {
                 .map_err(EngineError::file("write", &RunState::path(layout, zone)))
         };
         keep(&state)?;
-        let group = ZoneGroup::create(&host::hierarchies()?, &layout.kernel_name(), zone)
-            .map_err(host::limit)?;
+        let group = ZoneGroup::create(&host::hierarchies()?, &layout.kernel_name(), zone)?;
         let mut missing = group.apply(&plan.limits);
         missing.extend(group.restrict_devices(&device_rules(&plan)));
         let listener = Channel::listen(&sessions_path(layout, zone))
@@ -108,14 +107,14 @@ impl Live {
         let pidfd = rustix::process::pidfd_open(init, rustix::process::PidfdFlags::empty())
             .map_err(EngineError::kernel("find process 1"))?;
         // These three run while the builder mounts the tree.
-        group.join_v1(stage.pid).map_err(host::limit)?;
-        group.join_v1(init).map_err(host::limit)?;
+        group.join_v1(stage.pid)?;
+        group.join_v1(init)?;
         if let Some(range) = plan.range {
             let (uid, gid) = (
                 rustix::fs::Uid::from_raw(range.base),
                 rustix::fs::Gid::from_raw(range.base),
             );
-            group.delegate(uid, gid).map_err(host::limit)?;
+            group.delegate(uid, gid)?;
         }
         limit_locked_memory(&plan, init, &mut missing);
         net::plumb(&network, init)?;
@@ -221,8 +220,7 @@ impl Live {
     ) -> Result<(), EngineError> {
         self.sched = None;
         reap();
-        let group = ZoneGroup::open(&host::hierarchies()?, &layout.kernel_name(), zone)
-            .map_err(host::limit)?;
+        let group = ZoneGroup::open(&host::hierarchies()?, &layout.kernel_name(), zone)?;
         self.listener = Channel::listen(&sessions_path(layout, zone))
             .map_err(EngineError::kernel("listen for sessions"))?;
         let entered = stage::enter(
@@ -232,7 +230,7 @@ impl Live {
             self.listener.as_fd(),
         );
         let (pid, pidfd, channel) = entered.map_err(EngineError::kernel("start zsched"))?;
-        group.join_v1(pid).map_err(host::limit)?;
+        group.join_v1(pid)?;
         self.state.sched = ProcessId::of(pid);
         self.sched = Some((pid, pidfd, Some(channel)));
         let _ = self.state.write(layout, zone);

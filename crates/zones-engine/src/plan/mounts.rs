@@ -8,7 +8,7 @@ use super::PlanError;
 type DeviceNode = (&'static str, u32, u32);
 
 /// The nodes that are safe to share: they hold no state of the host.
-pub const DEVICE_NODES: [DeviceNode; 6] = [
+pub(crate) const DEVICE_NODES: [DeviceNode; 6] = [
     ("null", 1, 3),
     ("zero", 1, 5),
     ("full", 1, 7),
@@ -19,7 +19,7 @@ pub const DEVICE_NODES: [DeviceNode; 6] = [
 
 /// What of `/proc` and `/sys` tells of the host or steers it: hidden. The first part says below
 /// which of the two; a file shows nothing, a folder is empty. Paths that a kernel lacks are passed.
-pub const MASKED: [(&str, &str); 14] = [
+pub(crate) const MASKED: [(&str, &str); 14] = [
     ("proc", "acpi"),
     ("proc", "asound"),
     ("proc", "interrupts"),
@@ -37,7 +37,7 @@ pub const MASKED: [(&str, &str); 14] = [
 ];
 
 /// What of `/proc` may be read and not written, for root of the zone too.
-pub const READ_ONLY: [(&str, &str); 5] = [
+pub(crate) const READ_ONLY: [(&str, &str); 5] = [
     ("proc", "bus"),
     ("proc", "fs"),
     ("proc", "irq"),

@@ -55,6 +55,7 @@ pub(super) fn build(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Resul
     rustix::fs::chmodat(&run, "lock", lock, AtFlags::empty())
         .map_err(failed("make", "run/lock"))?;
     own(run.as_fd(), "lock", owner)?;
+    name_zone(plan, &run)?;
     attach(&run, &root, "run")?;
     devices(plan, &root, owner)?;
     for (part, path) in READ_ONLY {
@@ -68,6 +69,23 @@ pub(super) fn build(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Resul
         mount_filesystem(plan, namespace, &root, filesystem)?;
     }
     pivot(&root)
+}
+
+/// What zonename(1) tells inside: files of the host, which root of the zone cannot write.
+fn name_zone(plan: &BootPlan, run: &OwnedFd) -> Result<()> {
+    let ip_type = match plan.ip_type {
+        IpType::Shared => "shared",
+        IpType::Exclusive => "exclusive",
+    };
+    rustix::fs::mkdirat(run, "zone", Mode::from_raw_mode(0o755))
+        .map_err(failed("make", "run/zone"))?;
+    for (name, text) in [("zone/name", plan.zone.as_str()), ("zone/ip-type", ip_type)] {
+        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(run, name, flags, Mode::from_raw_mode(0o444));
+        let file = file.map_err(failed("make", name))?;
+        rustix::io::write(&file, format!("{text}\n").as_bytes()).map_err(failed("write", name))?;
+    }
+    Ok(())
 }
 
 /// The root's own mount: a private view of the folder on disk, owners shifted, devices dead.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Daemon to init.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum ToInit {
+pub(crate) enum ToInit {
     /// Control groups are joined, the network stands, the tree is mounted: take your place.
     Go,
     /// Become the zone's init.
@@ -15,18 +15,18 @@ pub enum ToInit {
 
 /// The first program.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Argv {
+pub(crate) struct Argv {
     /// Candidates, absolute paths in the zone; the first that exists is it. None: our own init.
-    pub candidates: Vec<String>,
+    pub(crate) candidates: Vec<String>,
     /// Arguments after the program's name.
-    pub args: Vec<String>,
+    pub(crate) args: Vec<String>,
     /// `NAME=value`.
-    pub environ: Vec<String>,
+    pub(crate) environ: Vec<String>,
 }
 
 /// Init to daemon.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum FromInit {
+pub(crate) enum FromInit {
     /// In place. Comes with the console's master side.
     Ready,
     /// About to become this program (empty: our own init). The channel closes when it did.
@@ -37,7 +37,7 @@ pub enum FromInit {
 
 /// Daemon to zsched.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum ToSched {
+pub(crate) enum ToSched {
     /// Init is in place: move into the zone and serve. Comes with the console's master side,
     /// which zsched keeps for a later daemon.
     Enter,
@@ -45,7 +45,7 @@ pub enum ToSched {
 
 /// Zsched to daemon.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum FromSched {
+pub(crate) enum FromSched {
     /// Init was born, with this host pid.
     Spawned(i32),
     /// The tree is mounted.

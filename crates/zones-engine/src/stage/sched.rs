@@ -24,15 +24,15 @@ type Failure = String;
 
 /// The daemon's ends of a new stage.
 #[derive(Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     /// Host pid of zsched.
-    pub pid: Pid,
+    pub(crate) pid: Pid,
     /// Readable when zsched ends.
-    pub pidfd: OwnedFd,
+    pub(crate) pidfd: OwnedFd,
     /// To and from zsched.
-    pub sched: Channel,
+    pub(crate) sched: Channel,
     /// To and from process 1.
-    pub init: Channel,
+    pub(crate) init: Channel,
 }
 
 impl Stage {
@@ -41,7 +41,7 @@ impl Stage {
     ///
     /// # Errors
     /// Whatever socketpair(2) and clone3(2) say.
-    pub fn spawn(
+    pub(crate) fn spawn(
         plan: &BootPlan,
         group: Option<BorrowedFd<'_>>,
         listener: BorrowedFd<'_>,
@@ -68,7 +68,7 @@ impl Stage {
 ///
 /// # Errors
 /// Whatever clone3(2) and setns(2) say, the latter by a message on the channel.
-pub fn enter(
+pub(crate) fn enter(
     plan: &BootPlan,
     init: Pid,
     group: Option<BorrowedFd<'_>>,
@@ -401,7 +401,7 @@ impl Server<'_> {
             Ok(Some((SessionRequest::Signal(number), _))) => session.signal(number),
             Ok(Some((SessionRequest::Adopt, _))) => self.adopt(at),
             Ok(Some((request @ SessionRequest::Start { .. }, fds))) if session.child.is_none() => {
-                match session::start(self.plan, &session.channel, listener, &request, fds) {
+                match session::start(self.plan, &session.channel, listener, &request, &fds) {
                     Ok(pid) => session.child = Some(pid),
                     Err(error) => {
                         let text = format!("could not start a process: {error}");

@@ -20,7 +20,7 @@ pub(super) fn start(
     channel: &Channel,
     listener: BorrowedFd<'_>,
     request: &SessionRequest,
-    fds: Vec<OwnedFd>,
+    fds: &[OwnedFd],
 ) -> Result<Pid, Errno> {
     match zones_sys::clone_process(CloneFlags::NONE, None)? {
         Fork::Parent { pid, .. } => Ok(pid),
@@ -29,7 +29,7 @@ pub(super) fn start(
             let mut keep: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
             keep.push(channel.as_fd());
             zones_sys::close_all_except(&keep);
-            let text = become_session(plan, channel, request, &fds);
+            let text = become_session(plan, channel, request, fds);
             let _ = send(channel, &SessionEvent::Failed(text), &[]);
             zones_sys::exit_now(1)
         }

@@ -1,0 +1,104 @@
+//! What a session asks of the host, answered from the store.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+use zones_config::ZoneConfig;
+use zones_config::session::{Effect, Env};
+use zones_store::{Layout, Store, StoreError, builtin_names, read_document};
+use zones_types::{ZoneName, ZoneState};
+
+use super::BRANDS;
+use super::console::{chain, words};
+
+/// The manifest that `zoneadm detach` leaves in the zonepath.
+const DETACHED: &str = "SUNWdetached.xml";
+
+pub(super) struct Host<'a> {
+    store: Store,
+    probe: &'a dyn Fn(&ZoneName) -> Option<ZoneState>,
+}
+
+impl<'a> Host<'a> {
+    pub(super) fn new(store: Store, probe: &'a dyn Fn(&ZoneName) -> Option<ZoneState>) -> Self {
+        Self { store, probe }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Does what the session wants done; the error is the message without its subject.
+    pub(super) fn act(&self, effect: &Effect) -> Result<(), String> {
+        match effect {
+            Effect::Commit { config, old } => {
+                let old = old.as_ref().unwrap_or(&config.name);
+                let saved = self.store.save_as(old, config);
+                saved.map(|_| ()).map_err(|error| reason(&error))
+            }
+            Effect::Delete(name) => self.store.delete(name).map_err(|error| reason(&error)),
+            Effect::Export { file, text } => {
+                std::fs::write(file, text).map_err(|error| words(&error))
+            }
+        }
+    }
+}
+
+/// The message without the zone that the session puts before it.
+fn reason(error: &StoreError) -> String {
+    match error {
+        StoreError::NoSuchZone(_) => "No such zone configured".to_owned(),
+        StoreError::NameInUse(_) => "Zone name already in use".to_owned(),
+        other => chain(other),
+    }
+}
+
+impl Env for Host<'_> {
+    fn brands(&self) -> Vec<String> {
+        BRANDS.iter().map(|brand| (*brand).to_owned()).collect()
+    }
+
+    fn templates(&self) -> Vec<String> {
+        let zones = self.store.list().unwrap_or_default();
+        let zones = zones.into_iter().map(|entry| entry.name.to_string());
+        builtin_names().map(str::to_owned).chain(zones).collect()
+    }
+
+    fn state(&self, zone: &ZoneName) -> Option<ZoneState> {
+        // An index that cannot be read is reported by `load`.
+        let entry = self.store.get(zone).ok().flatten()?;
+        Some((self.probe)(zone).unwrap_or(entry.state))
+    }
+
+    fn load(&self, zone: &ZoneName) -> Result<Option<ZoneConfig>, String> {
+        match self.store.get(zone) {
+            Ok(None) if !zone.is_global() => return Ok(None),
+            Ok(_) => {}
+            Err(error) => return Err(chain(&error)),
+        }
+        match self.store.load(zone) {
+            Ok(config) => Ok(Some(config)),
+            // The host gets its document with its first commit.
+            Err(StoreError::NoSuchZone(_)) if zone.is_global() => Ok(None),
+            Err(error) => Err(chain(&error)),
+        }
+    }
+
+    fn template(&self, name: &ZoneName) -> Result<Option<ZoneConfig>, String> {
+        self.store.template(name).map_err(|error| chain(&error))
+    }
+
+    fn detached(&self, path: &str) -> Result<ZoneConfig, String> {
+        let file = PathBuf::from(path).join(DETACHED);
+        let text = std::fs::read_to_string(&file)
+            .map_err(|_| "invalid path to detached zone".to_owned())?;
+        read_document(&text).map_err(|error| format!("{}: {error}", file.display()))
+    }
+}
+
+/// Whether the configuration can be written: the folder, or the nearest one above that exists.
+pub(super) fn can_write(layout: &Layout) -> bool {
+    let etc = layout.etc();
+    let nearest = etc.ancestors().find(|path| path.exists());
+    access(nearest.unwrap_or_else(|| Path::new("/")), Access::WRITE_OK).is_ok()
+}

@@ -1,0 +1,252 @@
+//! A host of its own for each test: everything below a temporary root, found and removed at the end,
+//! also when the test fails.
+#![allow(dead_code, missing_docs)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+pub const ZONES: &str = env!("CARGO_BIN_EXE_zones");
+
+pub struct Host {
+    folder: TempDir,
+}
+
+/// Why root tests cannot run here; printed and counted by the test runner.
+pub fn missing() -> Option<&'static str> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("needs root");
+    }
+    if !Path::new("/bin/busybox").exists() {
+        return Some("needs /bin/busybox (package busybox-static)");
+    }
+    None
+}
+
+/// Leaves the test when it cannot run, saying why.
+#[macro_export]
+macro_rules! host_or_skip {
+    ($name:literal) => {
+        match support::missing() {
+            Some(reason) => {
+                println!("SKIP {}: {reason}", $name);
+                return;
+            }
+            None => support::Host::new(),
+        }
+    };
+}
+
+impl Host {
+    pub fn new() -> Self {
+        let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        Self {
+            folder: tempfile::Builder::new()
+                .prefix("host-")
+                .tempdir_in(base)
+                .unwrap(),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn command(&self, applet: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(ZONES);
+        command
+            .arg(applet)
+            .arg("-R")
+            .arg(self.path())
+            .args(args)
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, applet: &str, args: &[&str]) -> Output {
+        self.command(applet, args).output().unwrap()
+    }
+
+    pub fn zoneadm(&self, args: &[&str]) -> Output {
+        self.run("zoneadm", args)
+    }
+
+    /// Runs and asserts success.
+    pub fn ok(&self, applet: &str, args: &[&str]) -> String {
+        let output = self.run(applet, args);
+        assert!(
+            output.status.success(),
+            "{applet} {args:?}: {}{}",
+            out(&output),
+            err(&output)
+        );
+        out(&output)
+    }
+
+    /// A command in a zone, its standard output.
+    pub fn inside(&self, zone: &str, command: &str) -> String {
+        self.ok("zlogin", &[zone, command])
+    }
+
+    pub fn zonepath(&self, zone: &str) -> PathBuf {
+        self.path().join("zones").join(zone)
+    }
+
+    /// A configured zone of brand lx; `more` are further zonecfg commands.
+    pub fn configure(&self, zone: &str, more: &str) {
+        let path = self.zonepath(zone);
+        let commands = format!(
+            "create -b; set brand=lx; set zonepath={}; {more}",
+            path.display()
+        );
+        self.ok("zonecfg", &["-z", zone, &commands]);
+    }
+
+    /// An installed zone with a busybox userland.
+    pub fn install(&self, zone: &str, more: &str) {
+        self.configure(zone, more);
+        let archive = self.archive();
+        self.ok(
+            "zoneadm",
+            &["-z", zone, "install", "-a", archive.to_str().unwrap()],
+        );
+    }
+
+    /// A small system: busybox and a few files.
+    pub fn archive(&self) -> PathBuf {
+        let path = self.path().join("busybox.tar");
+        if !path.exists() {
+            let mut tar = tar::Builder::new(std::fs::File::create(&path).unwrap());
+            for folder in ["bin", "etc", "root", "tmp", "usr", "home/jo"] {
+                let mut header = header(
+                    tar::EntryType::Directory,
+                    if folder == "tmp" { 0o1777 } else { 0o755 },
+                );
+                tar.append_data(&mut header, folder, std::io::empty())
+                    .unwrap();
+            }
+            let busybox = std::fs::read("/bin/busybox").unwrap();
+            add(&mut tar, "bin/busybox", &busybox, 0o755);
+            add(
+                &mut tar,
+                "etc/passwd",
+                b"root:x:0:0:root:/root:/bin/sh\njo:x:1000:1000::/home/jo:/bin/sh\n",
+                0o644,
+            );
+            add(
+                &mut tar,
+                "etc/group",
+                b"root:x:0:\njo:x:1000:\nwheel:x:10:jo\n",
+                0o644,
+            );
+            for applet in APPLETS {
+                let mut header = header(tar::EntryType::Symlink, 0o777);
+                tar.append_link(&mut header, format!("bin/{applet}"), "busybox")
+                    .unwrap();
+            }
+            tar.finish().unwrap();
+        }
+        path
+    }
+
+    /// `state` of a zone as `list -p` shows it.
+    pub fn state(&self, zone: &str) -> String {
+        let line = self.ok("zoneadm", &["-z", zone, "list", "-p"]);
+        line.split(':').nth(2).unwrap_or_default().to_owned()
+    }
+
+    /// What of this host is left in the kernel: control groups, mounts, processes.
+    pub fn leftovers(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let root = self.path().to_str().unwrap();
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        found.extend(
+            mounts
+                .lines()
+                .filter(|line| line.contains(root))
+                .map(|line| format!("mount {line}")),
+        );
+        for process in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(arguments) = std::fs::read(process.path().join("cmdline")) else {
+                continue;
+            };
+            let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+            if arguments.contains(root) {
+                found.push(format!("process {arguments}"));
+            }
+        }
+        for zone in std::fs::read_dir(self.path().join("run/zones"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if zone.path().join("state").exists() {
+                found.push(format!("state of {:?}", zone.file_name()));
+            }
+        }
+        found
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Whatever state a failed test left: everything is halted before the folder goes.
+        let zones = std::fs::read_dir(self.path().join("run/zones"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        for zone in zones.filter(|zone| zone.path().join("state").exists()) {
+            let name = zone.file_name().to_string_lossy().into_owned();
+            let _ = self.run("zoneadm", &["-z", &name, "halt"]);
+            let _ = self.run("zoneadm", &["-z", &name, "unmount"]);
+        }
+    }
+}
+
+const APPLETS: [&str; 30] = [
+    "sh", "cat", "chmod", "cp", "dd", "echo", "env", "grep", "head", "hostname", "id", "ip",
+    "kill", "ls", "mkdir", "mknod", "mount", "ps", "pwd", "rm", "sleep", "stat", "stty", "test",
+    "touch", "true", "umount", "uname", "wc", "tr",
+];
+
+pub fn header(kind: tar::EntryType, mode: u32) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(0);
+    header.set_mtime(1_700_000_000);
+    header
+}
+
+pub fn add(tar: &mut tar::Builder<std::fs::File>, path: &str, bytes: &[u8], mode: u32) {
+    let mut header = header(tar::EntryType::Regular, mode);
+    header.set_size(bytes.len() as u64);
+    tar.append_data(&mut header, path, bytes).unwrap();
+}
+
+pub fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Asserts a failure with this status and these words on standard error.
+pub fn refused(output: &Output, status: i32, words: &str) {
+    assert_eq!(
+        output.status.code(),
+        Some(status),
+        "{}{}",
+        out(output),
+        err(output)
+    );
+    assert!(
+        err(output).contains(words),
+        "{:?} does not hold {words:?}",
+        err(output)
+    );
+}
