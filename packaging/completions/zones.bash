@@ -1,0 +1,71 @@
+# bash completion for zones, zoneadm, zonecfg, zlogin and zonename.
+# What can be said is asked from the program itself, so that this file does not go stale.
+
+_zones_names() {
+    zoneadm list -cn 2>/dev/null
+}
+
+_zones_subcommands() {
+    zoneadm help 2>/dev/null | sed -n '/^Subcommands:/,$ { s/^\([a-z]\{1,\}\).*/\1/p }'
+}
+
+_zones_applet() {
+    local applet=$1 first=$2
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words= i=$first
+    case $prev in
+        -z) COMPREPLY=($(compgen -W "$(_zones_names)" -- "$cur")); return ;;
+        -R | -d) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+        -f | -a | -c | --keyring) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    esac
+    case $applet in
+        zoneadm)
+            local sub=
+            while ((i < COMP_CWORD)); do
+                case ${COMP_WORDS[i]} in
+                    -z | -u | -R) ((i++)) ;;
+                    -*) ;;
+                    *) sub=${COMP_WORDS[i]}; break ;;
+                esac
+                ((i++))
+            done
+            case $sub in
+                '') words="-z -u -R $(_zones_subcommands)" ;;
+                list) words='-c -i -n -p -v -o' ;;
+                boot) words='-s -f --' ;;
+                ready) words=-n ;;
+                shutdown) words='-r -t' ;;
+                install) words='-a -d -c --suite --arch --include --variant --keyring' ;;
+                uninstall) words=-F ;;
+                mark) words=incomplete ;;
+                sysboot) words=stop ;;
+                help) words=$(_zones_subcommands) ;;
+            esac
+            ;;
+        zonecfg)
+            words='-z -f -R help create delete export info set add remove verify commit'
+            ;;
+        zlogin)
+            case $cur in
+                -*) words='-C -d -e -E -i -I -N -l -n -Q -S' ;;
+                *) words=$(zoneadm list -n 2>/dev/null) ;;
+            esac
+            ;;
+        zonename) words=-t ;;
+        zoneadmd) words='-z -R' ;;
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+
+_zones() {
+    local name=${COMP_WORDS[0]##*/}
+    if [[ $name != zones ]]; then
+        _zones_applet "$name" 1
+    elif ((COMP_CWORD == 1)); then
+        COMPREPLY=($(compgen -W "$(zones applets 2>/dev/null) applets version help" \
+            -- "${COMP_WORDS[1]}"))
+    else
+        _zones_applet "${COMP_WORDS[1]}" 2
+    fi
+}
+
+complete -F _zones zones zoneadm zonecfg zlogin zonename
