@@ -10,8 +10,8 @@ use zones_sys::Channel;
 use zones_types::ZoneName;
 
 use crate::control::{Request, Response};
-use crate::daemon::control_path;
 use crate::error::EngineError;
+use crate::runtime::control_path;
 use crate::stage::{receive, send};
 
 /// A daemon that just starts or just ends is met for moments only; this bounds the wait for it.

@@ -9,7 +9,6 @@ mod live;
 mod wait;
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 
 use zones_store::Layout;
 use zones_sys::{Channel, SignalFd};
@@ -17,7 +16,7 @@ use zones_types::{Verb, Verdict, ZoneName, ZoneState, judge};
 
 use crate::control::{Request, Response};
 use crate::error::EngineError;
-use crate::runtime::Phase;
+use crate::runtime::{Phase, control_path};
 use crate::stage::{Ending, receive, send};
 use console::Console;
 use live::Live;
@@ -27,24 +26,6 @@ const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
 const SIGCHLD: i32 = 17;
-
-/// Where commands find the daemon of `zone`.
-#[must_use]
-pub(crate) fn control_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
-    layout.run_zone(zone).join("control")
-}
-
-/// Where `zlogin -C` finds the console of `zone`.
-#[must_use]
-pub fn console_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
-    layout.run_zone(zone).join("console")
-}
-
-/// Where zlogin finds zsched of `zone`.
-#[must_use]
-pub(crate) fn sessions_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
-    layout.run_zone(zone).join("sessions")
-}
 
 /// The daemon of one zone.
 struct Daemon {

@@ -7,8 +7,8 @@ use zones_store::Layout;
 use zones_sys::Channel;
 use zones_types::ZoneName;
 
-use crate::daemon::sessions_path;
 use crate::error::EngineError;
+use crate::runtime::sessions_path;
 use crate::stage::{Ending, Mode as Streams, SessionEvent, SessionRequest, receive, send};
 
 /// A command that runs in a zone.

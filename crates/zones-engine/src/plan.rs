@@ -2,6 +2,7 @@
 //! host, printed by `zoneadm ready -n`, tested without root, then run by the stage.
 
 mod mounts;
+mod network;
 mod privileges;
 
 use std::fmt;
@@ -187,7 +188,7 @@ fn interfaces(config: &ZoneConfig) -> Result<Vec<Interface>, PlanError> {
         } else {
             &net.allowed_address
         };
-        interfaces.push(crate::net::interface(net, shared, address).map_err(wrong)?);
+        interfaces.push(network::interface(net, shared, address).map_err(wrong)?);
     }
     Ok(interfaces)
 }

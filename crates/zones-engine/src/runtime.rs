@@ -11,6 +11,24 @@ use zones_store::Layout;
 use zones_sys::ProcessId;
 use zones_types::{ZoneId, ZoneName, ZoneState};
 
+/// Where commands find the daemon of `zone`.
+#[must_use]
+pub(crate) fn control_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
+    layout.run_zone(zone).join("control")
+}
+
+/// Where `zlogin -C` finds the console of `zone`.
+#[must_use]
+pub fn console_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
+    layout.run_zone(zone).join("console")
+}
+
+/// Where zlogin finds zsched of `zone`.
+#[must_use]
+pub(crate) fn sessions_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
+    layout.run_zone(zone).join("sessions")
+}
+
 /// How far the daemon came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

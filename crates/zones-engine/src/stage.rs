@@ -17,6 +17,7 @@ mod init;
 mod message;
 mod sched;
 mod session;
+mod terminal;
 
 pub(crate) use builder::matching_devices;
 pub(crate) use message::{Argv, FromInit, FromSched, ToInit, ToSched};

@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use zones_store::Layout;
 use zones_types::ZoneName;
 
-use super::console_path;
 use crate::error::EngineError;
+use crate::runtime::console_path;
 
 /// A log of this size is set aside once, as `console.log.0`.
 const LOG_BYTES_MAX: u64 = 1 << 20;

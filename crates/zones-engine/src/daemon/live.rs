@@ -10,10 +10,9 @@ use zones_store::Layout;
 use zones_sys::{Channel, ProcessId};
 use zones_types::{ZoneName, ZoneState};
 
-use super::sessions_path;
 use crate::error::EngineError;
 use crate::plan::BootPlan;
-use crate::runtime::{Phase, RunState};
+use crate::runtime::{Phase, RunState, sessions_path};
 use crate::stage::{
     self, Argv, Ending, FromInit, FromSched, SessionEvent, SessionRequest, Stage, ToInit, ToSched,
     receive, send,

@@ -150,7 +150,7 @@ fn start(command: &[&str], environ: &[String], terminal: bool) -> Option<Pid> {
 fn steal_terminal() -> rustix::io::Result<()> {
     use rustix::fs::{Mode, OFlags};
     let console = rustix::fs::open("/dev/console", OFlags::RDWR | OFlags::NOCTTY, Mode::empty())?;
-    super::init::take_terminal(console.as_fd())
+    super::terminal::take_terminal(console.as_fd())
 }
 
 /// SIGTERM to all, a moment of grace, then the end of the zone in the way the kernel reports to the

@@ -1,7 +1,7 @@
 //! Process 1 of a zone, from its birth to the exec of the zone's init.
 
-use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -11,7 +11,7 @@ use rustix::thread::UnshareFlags;
 use zones_sys::{CStrings, Channel};
 
 use super::message::{Argv, FromInit, ToInit};
-use super::{builtin, receive, send};
+use super::{builtin, receive, send, terminal};
 use crate::plan::BootPlan;
 
 /// A step that failed, and why.
@@ -107,17 +107,12 @@ fn open_console() -> Result<(OwnedFd, OwnedFd), Errno> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let master = rustix::fs::open("/dev/pts/ptmx", flags, Mode::empty())?;
     rustix::pty::unlockpt(&master)?;
-    let slave = rustix::pty::ioctl_tiocgptpeer(&master, pty_flags())?;
+    let slave = rustix::pty::ioctl_tiocgptpeer(&master, terminal::pty_flags())?;
     let name = rustix::pty::ptsname(&master, Vec::new())?;
     let tree = mnt::open_tree(CWD, &*name, mnt::OpenTreeFlags::OPEN_TREE_CLONE)?;
     let flags = mnt::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     mnt::move_mount(&tree, "", CWD, "/dev/console", flags)?;
     Ok((master, slave))
-}
-
-pub(super) fn pty_flags() -> rustix::pty::OpenptFlags {
-    use rustix::pty::OpenptFlags as F;
-    F::RDWR | F::NOCTTY | F::CLOEXEC
 }
 
 /// The `ready` state: blocked on the daemon, all mounts and links in place.
@@ -139,7 +134,7 @@ fn boot(channel: &Channel, argv: &Argv, console: &OwnedFd) -> ! {
         let _ = send(channel, &FromInit::Failed(text), &[]);
         zones_sys::exit_now(1)
     };
-    if let Err(error) = take_streams(console.as_fd()) {
+    if let Err(error) = terminal::take_streams(console.as_fd()) {
         failed(format!("give init the console: {error}"));
     }
     let Some(program) = argv.candidates.iter().find(|path| is_program(path)) else {
@@ -164,24 +159,4 @@ fn boot(channel: &Channel, argv: &Argv, console: &OwnedFd) -> ! {
 /// Whether `path` is there; links are followed inside the zone, where this process already is.
 fn is_program(path: &str) -> bool {
     rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-}
-
-/// Standard streams and controlling terminal.
-pub(super) fn take_terminal(terminal: BorrowedFd<'_>) -> Result<(), Errno> {
-    rustix::process::ioctl_tiocsctty(terminal)?;
-    take_streams(terminal)
-}
-
-/// Standard streams alone: process 1 leaves the console to the login that it starts there, as the
-/// kernel's own does.
-fn take_streams(terminal: BorrowedFd<'_>) -> Result<(), Errno> {
-    rustix::stdio::dup2_stdin(terminal)?;
-    rustix::stdio::dup2_stdout(terminal)?;
-    rustix::stdio::dup2_stderr(terminal)
-}
-
-/// The name of a terminal as zlogin shows it, from its path.
-pub(super) fn terminal_name(path: &CStr) -> String {
-    let path = path.to_string_lossy();
-    path.strip_prefix("/dev/").unwrap_or(&path).to_owned()
 }

@@ -10,7 +10,7 @@ use rustix::termios::Winsize;
 use zones_sys::{CStrings, Channel, CloneFlags, Fork};
 
 use super::message::{Mode as Streams, SessionEvent, SessionRequest};
-use super::{init, send};
+use super::{send, terminal};
 use crate::account::Account;
 use crate::plan::BootPlan;
 
@@ -164,7 +164,7 @@ fn connect(
             let master = rustix::fs::open("/dev/pts/ptmx", flags, Mode::empty())?;
             rustix::pty::unlockpt(&master)?;
             let path = rustix::pty::ptsname(&master, Vec::new())?;
-            let slave = rustix::pty::ioctl_tiocgptpeer(&master, init::pty_flags())?;
+            let slave = rustix::pty::ioctl_tiocgptpeer(&master, terminal::pty_flags())?;
             if let Some((rows, columns)) = size {
                 let size = Winsize {
                     ws_row: rows,
@@ -175,9 +175,9 @@ fn connect(
                 rustix::termios::tcsetwinsize(&slave, size)?;
             }
             let _ = rustix::fs::fchown(&slave, Some(Uid::from_raw(account.uid)), None);
-            let name = SessionEvent::Terminal(init::terminal_name(&path));
+            let name = SessionEvent::Terminal(terminal::terminal_name(&path));
             send(channel, &name, &[master.as_fd()])?;
-            init::take_terminal(slave.as_fd())
+            terminal::take_terminal(slave.as_fd())
         }
     }
 }
