@@ -116,8 +116,8 @@ fn measure(place: &Place, rounds: usize, only: &[String], quick: bool) -> Outcom
                 std::thread::sleep(PAUSE);
             }
         }
-        if group.name == "exec" {
-            rows.extend(place.memory());
+        if group.name == "memory" {
+            rows = place.memory(&mut host);
         }
         let _ = host.run(&(group.after)(place));
         all.push((group, rows));

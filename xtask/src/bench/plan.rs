@@ -30,6 +30,9 @@ pub(crate) struct Row {
     pub(crate) pure_v1: bool,
 }
 
+/// Zones for the measurement of memory.
+const IDLE_ZONES: usize = 10;
+
 /// Rows that are compared with each other.
 pub(crate) struct Group {
     pub(crate) name: &'static str,
@@ -41,7 +44,7 @@ pub(crate) struct Group {
     pub(super) after: fn(&Place) -> String,
 }
 
-pub(super) const GROUPS: [Group; 6] = [
+pub(super) const GROUPS: [Group; 7] = [
     Group {
         name: "life",
         title: "Boot and halt: create, start, stop, delete; two commands",
@@ -69,6 +72,14 @@ pub(super) const GROUPS: [Group; 6] = [
         },
         rows: exec,
         after: |place| place.zoneadm("trivial", "halt"),
+    },
+    Group {
+        name: "memory",
+        title: "Memory that an idle zone adds beside its own init, KiB, ten zones",
+        slow: false,
+        before: |_| "true".to_owned(),
+        rows: |_| Vec::new(),
+        after: |_| "true".to_owned(),
     },
     Group {
         name: "ready",
@@ -160,6 +171,12 @@ impl Place {
             self.bundle(name, &["/sbin/init"])?;
         }
         self.bundle("true", &["/bin/true"])?;
+        let lxc = format!(
+            "lxc.rootfs.path = dir:{}\nlxc.uts.name = bench\nlxc.net.0.type = empty\n\
+             lxc.mount.auto = proc sys\n",
+            self.at("roots/trivial")
+        );
+        write(&self.folder.join("oci/lxc.conf"), &lxc)?;
         v1.run("true")
     }
 
@@ -187,24 +204,38 @@ impl Place {
         )
     }
 
-    /// Proportional memory of the processes that one running zone adds, in KiB.
-    pub(super) fn memory(&self) -> Vec<Measured> {
-        let mut found = Vec::new();
-        for (name, mark) in [
-            ("memory of zoneadmd, KiB (PSS)", "zoneadmd"),
-            ("memory of zsched, KiB (PSS)", "zsched"),
-        ] {
-            let mut measured = Measured::new(Row {
+    /// What ten idle zones add, each: the program's pages are shared, so PSS falls with the number.
+    pub(super) fn memory(&self, host: &mut Server) -> Vec<Measured> {
+        let names: Vec<String> = (0..IDLE_ZONES).map(|at| format!("idle{at}")).collect();
+        let root = self.at("roots/trivial");
+        for name in &names {
+            let _ = host.run(&self.zonecfg(name, "host", "SYSlx"));
+            let _ = host.run(&self.zoneadm(name, &format!("install -d {root}")));
+            let _ = host.run(&self.zoneadm(name, "boot"));
+        }
+        let found = [
+            ("zoneadmd, PSS", "zoneadmd", "Pss:"),
+            ("zoneadmd, private", "zoneadmd", "Private_Dirty:"),
+            ("zsched, PSS", "zsched", "Pss:"),
+            ("zsched, private", "zsched", "Private_Dirty:"),
+        ]
+        .map(|(name, mark, field)| {
+            let row = Row {
                 name,
                 ..Row::default()
-            });
-            match pss(mark, "trivial") {
-                Some(kib) => measured.sample.add(kib),
-                None => measured.missing = Some("process not found".to_owned()),
+            };
+            let mut measured = Measured::new(row);
+            for zone in &names {
+                if let Some(kib) = rollup(mark, &format!("[{zone}]"), field) {
+                    measured.sample.add(kib);
+                }
             }
-            found.push(measured);
+            measured
+        });
+        for name in &names {
+            let _ = host.run(&self.zoneadm(name, "halt"));
         }
-        found
+        found.into()
     }
 
     /// What two burners get under a cap of 1.5 CPUs, in percent of one.
@@ -242,8 +273,13 @@ impl Place {
         let Ok(mut host) = Server::start(Path::new("/dev/null"), "") else {
             return;
         };
-        for zone in ["trivial", "ready", "debian"] {
-            let _ = host.run(&self.zoneadm(zone, "halt"));
+        let idle = (0..IDLE_ZONES).map(|at| format!("idle{at}"));
+        for zone in ["trivial", "ready", "debian"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(idle)
+        {
+            let _ = host.run(&self.zoneadm(&zone, "halt"));
         }
         for name in ["life", "exec", "ready"] {
             let root = self.at("oci");
@@ -335,7 +371,7 @@ fn floor(place: &Place) -> Vec<Row> {
             "lxc-execute",
             Some("lxc-execute"),
             format!(
-                "lxc-execute -P {} -n bench -s lxc.rootfs.path=dir:{root} -- /bin/true",
+                "lxc-execute -P {0} -n bench -f {0}/lxc.conf -- /bin/true",
                 place.at("oci")
             ),
         ),
@@ -460,8 +496,8 @@ fn debian(place: &Place) -> Vec<Row> {
     ]
 }
 
-/// Proportional memory of the process whose command line names `mark` and `zone`.
-fn pss(mark: &str, zone: &str) -> Option<f64> {
+/// A field of the memory of the process whose command line names `mark` and `zone`, in KiB.
+fn rollup(mark: &str, zone: &str, field: &str) -> Option<f64> {
     for entry in std::fs::read_dir("/proc").ok()?.flatten() {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
@@ -469,7 +505,7 @@ fn pss(mark: &str, zone: &str) -> Option<f64> {
             continue;
         }
         let text = std::fs::read_to_string(entry.path().join("smaps_rollup")).ok()?;
-        let row = text.lines().find(|line| line.starts_with("Pss:"))?;
+        let row = text.lines().find(|line| line.starts_with(field))?;
         return row.split_whitespace().nth(1)?.parse().ok();
     }
     None
