@@ -51,19 +51,32 @@ impl Compression {
     }
 }
 
+/// Whether the decoder checks sums that the format brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sums {
+    /// Yes.
+    Check,
+    /// Not those that cost time: the caller has verified the compressed bytes by a better hash.
+    Trust,
+}
+
 /// A reader of the plain bytes of `from`; concatenated streams are read as one.
 ///
 /// # Errors
 /// When the decoder cannot be set up.
 pub fn decoder<'a, R: BufRead + Send + 'a>(
     how: Compression,
+    sums: Sums,
     from: R,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
     Ok(match how {
         Compression::None => Box::new(from),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(from)),
         Compression::Xz => {
-            let flags = liblzma::stream::CONCATENATED;
+            let flags = match sums {
+                Sums::Check => liblzma::stream::CONCATENATED,
+                Sums::Trust => liblzma::stream::CONCATENATED | liblzma::stream::IGNORE_CHECK,
+            };
             let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, flags)
                 .map_err(io::Error::other)?;
             Box::new(liblzma::bufread::XzDecoder::new_stream(from, stream))

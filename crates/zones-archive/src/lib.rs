@@ -13,7 +13,7 @@ mod pipe;
 mod progress;
 mod unpack;
 
-pub use compress::{Compression, decoder};
+pub use compress::{Compression, Sums, decoder};
 pub use copy::{CopyReport, copy_tree};
 pub use error::ArchiveError;
 pub use layer::{Folder, LayError, Layer, Meta, apply_folders, is_kept_xattr};

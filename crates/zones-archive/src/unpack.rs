@@ -13,7 +13,7 @@ use rustix::fs::FileType;
 use tar::{Archive, Entry, EntryType};
 use zones_sys::RootFd;
 
-use crate::compress::{Compression, decoder};
+use crate::compress::{Compression, Sums, decoder};
 use crate::error::ArchiveError;
 use crate::layer::{Layer, Meta, apply_folders, is_kept_xattr};
 use crate::pipe::ahead;
@@ -119,7 +119,7 @@ pub fn unpack<R: BufRead + Send>(
         source,
     };
     let how = Compression::sniff(from.fill_buf().map_err(damaged)?);
-    let plain = decoder(how, from).map_err(damaged)?;
+    let plain = decoder(how, Sums::Check, from).map_err(damaged)?;
     let mut job = Job {
         options,
         layer: Layer::new(root),

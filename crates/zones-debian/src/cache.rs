@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
@@ -68,8 +68,17 @@ impl Cache {
             .create(true)
             .truncate(false)
             .mode(0o600);
-        let file = options.open(&path)?;
-        rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+        let file = loop {
+            let file = options.open(&path)?;
+            rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+            // While this process waited, the one before may have made it a whole file; then the
+            // descriptor is of that one and must not be written.
+            let here = fs::metadata(&path).map(|m| (m.dev(), m.ino())).ok();
+            let meta = file.metadata()?;
+            if here == Some((meta.dev(), meta.ino())) {
+                break file;
+            }
+        };
         Ok((path, file))
     }
 
@@ -84,6 +93,9 @@ impl Cache {
     /// Keeps bytes whose hash was checked.
     pub(crate) fn put(&self, want: &Want, bytes: &[u8]) -> io::Result<()> {
         let (path, file) = self.partial(want)?;
+        if self.has(want) {
+            return fs::remove_file(path);
+        }
         file.set_len(0)?;
         io::Write::write_all(&mut &file, bytes)?;
         self.keep(&path, want)

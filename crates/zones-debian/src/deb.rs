@@ -3,7 +3,7 @@
 mod control;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
 
-use zones_archive::{Compression, decoder};
+use zones_archive::{Compression, Sums, decoder};
 
 pub(crate) use control::Control;
 
@@ -80,7 +80,7 @@ impl<R: Read + Seek + Send> Deb<R> {
         let from: Take<&mut R> = self.file.by_ref().take(member.size);
         let mut from = BufReader::with_capacity(64 << 10, from);
         let how = Compression::sniff(from.fill_buf()?);
-        decoder(how, from)
+        decoder(how, Sums::Trust, from)
     }
 
     /// The files of the control part.

@@ -33,7 +33,7 @@ pub fn install(
     progress: &dyn Progress,
 ) -> Result<Vec<ConfigureStep>, DebianError> {
     lay_ground(plan, root)?;
-    let fetcher = Fetcher::new(&plan.network, progress)?;
+    let fetcher = Fetcher::new(&plan.network, &plan.names, progress)?;
     let job = Job {
         plan,
         root,
@@ -108,11 +108,11 @@ impl Job<'_> {
                 scope.spawn(|| self.unpack(&receive, &done));
             }
         });
-        if let Some(error) = lock(&self.error).take() {
-            return Err(error);
-        }
         if self.progress.cancelled() {
             return Err(DebianError::Cancelled);
+        }
+        if let Some(error) = lock(&self.error).take() {
+            return Err(error);
         }
         Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
     }

@@ -60,9 +60,7 @@ pub(crate) fn lay<R: Read + Seek + Send>(
             )));
         }
     }
-    let late = control
-        .file("preinst")
-        .is_some_and(|script| script.contains("dpkg-divert"));
+    let late = control.file("preinst").is_some_and(moves_files);
     let mut laid = Laid {
         number,
         control,
@@ -75,6 +73,19 @@ pub(crate) fn lay<R: Read + Seek + Send>(
         members(package, deb.data().map_err(bad)?, layer, only, &mut laid)?;
     }
     Ok(laid)
+}
+
+/// Whether a script moves files of other packages away before its own are unpacked. Diversions
+/// without a move (those that guard the links of a merged `/usr`) can also come afterwards.
+fn moves_files(script: &str) -> bool {
+    let code: Vec<&str> = script
+        .lines()
+        .filter(|l| !l.trim_start().starts_with('#'))
+        .collect();
+    code.iter().any(|line| line.contains("dpkg-divert"))
+        && code
+            .iter()
+            .any(|line| line.split_whitespace().any(|word| word == "--rename"))
 }
 
 fn members(

@@ -8,7 +8,7 @@ use zones_archive::{Phase, Progress};
 
 use crate::cache::Cache;
 use crate::error::DebianError;
-use crate::fetch::{Fetcher, Network};
+use crate::fetch::{Fetcher, Names, Network};
 use crate::index::{Index, Offer};
 use crate::release::{Release, Want, is_sha256};
 use crate::resolve::{Variant, is_base, resolve};
@@ -118,6 +118,7 @@ pub struct Plan {
     pub(crate) cache: Cache,
     pub(crate) archives: Vec<PathBuf>,
     pub(crate) network: Network,
+    pub(crate) names: Names,
     pub(crate) keyring: Option<PathBuf>,
 }
 
@@ -127,7 +128,8 @@ pub struct Plan {
 /// See [`DebianError`]; nothing but the cache was written.
 pub fn plan(request: &Request, progress: &dyn Progress) -> Result<Plan, DebianError> {
     let cache = Cache::open(&request.cache)?;
-    let fetcher = Fetcher::new(&request.network, progress)?;
+    let names = Names::default();
+    let fetcher = Fetcher::new(&request.network, &names, progress)?;
     progress.begin(Phase::Index, 0);
     let indices = Indices {
         request,
@@ -165,6 +167,7 @@ pub fn plan(request: &Request, progress: &dyn Progress) -> Result<Plan, DebianEr
         cache,
         archives: request.archives.clone(),
         network: request.network.clone(),
+        names,
         keyring: request.keyring.clone(),
     })
 }

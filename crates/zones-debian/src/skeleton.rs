@@ -11,7 +11,11 @@ use crate::sources::Source;
 use crate::version::compare;
 
 /// Folders that packages expect and none of them brings.
-const FOLDERS: [(&str, u32); 13] = [
+const FOLDERS: [(&str, u32); 17] = [
+    ("/dev", 0o755),
+    ("/proc", 0o755),
+    ("/run", 0o755),
+    ("/sys", 0o755),
     ("/etc/apt/apt.conf.d", 0o755),
     ("/etc/apt/preferences.d", 0o755),
     ("/etc/apt/sources.list.d", 0o755),
@@ -32,20 +36,15 @@ pub(crate) const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// Keys of the archive if the caller named a keyring.
 const ARCHIVE_KEYS: &str = "/etc/apt/keyrings/archive.gpg";
 
-/// Folders of a merged `/usr`, by architecture: those of foreign word sizes.
-const LIBRARIES: [(&str, &[&str]); 12] = [
-    ("amd64", &["lib32", "lib64", "libx32"]),
-    ("i386", &["lib64", "libx32"]),
-    ("loong64", &["lib32", "lib64"]),
-    ("mips", &["lib32", "lib64"]),
-    ("mipsel", &["lib32", "lib64"]),
-    ("mips64el", &["lib32", "lib64", "libo32"]),
-    ("ppc64", &["lib32", "lib64"]),
-    ("ppc64el", &["lib64"]),
-    ("s390x", &["lib32"]),
-    ("sparc64", &["lib32", "lib64"]),
-    ("powerpc", &["lib64"]),
-    ("x32", &["lib32", "lib64", "libx32"]),
+/// The folder of the loader beside `/lib`, by architecture. Source: the psABI of each.
+const LOADERS: [(&str, &str); 7] = [
+    ("amd64", "lib64"),
+    ("loong64", "lib64"),
+    ("mips64el", "lib64"),
+    ("ppc64", "lib64"),
+    ("ppc64el", "lib64"),
+    ("sparc64", "lib64"),
+    ("x32", "libx32"),
 ];
 
 /// The folders that are links into `/usr`, of a root with this plan. Since bookworm, packages
@@ -55,9 +54,13 @@ pub(crate) fn merged(plan: &Plan) -> Vec<&'static str> {
     if base.is_none_or(|base| compare(&base.version, "12").is_lt()) {
         return Vec::new();
     }
-    let row = LIBRARIES.iter().find(|row| row.0 == plan.arch);
     let mut names = vec!["bin", "sbin", "lib"];
-    names.extend_from_slice(row.map_or(&[], |row| row.1));
+    names.extend(
+        LOADERS
+            .iter()
+            .filter(|row| row.0 == plan.arch)
+            .map(|row| row.1),
+    );
     names
 }
 

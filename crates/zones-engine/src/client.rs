@@ -27,6 +27,28 @@ pub fn request(
     zone: &ZoneName,
     request: &Request,
 ) -> Result<Response, EngineError> {
+    exchange(layout, zone, request).map(|(response, _)| response)
+}
+
+/// As long as this lives, the daemon of a zone stays, even when the zone does not run.
+#[derive(Debug)]
+pub struct Attendance {
+    _channel: Channel,
+}
+
+/// Has a daemon of `zone` be there.
+///
+/// # Errors
+/// When no daemon can be started.
+pub fn attend(layout: &Layout, zone: &ZoneName) -> Result<Attendance, EngineError> {
+    exchange(layout, zone, &Request::Attend).map(|(_, channel)| Attendance { _channel: channel })
+}
+
+fn exchange(
+    layout: &Layout,
+    zone: &ZoneName,
+    request: &Request,
+) -> Result<(Response, Channel), EngineError> {
     for _ in 0..TRIES {
         let channel = match Channel::connect(&control_path(layout, zone)) {
             Ok(channel) => channel,
@@ -37,7 +59,7 @@ pub fn request(
         if send(&channel, request, &[]).is_ok()
             && let Ok(Some((response, _))) = receive(&channel)
         {
-            return Ok(response);
+            return Ok((response, channel));
         }
         std::thread::sleep(PAUSE);
     }

@@ -17,7 +17,7 @@ use zones_types::{Verb, Verdict, ZoneName, ZoneState, judge};
 
 use crate::control::{Request, Response};
 use crate::error::EngineError;
-use crate::runtime::{Phase, RunState};
+use crate::runtime::Phase;
 use crate::stage::{Ending, receive, send};
 use console::Console;
 use live::Live;
@@ -169,6 +169,11 @@ impl Daemon {
             .obey(&request)
             .unwrap_or_else(|error| Response::failed(error.chain()));
         let _ = send(&client, &response, &[]);
+        if request == Request::Attend {
+            // It stays as long as its client wants it to.
+            self.clients.push(client);
+        }
+        zones_sys::trim_memory();
     }
 
     fn obey(&mut self, request: &Request) -> Result<Response, EngineError> {
@@ -410,8 +415,13 @@ impl Daemon {
     }
 }
 
-/// Whether a daemon of `zone` holds its lock.
+/// Whether a daemon of `zone` is there, perhaps in the middle of something.
 #[must_use]
 pub fn is_running(layout: &Layout, zone: &ZoneName) -> bool {
-    RunState::read(layout, zone).is_some_and(|state| state.daemon.is_alive())
+    let path = layout.run_zone(zone).join("zoneadmd.lock");
+    let Ok(file) = std::fs::File::open(path) else {
+        return false;
+    };
+    let lock = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared);
+    lock == Err(rustix::io::Errno::WOULDBLOCK)
 }

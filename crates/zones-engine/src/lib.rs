@@ -20,7 +20,7 @@ mod plan;
 mod runtime;
 mod stage;
 
-pub use client::request;
+pub use client::{Attendance, attend, request};
 pub use control::{Request, Response};
 pub use daemon::{console_path, is_running, run as run_daemon};
 pub use error::{EngineError, chain};

@@ -24,13 +24,14 @@ impl Lines {
         let text = read(root, path)?.unwrap_or_default();
         let fields = |l: &str| l.split(':').map(str::to_owned).collect();
         // Owner and mode stay: the group of shadow differs between systems.
-        let stamp = root
-            .lstat(Path::new(path))
-            .map_or(Stamp::root(mode), |s| Stamp {
+        let stamp = root.lstat(Path::new(path)).map_or_else(
+            |_| Stamp::root(mode),
+            |s| Stamp {
                 mode: s.st_mode & 0o7777,
                 uid: s.st_uid,
                 gid: s.st_gid,
-            });
+            },
+        );
         Ok(Self {
             path,
             rows: text.lines().map(fields).collect(),

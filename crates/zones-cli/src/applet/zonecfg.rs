@@ -26,7 +26,11 @@ const BRANDS: &[&str] = &["debian", "native", "lx"];
 /// Runs `zonecfg` with the arguments that follow its name; the exit status comes back.
 ///
 /// `probe` says in which state the kernel holds a zone; `None` leaves the word to the index.
-pub fn run(layout: &Layout, args: &[String], probe: &dyn Fn(&ZoneName) -> Option<ZoneState>) -> u8 {
+pub(crate) fn run(
+    layout: &Layout,
+    args: &[String],
+    probe: &dyn Fn(&ZoneName) -> Option<ZoneState>,
+) -> u8 {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let mut console = Console::new(&mut out, &mut err);
     match arguments::parse(args) {

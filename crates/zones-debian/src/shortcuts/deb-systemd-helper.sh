@@ -5,8 +5,11 @@ real() { exec /usr/bin/deb-systemd-helper "$@"; }
 [ -z "$DPKG_ROOT" ] && [ -z "$_DEB_SYSTEMD_HELPER_DEBUG$_DEB_SYSTEMD_HELPER_PURGE" ] || real "$@"
 [ ! -e /usr/bin/systemctl ] && [ ! -e /bin/systemctl ] || real "$@"
 verb=$1 unit=$2
-[ "$verb $unit" != "--quiet was-enabled" ] || { [ $# = 3 ] && verb=was-enabled unit=$3; } || real "$@"
-[ "$verb" = was-enabled ] || [ $# = 2 ] || real "$@"
+case $#,$verb,$unit in
+3,--quiet,was-enabled) verb=was-enabled unit=$3 ;;
+2,*) ;;
+*) real "$@" ;;
+esac
 case $unit in *[!a-zA-Z0-9_.-]*|-*|.*|'') real "$@" ;; esac
 state=/var/lib/systemd/deb-systemd-helper-enabled
 [ ! -e "$state/$unit.dsh-also" ] || real "$@"

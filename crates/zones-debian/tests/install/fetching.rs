@@ -143,3 +143,22 @@ fn the_list_is_taken_in_whatever_form_there_is() {
         assert!(lists >= 1, "by hash is tried first");
     }
 }
+
+#[test]
+fn several_installs_share_one_cache() {
+    let place = Place::new();
+    let mirror = Mirror::start(repository().files(""));
+    let request = place.mirrored(&mirror, "stable");
+    std::thread::scope(|scope| {
+        let plan = || zones_debian::plan(&request, &zones_archive::Silent).map(|p| p.download);
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(plan)).collect();
+        for one in all {
+            one.join().unwrap().unwrap();
+        }
+    });
+    place.run(&request).unwrap();
+    assert_eq!(
+        fs::read_dir(place.path("cache/partial")).unwrap().count(),
+        0
+    );
+}

@@ -191,7 +191,7 @@ fn a_package_that_moves_files_of_others_is_left_to_dpkg() {
     let place = Place::new();
     let mover = Spec::new("mover", "1:1", "Essential: yes\n")
         .with(&[file("./usr/x", 0o644, "x")])
-        .script("preinst", "#!/bin/sh\ndpkg-divert --add /usr/y\n");
+        .script("preinst", "#!/bin/sh\ndpkg-divert --add --rename /usr/y\n");
     let mirror = Mirror::start(Repository::new("stable", &[mover]).files(""));
     let request = place.mirrored(&mirror, "stable");
     let plan = plan(&request, &Silent).unwrap();

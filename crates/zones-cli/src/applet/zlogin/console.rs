@@ -5,7 +5,6 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
-use zones_engine::Request;
 use zones_store::Layout;
 use zones_sys::SignalFd;
 use zones_types::ZoneName;
@@ -42,8 +41,7 @@ pub(super) fn run(layout: &Layout, zone: &ZoneName, options: &Options) -> u8 {
 fn connect(layout: &Layout, zone: &ZoneName, options: &Options) -> Result<UnixStream, String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        // The daemon answers and would leave at once; connecting is quick, and tried again if not.
-        zones_engine::request(layout, zone, &Request::Attend).map_err(|error| error.chain())?;
+        let _attendance = zones_engine::attend(layout, zone).map_err(|error| error.chain())?;
         if let Ok(stream) = UnixStream::connect(zones_engine::console_path(layout, zone)) {
             match introduce(stream, options) {
                 Ok(Ok(stream)) => return Ok(stream),

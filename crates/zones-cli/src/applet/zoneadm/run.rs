@@ -53,6 +53,10 @@ pub(super) fn halt(target: &Target<'_>, args: &[String]) -> u8 {
     if !args.is_empty() {
         return bad_usage("halt");
     }
+    // A daemon may be in the middle of a boot that somebody began: it answers after that.
+    if zones_engine::is_running(target.layout, &target.zone) {
+        return call(target, &Request::Halt);
+    }
     match settled(target, Verb::Halt) {
         Some(status) => status,
         None => call(target, &Request::Halt),
