@@ -1,8 +1,9 @@
-//! `cargo xtask bench`: us beside the peers that are installed, in turn, on this machine, in one run.
+//! `cargo xtask bench`: us beside the peers that are installed, in turn, on this machine, in one
+//! run.
 //!
-//! Every command is timed by a shell that forks it and waits for it, ours and theirs alike. One round
-//! runs every row once; between two commands is a pause, so that what one tears down late is not
-//! billed to the next.
+//! Every command is timed by a shell that forks it and waits for it, ours and theirs alike. One
+//! round runs every row once; between two commands is a pause, so that what one tears down late is
+//! not billed to the next.
 
 mod budget;
 mod plan;

@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: the donutshop session of the field guide, played from nothing to nothing on a
-//! private root, with timings. It ends with the host as it was, and checks that.
+//! `cargo xtask demo`: the donutshop session of the field guide, played from nothing to nothing on
+//! a private root, with timings. It ends with the host as it was, and checks that.
 
 pub(crate) mod busybox;
 mod host;
