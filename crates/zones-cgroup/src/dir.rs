@@ -77,6 +77,16 @@ impl Dir {
         }
     }
 
+    /// Makes the directory `name`; one that exists is an error (`EXIST`).
+    pub(crate) fn make_child(&self, name: &str) -> Result<Self, CgroupError> {
+        rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o755))
+            .map_err(self.refused("make", name))?;
+        match self.child(name)? {
+            Some(child) => Ok(child),
+            None => Err(self.refused("open", name)(Errno::NOENT)),
+        }
+    }
+
     /// The directories in this one, by name.
     pub(crate) fn children(&self) -> Result<Vec<Self>, CgroupError> {
         let listing = Listing::read_from(&self.fd).map_err(self.refused("list", ""))?;
@@ -107,17 +117,17 @@ impl Dir {
     ///
     /// Bounded in depth, because the groups inside are made by the zone.
     pub(crate) fn remove_tree(&self, name: &std::ffi::CStr, depth: u32) -> Result<(), Errno> {
-        let child = match rustix::fs::openat(&self.fd, name, DIRECTORY, Mode::empty()) {
-            Ok(fd) => fd,
-            Err(Errno::NOENT) => return Ok(()),
-            Err(errno) => return Err(errno),
-        };
         // Most groups have no groups below; the link count does not tell, but the attempt does.
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => return Ok(()),
             Err(Errno::BUSY | Errno::NOTEMPTY) if depth > 0 => {}
             Err(errno) => return Err(errno),
         }
+        let child = match rustix::fs::openat(&self.fd, name, DIRECTORY, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(()),
+            Err(errno) => return Err(errno),
+        };
         let inner = Self {
             fd: child,
             path: self.path.join(name.to_string_lossy().as_ref()),

@@ -63,19 +63,21 @@ impl ZoneGroup {
         zone: &ZoneName,
     ) -> Result<Self, CgroupError> {
         let parts = parts(parent)?;
-        if let Ok(old) = Self::open(hierarchies, parent, zone) {
-            if let (false, Some(member)) = (old.is_empty()?, old.members.first()) {
-                return Err(CgroupError::Busy(member.dir.path().to_owned()));
-            }
-            old.remove(Duration::from_millis(100))?;
-        }
         let mut group = Self {
             zone: zone.clone(),
             members: Vec::new(),
             fresh: Cell::new(true),
         };
         for hierarchy in &hierarchies.all {
-            match make(hierarchy, &parts, zone) {
+            let made = match make(hierarchy, &parts, zone) {
+                Err(CgroupError::Refused {
+                    source: Errno::EXIST,
+                    ..
+                }) => replace_leftover(hierarchies, parent, zone)
+                    .and_then(|()| make(hierarchy, &parts, zone)),
+                other => other,
+            };
+            match made {
                 Ok(member) => group.members.push(member),
                 Err(error) => {
                     // The first error is the one to tell; a rest is found by the next create.
@@ -196,31 +198,47 @@ impl ZoneGroup {
     /// removed again.
     pub fn remove(self, patience: Duration) -> Result<(), CgroupError> {
         let end = Instant::now() + patience;
-        if !self.wait_empty(patience)? {
-            return Err(CgroupError::Busy(self.members[0].dir.path().to_owned()));
-        }
         let name = CString::new(self.zone.as_str()).expect("zone names hold no NUL");
-        let mut first = Ok(());
-        for member in &self.members {
-            // A task that has just gone may hold the directory for a moment more.
-            let mut pause = Duration::from_micros(100);
-            loop {
+        // Most groups are empty by now, and the attempt is the cheapest way to know.
+        let mut pause = Duration::from_micros(100);
+        loop {
+            let mut busy = None;
+            let mut first = Ok(());
+            for member in &self.members {
                 match member.parent.remove_tree(&name, DEPTH_MAX) {
-                    Err(Errno::BUSY) if Instant::now() < end => {
-                        std::thread::sleep(pause);
-                        pause *= 2;
-                    }
+                    Ok(()) => {}
+                    Err(Errno::BUSY) => busy = Some(member.dir.path().to_owned()),
                     Err(errno) => {
                         let error = member.parent.refused("remove", self.zone.as_str())(errno);
                         first = first.and(Err(error));
-                        break;
                     }
-                    Ok(()) => break,
                 }
             }
+            let Some(path) = busy else { return first };
+            if Instant::now() >= end {
+                return Err(CgroupError::Busy(path));
+            }
+            // The kernel tells when the last process is gone; the directory may be held a moment
+            // longer than that.
+            let left = end.saturating_duration_since(Instant::now());
+            self.wait_empty(left)?;
+            std::thread::sleep(pause.min(left));
+            pause *= 2;
         }
-        first
     }
+}
+
+/// Removes the empty groups of a crashed run, in all hierarchies.
+fn replace_leftover(
+    hierarchies: &Hierarchies,
+    parent: &str,
+    zone: &ZoneName,
+) -> Result<(), CgroupError> {
+    let old = ZoneGroup::open(hierarchies, parent, zone)?;
+    if let (false, Some(member)) = (old.is_empty()?, old.members.first()) {
+        return Err(CgroupError::Busy(member.dir.path().to_owned()));
+    }
+    old.remove(Duration::from_millis(100))
 }
 
 fn move_to(dir: &Dir, pid: Pid) -> Result<(), CgroupError> {
@@ -238,7 +256,7 @@ fn make(hierarchy: &Hierarchy, parts: &[&str], zone: &ZoneName) -> Result<Member
         parent = parent.child_or_make(part)?;
     }
     inherit(&parent, hierarchy)?;
-    let dir = parent.child_or_make(zone.as_str())?;
+    let dir = parent.make_child(zone.as_str())?;
     if hierarchy.version == Version::V1 && controllers.contains(&Controller::Cpuset) {
         copy_cpuset(&parent, &dir)?;
     }

@@ -142,6 +142,46 @@ impl Hierarchies {
         Ok(Self { all })
     }
 
+    /// Leaves out the v1 hierarchies that have none of these controllers: each one costs a zone a
+    /// group to make, to join and to remove.
+    #[must_use]
+    pub fn only(mut self, wanted: &[Controller]) -> Self {
+        let useful = |hierarchy: &Hierarchy| {
+            let has = |controller| wanted.contains(controller);
+            hierarchy.version == Version::V2 || hierarchy.controllers.iter().any(has)
+        };
+        self.all.retain(useful);
+        self
+    }
+
+    /// Has the kernel get ready for joins: on v1 the first one after a quiet moment waits 7 to 12 ms
+    /// for readers of a lock, those after it do not. Joining the group that the caller is in already
+    /// changes nothing but waits that out. `own` is the text of `/proc/self/cgroup`.
+    pub fn anticipate_join(&self, own: &str) {
+        let Some(hierarchy) = self
+            .all
+            .iter()
+            .find(|hierarchy| hierarchy.version == Version::V1)
+        else {
+            return;
+        };
+        let names: Vec<&str> = V1_NAMES
+            .iter()
+            .filter(|(_, controller)| hierarchy.controllers.contains(controller))
+            .map(|(name, _)| *name)
+            .collect();
+        let path = own.lines().find_map(|line| {
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (controllers, path) = (fields.next()?, fields.next()?);
+            controllers
+                .split(',')
+                .any(|name| names.contains(&name))
+                .then_some(path)
+        });
+        let file = format!("{}/cgroup.procs", path.unwrap_or("").trim_matches('/'));
+        let _ = hierarchy.root.write(file.trim_start_matches('/'), "0");
+    }
+
     /// How the host is set up.
     #[must_use]
     pub fn kind(&self) -> Kind {

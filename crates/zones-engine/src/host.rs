@@ -1,6 +1,7 @@
 //! What this host offers, asked once.
 
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use zones_brand::Brand;
 use zones_cgroup::Hierarchies;
@@ -18,11 +19,38 @@ pub fn brand_folder(layout: &Layout) -> PathBuf {
     layout.prefix().join("usr/lib/brand")
 }
 
-/// The control group hierarchies.
+/// The control group hierarchies that a zone has a group in.
 pub(crate) fn hierarchies() -> Result<Hierarchies, EngineError> {
-    let path = std::path::Path::new("/proc/self/mountinfo");
-    let mounts = std::fs::read_to_string(path).map_err(EngineError::file("read", path))?;
-    Ok(Hierarchies::probe(&mounts)?)
+    use zones_cgroup::Controller as C;
+    const WANTED: [C; 6] = [
+        C::Cpu,
+        C::Cpuacct,
+        C::Memory,
+        C::Pids,
+        C::Devices,
+        C::Systemd,
+    ];
+    let path = Path::new("/proc/self/mountinfo");
+    let mounts = read_proc(path).map_err(EngineError::file("read", path))?;
+    Ok(Hierarchies::probe(&mounts)?.only(&WANTED))
+}
+
+/// Lets the kernel get ready for the zone's processes to join their groups, beside everything else
+/// that a boot does first.
+pub(crate) fn anticipate_join(hierarchies: &Hierarchies) {
+    if let Ok(zones_sys::Fork::Child) = zones_sys::clone_process(zones_sys::CloneFlags::NONE, None)
+    {
+        let own = read_proc(Path::new("/proc/self/cgroup")).unwrap_or_default();
+        hierarchies.anticipate_join(&own);
+        zones_sys::exit_now(0)
+    }
+}
+
+/// A file of `/proc` in one read where it fits: each read of such a file makes its text anew.
+fn read_proc(path: &Path) -> std::io::Result<String> {
+    let mut text = String::with_capacity(32 << 10);
+    std::fs::File::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Bytes of memory of the host.
@@ -65,7 +93,7 @@ pub fn plan(layout: &Layout, zone: &ZoneName) -> Result<BootPlan, EngineError> {
 }
 
 /// Whether the root's programs are 32-bit x86 ones, so that `uname -m` should say i686.
-fn is_32bit_x86(root: &std::path::Path) -> bool {
+fn is_32bit_x86(root: &Path) -> bool {
     let userland = zones_sys::RootFd::open(root)
         .ok()
         .and_then(|root| zones_archive::detect_arch(&root));

@@ -64,6 +64,8 @@ impl Live {
         zone: &ZoneName,
         phase: Phase,
     ) -> Result<(Self, Vec<String>), EngineError> {
+        let hierarchies = host::hierarchies()?;
+        host::anticipate_join(&hierarchies);
         let mut plan = host::plan(layout, zone)?;
         if phase == Phase::Mounted {
             // Software maintenance: loopback only, no limits but the protection itself.
@@ -88,7 +90,7 @@ impl Live {
                 .map_err(EngineError::file("write", &RunState::path(layout, zone)))
         };
         keep(&state)?;
-        let group = ZoneGroup::create(&host::hierarchies()?, &layout.kernel_name(), zone)?;
+        let group = ZoneGroup::create(&hierarchies, &layout.kernel_name(), zone)?;
         let mut missing = group.apply(&plan.limits);
         missing.extend(group.restrict_devices(&device_rules(&plan)));
         let listener = Channel::listen(&sessions_path(layout, zone))
@@ -96,6 +98,7 @@ impl Live {
         let stage = Stage::spawn(&plan, group.unified_dir(), listener.as_fd())
             .map_err(EngineError::kernel("start zsched"))?;
         state.sched = ProcessId::of(stage.pid);
+        group.join_v1(stage.pid)?;
         let init = match hear(&stage.sched)? {
             FromSched::Spawned(pid) => Pid::from_raw(pid).ok_or(EngineError::Gone)?,
             other => return Err(unexpected(&other)),
@@ -106,8 +109,7 @@ impl Live {
         keep(&state)?;
         let pidfd = rustix::process::pidfd_open(init, rustix::process::PidfdFlags::empty())
             .map_err(EngineError::kernel("find process 1"))?;
-        // These three run while the builder mounts the tree.
-        group.join_v1(stage.pid)?;
+        // All this runs while the builder mounts the tree.
         group.join_v1(init)?;
         if let Some(range) = plan.range {
             let (uid, gid) = (
@@ -413,10 +415,13 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
     reap();
     let mut clean = true;
     if let Ok(hierarchies) = host::hierarchies() {
-        if let Ok(group) = ZoneGroup::open(&hierarchies, &layout.kernel_name(), zone) {
-            if !group.is_empty().unwrap_or(true) {
-                let _ = group.kill();
-            }
+        let open = || ZoneGroup::open(&hierarchies, &layout.kernel_name(), zone);
+        // Nearly always everybody is gone by now.
+        if let Ok(group) = open()
+            && group.remove(Duration::ZERO).is_err()
+            && let Ok(group) = open()
+        {
+            let _ = group.kill();
             reap();
             clean = group.remove(PATIENCE).is_ok();
         }
