@@ -18,7 +18,22 @@ const ZONE: &str = "donutshop";
 const BRIDGE: &str = "zdemo0";
 /// A network for documentation (RFC 5737), so that it is nobody's.
 const HOST_ADDRESS: &str = "198.51.100.1/24";
-const ZONE_ADDRESS: &str = "198.51.100.2/24";
+/// What is typed at zonecfg's prompts; README.md shows the same.
+const TYPED: [&str; 11] = [
+    "create -t SYSdebian",
+    "set zonepath=/zones/donutshop",
+    "add net",
+    "set physical=zdemo0",
+    "set address=198.51.100.2/24",
+    "end",
+    "add capped-cpu",
+    "set ncpus=1.5",
+    "end",
+    "commit",
+    "exit",
+];
+/// Stands for a folder of the demo's own.
+const SHOWN_ZONEPATH: &str = "/zones/donutshop";
 /// Two burners for five seconds. `times` of their shell is the CPU time they got, /proc/uptime the
 /// time that passed.
 pub(crate) const BURNERS: &str = "read a x </proc/uptime; (while :; do :; done) & p=$!; \
@@ -120,31 +135,16 @@ fn play(session: &mut Session, folder: &Path, offline: bool) -> Outcome {
 
 /// The lines of the field guide; then one more resource by a one-line command.
 fn configure(session: &mut Session, zonepath: &Path, offline: bool) -> Outcome {
-    let create = if offline {
-        "create -t SYSlx"
-    } else {
-        "create -t SYSdebian"
-    };
-    let zonepath = format!("set zonepath={}", zonepath.display());
-    let physical = format!("set physical={BRIDGE}");
-    let address = format!("set address={ZONE_ADDRESS}");
-    session.type_lines(
-        "zonecfg, typed",
-        &["zonecfg", "-z", ZONE],
-        &[
-            create,
-            &zonepath,
-            "add net",
-            &physical,
-            &address,
-            "end",
-            "add capped-cpu",
-            "set ncpus=1.5",
-            "end",
-            "commit",
-            "exit",
-        ],
-    )?;
+    let zonepath = zonepath.to_string_lossy();
+    let typed: Vec<String> = TYPED
+        .iter()
+        .map(|line| line.replace(SHOWN_ZONEPATH, &zonepath))
+        .map(|line| match offline {
+            true => line.replace("SYSdebian", "SYSlx"),
+            false => line,
+        })
+        .collect();
+    session.type_lines("zonecfg, typed", &["zonecfg", "-z", ZONE], &typed)?;
     let cap = "add capped-memory; set physical=128m; end";
     session.zonecfg("zonecfg, one line", &["-z", ZONE, cap])?;
     session.zonecfg("zonecfg info", &["-z", ZONE, "info"])
@@ -259,7 +259,18 @@ fn clean(session: &Session, folder: &Path) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::burned;
+    use super::{TYPED, burned};
+
+    #[test]
+    fn the_readme_shows_what_the_demo_types() {
+        let readme = include_str!("../../README.md");
+        let typed = readme
+            .lines()
+            .filter(|line| line.starts_with("zonecfg:donutshop"))
+            .filter_map(|line| line.split_once("> "))
+            .map(|(_, words)| words);
+        assert!(typed.eq(TYPED));
+    }
 
     #[test]
     fn times_and_uptime_give_percent_of_a_cpu() {
