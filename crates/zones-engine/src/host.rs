@@ -85,7 +85,10 @@ pub fn plan(layout: &Layout, zone: &ZoneName) -> Result<BootPlan, EngineError> {
     let range = if privileged {
         None
     } else {
-        Some(ids::id_range(layout, zone)?)
+        let zones = Store::open(layout.clone()).list();
+        let zones = zones.map_err(|error| EngineError::Store(crate::error::chain(&error)))?;
+        let known: Vec<ZoneName> = zones.into_iter().map(|entry| entry.name).collect();
+        Some(ids::id_range(layout, zone, &known)?)
     };
     let mut plan = BootPlan::new(&config, &brand, range, memory_total())?;
     plan.personality_32bit = is_32bit_x86(&plan.root);

@@ -55,12 +55,12 @@ pub(crate) fn next_zone_id(layout: &Layout) -> Result<ZoneId, IdError> {
     Ok(ZoneId(id))
 }
 
-/// The user ids of `zone`: what it had before, else the first free range. Kept for good, since
-/// files outside of idmapped mounts may bear them.
+/// The user ids of `zone`: what it had before, else the first free range. Kept as long as the zone is
+/// configured, since files outside of idmapped mounts may bear them; `known` are the zones that are.
 ///
 /// # Errors
 /// When all are taken or the table cannot be kept.
-pub fn id_range(layout: &Layout, zone: &ZoneName) -> Result<IdRange, IdError> {
+pub fn id_range(layout: &Layout, zone: &ZoneName, known: &[ZoneName]) -> Result<IdRange, IdError> {
     let path = layout.lib().join("idranges");
     let file = |source| IdError::File {
         path: path.display().to_string(),
@@ -68,7 +68,7 @@ pub fn id_range(layout: &Layout, zone: &ZoneName) -> Result<IdRange, IdError> {
     };
     std::fs::create_dir_all(layout.lib()).map_err(file)?;
     let lock = lock_beside(&path).map_err(file)?;
-    let mut table = match std::fs::read_to_string(&path) {
+    let table = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(file(error)),
@@ -76,6 +76,12 @@ pub fn id_range(layout: &Layout, zone: &ZoneName) -> Result<IdRange, IdError> {
     if let Some(base) = ranges(&table).find(|(name, _)| *name == zone.as_str()) {
         return Ok(IdRange { base: base.1 });
     }
+    // Ranges of zones that were deleted are free again.
+    let kept = |(name, _): &(&str, u32)| known.iter().any(|known| known.as_str() == *name);
+    let mut table: String = ranges(&table)
+        .filter(kept)
+        .map(|(name, base)| format!("{name} {base}\n"))
+        .collect();
     let mut taken: Vec<u32> = ranges(&table).map(|(_, base)| base).collect();
     taken.sort_unstable();
     let mut base = IdRange::FIRST.base;
@@ -89,29 +95,6 @@ pub fn id_range(layout: &Layout, zone: &ZoneName) -> Result<IdRange, IdError> {
     zones_store::atomic::write(&path, table.as_bytes(), 0o644)?;
     drop(lock);
     Ok(IdRange { base })
-}
-
-/// Gives the range of a deleted zone back.
-///
-/// # Errors
-/// When the table cannot be kept.
-pub fn release_id_range(layout: &Layout, zone: &ZoneName) -> Result<(), IdError> {
-    let path = layout.lib().join("idranges");
-    let file = |source| IdError::File {
-        path: path.display().to_string(),
-        source,
-    };
-    let Ok(table) = std::fs::read_to_string(&path) else {
-        return Ok(());
-    };
-    let lock = lock_beside(&path).map_err(file)?;
-    let kept = ranges(&table).filter(|(name, _)| *name != zone.as_str());
-    let kept: String = kept
-        .map(|(name, base)| format!("{name} {base}\n"))
-        .collect();
-    zones_store::atomic::write(&path, kept.as_bytes(), 0o644)?;
-    drop(lock);
-    Ok(())
 }
 
 fn ranges(table: &str) -> impl Iterator<Item = (&str, u32)> {

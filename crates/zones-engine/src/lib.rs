@@ -25,7 +25,7 @@ pub use control::{Request, Response};
 pub use daemon::{console_path, is_running, run as run_daemon};
 pub use error::{EngineError, chain};
 pub use host::{brand_folder, load, plan};
-pub use ids::{IdError, id_range, release_id_range};
+pub use ids::{IdError, id_range};
 pub use login::{Session, run};
 pub use plan::{BootPlan, FsMount, NotEnforced, PlanError, Privileges, capability_number};
 pub use runtime::{Phase, RunState, active};

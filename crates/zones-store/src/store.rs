@@ -60,6 +60,14 @@ impl Store {
         found.ok_or_else(|| StoreError::NoSuchZone(name.clone()))
     }
 
+    /// What the first element of a zone's document says: name, zonepath, brand, IP type. `None` when
+    /// there is no document or it is not understood. For lists: the index is not asked again.
+    #[must_use]
+    pub fn head(&self, name: &ZoneName) -> Option<ZoneConfig> {
+        let text = std::fs::read(self.document(name)).ok()?;
+        crate::xml::read_head(std::str::from_utf8(&text).ok()?)
+    }
+
     /// A template for `create -t`: a file below `templates`, one beside the documents, a built-in,
     /// or any configured zone; `None` when nothing has that name.
     pub fn template(&self, name: &ZoneName) -> Result<Option<ZoneConfig>, StoreError> {

@@ -6,5 +6,7 @@
 mod read;
 mod write;
 
+pub(crate) use read::read_head;
+
 pub use read::{XmlError, read_document};
 pub use write::write_document;

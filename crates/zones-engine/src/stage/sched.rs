@@ -128,7 +128,8 @@ fn serve_after(
     let started = entered.and_then(|()| {
         let signals =
             SignalFd::new(&[SIGCHLD]).map_err(|error| format!("watch children: {error}"))?;
-        send(&daemon, &FromSched::Entered, &[]).map_err(|error| format!("report: {error}"))?;
+        // A daemon that died meanwhile does not matter: the zone goes on, another one takes over.
+        let _ = send(&daemon, &FromSched::Entered, &[]);
         Ok(signals)
     });
     match started {
@@ -323,6 +324,8 @@ struct Server<'a> {
 
 impl Server<'_> {
     fn run(mut self, listener: BorrowedFd<'_>) -> ! {
+        // Who ended before signals were watched has sent none that waits.
+        self.reap();
         loop {
             let ready = self.wait(listener);
             let [signals, connection, daemon, sessions @ ..] = &ready[..] else {

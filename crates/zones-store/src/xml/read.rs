@@ -69,6 +69,23 @@ pub fn read_document(text: &str) -> Result<ZoneConfig, XmlError> {
     state.zone.ok_or_else(missing)
 }
 
+/// The properties that stand in the first element alone: name, zonepath, brand, IP type ... Nothing
+/// behind it is read, so a long list of zones stays cheap.
+pub(crate) fn read_head(text: &str) -> Option<ZoneConfig> {
+    let mut reader = Reader::from_str(text);
+    let mut state = Document::default();
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(element) | Event::Empty(element) => {
+                state.open(&element).ok()?;
+                return state.zone;
+            }
+            Event::Eof => return None,
+            _ => {}
+        }
+    }
+}
+
 fn offset(position: u64, text: &str) -> usize {
     usize::try_from(position).map_or(text.len(), |at| at.min(text.len()))
 }

@@ -132,7 +132,7 @@ fn row(layout: &Layout, store: &Store, entry: &IndexEntry, details: bool) -> Row
     let id = active
         .filter(|_| state > ZoneState::Installed && state != ZoneState::Down)
         .map(|(_, id)| id.0);
-    let config = details.then(|| store.load(&entry.name).ok()).flatten();
+    let config = details.then(|| store.head(&entry.name)).flatten();
     let brand = config
         .as_ref()
         .and_then(|config| config.brand.as_ref())
