@@ -1,7 +1,7 @@
-//! `cargo xtask demo`: the donutshop session of the field guide, played from nothing to nothing on a
-//! private root, with timings. It ends with the host as it was, and checks that.
+//! `cargo xtask demo`: the donutshop session of the field guide, played from nothing to nothing on
+//! a private root, with timings. It ends with the host as it was, and checks that.
 
-mod busybox;
+pub(crate) mod busybox;
 mod host;
 mod session;
 
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::shell::{Outcome, build, is_root, target};
 use host::Snapshot;
+pub(crate) use host::{is_safe, mounts_below};
 use session::Session;
 
 /// The zone of the field guide.
@@ -17,9 +18,28 @@ const ZONE: &str = "donutshop";
 const BRIDGE: &str = "zdemo0";
 /// A network for documentation (RFC 5737), so that it is nobody's.
 const HOST_ADDRESS: &str = "198.51.100.1/24";
-const ZONE_ADDRESS: &str = "198.51.100.2/24";
-/// Seconds that the burners run, and how far from the cap they may be.
-const BURN_S: u32 = 5;
+/// What is typed at zonecfg's prompts; README.md shows the same.
+const TYPED: [&str; 11] = [
+    "create -t SYSdebian",
+    "set zonepath=/zones/donutshop",
+    "add net",
+    "set physical=zdemo0",
+    "set address=198.51.100.2/24",
+    "end",
+    "add capped-cpu",
+    "set ncpus=1.5",
+    "end",
+    "commit",
+    "exit",
+];
+/// Stands for a folder of the demo's own.
+const SHOWN_ZONEPATH: &str = "/zones/donutshop";
+/// Two burners for five seconds. `times` of their shell is the CPU time they got, /proc/uptime the
+/// time that passed.
+pub(crate) const BURNERS: &str = "read a x </proc/uptime; (while :; do :; done) & p=$!; \
+    (while :; do :; done) & q=$!; sleep 5; read b x </proc/uptime; kill $p $q; wait $p $q; times; \
+    echo $a $b";
+/// How far from the cap they may be.
 const CAP_PERCENT: f64 = 150.0;
 const CAP_TOLERANCE: f64 = 3.0;
 /// A noisy neighbour can take the CPU away from the burners: they get more than one try.
@@ -80,7 +100,7 @@ fn prepare(folder: &Path) -> Outcome {
 fn folder() -> Outcome<PathBuf> {
     let name = format!("zones-demo.{}", std::process::id());
     let here = target().join(&name);
-    let chosen = if host::is_safe(&target()) {
+    let chosen = if is_safe(&target()) {
         here
     } else {
         Path::new("/var/lib").join(&name)
@@ -115,31 +135,16 @@ fn play(session: &mut Session, folder: &Path, offline: bool) -> Outcome {
 
 /// The lines of the field guide; then one more resource by a one-line command.
 fn configure(session: &mut Session, zonepath: &Path, offline: bool) -> Outcome {
-    let create = if offline {
-        "create -t SYSlx"
-    } else {
-        "create -t SYSdebian"
-    };
-    let zonepath = format!("set zonepath={}", zonepath.display());
-    let physical = format!("set physical={BRIDGE}");
-    let address = format!("set address={ZONE_ADDRESS}");
-    session.type_lines(
-        "zonecfg, typed",
-        &["zonecfg", "-z", ZONE],
-        &[
-            create,
-            &zonepath,
-            "add net",
-            &physical,
-            &address,
-            "end",
-            "add capped-cpu",
-            "set ncpus=1.5",
-            "end",
-            "commit",
-            "exit",
-        ],
-    )?;
+    let zonepath = zonepath.to_string_lossy();
+    let typed: Vec<String> = TYPED
+        .iter()
+        .map(|line| line.replace(SHOWN_ZONEPATH, &zonepath))
+        .map(|line| match offline {
+            true => line.replace("SYSdebian", "SYSlx"),
+            false => line,
+        })
+        .collect();
+    session.type_lines("zonecfg, typed", &["zonecfg", "-z", ZONE], &typed)?;
     let cap = "add capped-memory; set physical=128m; end";
     session.zonecfg("zonecfg, one line", &["-z", ZONE, cap])?;
     session.zonecfg("zonecfg info", &["-z", ZONE, "info"])
@@ -189,16 +194,11 @@ fn inside(session: &mut Session) -> Outcome {
     Ok(())
 }
 
-/// Two burners against a cap of one and a half CPUs. `times` of their shell is the CPU time they
-/// got, /proc/uptime the time that passed.
+/// Two burners against a cap of one and a half CPUs.
 fn cpu_cap(session: &mut Session) -> Outcome {
-    let script = format!(
-        "read a x </proc/uptime; (while :; do :; done) & p=$!; (while :; do :; done) & q=$!; \
-         sleep {BURN_S}; read b x </proc/uptime; kill $p $q; wait $p $q; times; echo $a $b"
-    );
     let mut closest = f64::MAX;
     for _ in 0..BURN_TRIES {
-        let text = session.quiet_zlogin("CPU cap, two burners", &script)?;
+        let text = session.quiet_zlogin("CPU cap, two burners", BURNERS)?;
         let percent = burned(&text).ok_or_else(|| format!("no times in {text:?}"))?;
         println!("    two burners under ncpus=1.5: {percent:.1} % of a CPU");
         if (percent - CAP_PERCENT).abs() < f64::abs(closest - CAP_PERCENT) {
@@ -215,8 +215,8 @@ fn cpu_cap(session: &mut Session) -> Outcome {
     Ok(())
 }
 
-/// Percent of one CPU, from the output of the script above.
-fn burned(text: &str) -> Option<f64> {
+/// Percent of one CPU, from what the burners print.
+pub(crate) fn burned(text: &str) -> Option<f64> {
     let lines: Vec<&str> = text.lines().collect();
     let seconds = |word: &str| -> Option<f64> {
         let (minutes, rest) = word.split_once('m')?;
@@ -250,7 +250,7 @@ fn clean(session: &Session, folder: &Path) -> Outcome {
     session.try_quietly(&["zonecfg", "-z", ZONE, "delete", "-F"]);
     host::delete_link(BRIDGE);
     // Never remove a tree that something is still mounted in.
-    if host::mounts_below(folder).is_empty() {
+    if mounts_below(folder).is_empty() {
         std::fs::remove_dir_all(folder)
             .map_err(|error| format!("cannot remove `{}`: {error}", folder.display()))?;
     }
@@ -259,7 +259,18 @@ fn clean(session: &Session, folder: &Path) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::burned;
+    use super::{TYPED, burned};
+
+    #[test]
+    fn the_readme_shows_what_the_demo_types() {
+        let readme = include_str!("../../README.md");
+        let typed = readme
+            .lines()
+            .filter(|line| line.starts_with("zonecfg:donutshop"))
+            .filter_map(|line| line.split_once("> "))
+            .map(|(_, words)| words);
+        assert!(typed.eq(TYPED));
+    }
 
     #[test]
     fn times_and_uptime_give_percent_of_a_cpu() {

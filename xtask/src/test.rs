@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::shell::{Outcome, capture, cargo, has, run as run_command};
 use skips::Tally;
+pub(crate) use tools::apt;
 
 pub(crate) fn run(args: &[String]) -> Outcome {
     let mut packages: Vec<String> = Vec::new();

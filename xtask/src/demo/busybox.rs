@@ -17,7 +17,9 @@ const FILES: [(&str, &str); 4] = [
     ("etc/os-release", "ID=busybox\nNAME=BusyBox\n"),
 ];
 
-const FOLDERS: [&str; 8] = ["bin", "sbin", "dev", "proc", "sys", "tmp", "root", "run"];
+const FOLDERS: [&str; 9] = [
+    "bin", "sbin", "dev", "proc", "sys", "tmp", "root", "run", "usr",
+];
 
 /// Writes a tar file of such a root; the tree stands beside it.
 pub(crate) fn archive(folder: &Path, to: &Path) -> Outcome {

@@ -57,11 +57,9 @@ impl Snapshot {
 }
 
 /// Whether only root can change what leads to `path`.
-pub(super) fn is_safe(path: &Path) -> bool {
+pub(crate) fn is_safe(path: &Path) -> bool {
     let safe = |part: &Path| {
-        std::fs::metadata(part).map_or(!part.exists(), |meta| {
-            meta.uid() == 0 && meta.mode() & 0o022 == 0
-        })
+        std::fs::metadata(part).is_ok_and(|meta| meta.uid() == 0 && meta.mode() & 0o022 == 0)
     };
     path.ancestors().all(safe)
 }
@@ -83,7 +81,7 @@ pub(super) fn delete_link(name: &str) {
 }
 
 /// Mount points below a folder.
-pub(super) fn mounts_below(folder: &Path) -> Vec<String> {
+pub(crate) fn mounts_below(folder: &Path) -> Vec<String> {
     let mut found = mounts();
     found.retain(|point| Path::new(point).starts_with(folder));
     found

@@ -97,7 +97,7 @@ impl Session {
     }
 
     /// Types the lines on a terminal, each after a prompt.
-    pub(super) fn type_lines(&mut self, label: &str, args: &[&str], lines: &[&str]) -> Outcome {
+    pub(super) fn type_lines(&mut self, label: &str, args: &[&str], lines: &[String]) -> Outcome {
         println!("# {}", args.join(" "));
         let started = Instant::now();
         let mut talk = Talk::start(self.on_terminal(args))?;

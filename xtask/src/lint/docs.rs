@@ -36,8 +36,12 @@ pub(super) fn run() -> Outcome {
         }
     }
     let subcommands = after("Subcommands:", &said(&zones, &["zoneadm", "help"]));
+    let words = zonecfg_words(&zones);
+    if subcommands.is_empty() || words.is_empty() {
+        return Err("the help of zoneadm or zonecfg is not understood".to_owned());
+    }
     missing("docs/man/zoneadm.8", &subcommands, &mut findings)?;
-    missing("docs/man/zonecfg.8", &zonecfg_words(&zones), &mut findings)?;
+    missing("docs/man/zonecfg.8", &words, &mut findings)?;
     for completion in COMPLETIONS {
         missing(completion, &applets, &mut findings)?;
     }
@@ -83,18 +87,17 @@ fn after(head: &str, lines: &[String]) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-/// Subcommands of `zonecfg help`, then the resources and properties that its own help names.
+/// Subcommands, resources and properties, as zonecfg's own help names them.
 fn zonecfg_words(zones: &Path) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for line in said(zones, &["zonecfg", "help"]) {
-        let Some(word) = line.split_whitespace().next() else {
-            continue;
-        };
-        if word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && word.len() > 1 {
-            words.push(word.to_owned());
-        }
-    }
-    words.retain(|word| !["usage", "or", "where"].contains(&word.as_str()));
-    words.dedup();
-    words
+    let mut lines = after("Commands:", &said(zones, &["zonecfg", "help"]));
+    let syntax = said(zones, &["zonecfg", "help", "syntax"]);
+    let facts = syntax.iter().map(|line| line.replace("* ", ""));
+    let facts: Vec<String> = facts.collect();
+    lines.extend(after("Properties of the zone:", &facts));
+    let is_word = |word: &String| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    lines.retain(is_word);
+    // The last lines of the help speak about help; the headline of the resources is not a name.
+    lines.sort();
+    lines.dedup();
+    lines
 }

@@ -3,13 +3,12 @@
 use super::verdict;
 use crate::shell::{Outcome, read, top};
 
-/// Crate and level, lowest first. The testkit may be used by tests of all levels above it.
-const LEVELS: [(&str, u8); 16] = [
+/// Crate and level, lowest first.
+const LEVELS: [(&str, u8); 15] = [
     ("zones-types", 0),
     ("zones-config", 1),
     ("zones-sys", 1),
     ("zones-seccomp", 1),
-    ("zones-testkit", 1),
     ("zones-store", 2),
     ("zones-cgroup", 2),
     ("zones-net", 2),
@@ -67,9 +66,6 @@ fn arrows(name: &str, manifest: &str) -> Vec<String> {
         let used = line.split(['.', ' ', '=']).next().unwrap_or_default();
         if THREADED.contains(&used) {
             found.push(format!("{name}: uses {used}, which only the servers may"));
-        }
-        if used == "zones-testkit" && section == "dependencies" {
-            found.push(format!("{name}: uses zones-testkit outside its tests"));
         }
         if !line.trim().is_empty() && !line.starts_with('#') && !line.contains("workspace = true") {
             found.push(format!(

@@ -1,1 +1,0 @@
-//! Fakes, temporary roots and skip reasons for the tests of the other crates.
