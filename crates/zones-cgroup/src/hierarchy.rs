@@ -154,9 +154,9 @@ impl Hierarchies {
         self
     }
 
-    /// Has the kernel get ready for joins: on v1 the first one after a quiet moment waits 7 to 12 ms
-    /// for readers of a lock, those after it do not. Joining the group that the caller is in already
-    /// changes nothing but waits that out. `own` is the text of `/proc/self/cgroup`.
+    /// Has the kernel get ready for joins: on v1 the first one after a quiet moment waits 7 to 12
+    /// ms for readers of a lock, those after it do not. Joining the group that the caller is in
+    /// already changes nothing but waits that out. `own` is the text of `/proc/self/cgroup`.
     pub fn anticipate_join(&self, own: &str) {
         let Some(hierarchy) = self
             .all

@@ -48,8 +48,8 @@ impl PrivilegeError {
 /// What `limitpriv` changes in the capabilities of a zone; nothing when the text is empty.
 ///
 /// The text is a comma list. `default`, `basic`, `zone`, `all` and `none` stand for sets, a name
-/// adds a privilege, `-name` or `!name` takes it away; `PRIV_` before a name is ignored, as is case.
-/// Several privileges share a capability: it goes only when none of them is left.
+/// adds a privilege, `-name` or `!name` takes it away; `PRIV_` before a name is ignored, as is
+/// case. Several privileges share a capability: it goes only when none of them is left.
 ///
 /// Errors: a name that is unknown, prohibited in zones, or missing though every zone needs it.
 pub fn limitpriv_capabilities(

@@ -10,8 +10,8 @@ use crate::plan::BootPlan;
 /// First line of a file that is ours to write; without it, the file is the zone's.
 const OURS: &str = "# Written by zones at boot; remove this line to keep changes.\n";
 
-/// Writes both files where the zone has none of its own. The zone's root is hostile: files are found
-/// by descriptor inside of it, and only plain ones are written.
+/// Writes both files where the zone has none of its own. The zone's root is hostile: files are
+/// found by descriptor inside of it, and only plain ones are written.
 pub(crate) fn write(plan: &BootPlan, resolvers: Option<&str>) {
     let Ok(root) = RootFd::open(&plan.root) else {
         return;
@@ -30,8 +30,8 @@ pub(crate) fn write(plan: &BootPlan, resolvers: Option<&str>) {
     }
 }
 
-/// The attribute `resolvers` (comma or blank between), else what the host uses, but for servers that
-/// only the host itself can reach.
+/// The attribute `resolvers` (comma or blank between), else what the host uses, but for servers
+/// that only the host itself can reach.
 fn resolv_conf(resolvers: Option<&str>, host: &str) -> Option<String> {
     let mut text = OURS.to_owned();
     if let Some(list) = resolvers {

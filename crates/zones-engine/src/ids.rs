@@ -55,8 +55,9 @@ pub(crate) fn next_zone_id(layout: &Layout) -> Result<ZoneId, IdError> {
     Ok(ZoneId(id))
 }
 
-/// The user ids of `zone`: what it had before, else the first free range. Kept as long as the zone is
-/// configured, since files outside of idmapped mounts may bear them; `known` are the zones that are.
+/// The user ids of `zone`: what it had before, else the first free range. Kept as long as the zone
+/// is configured, since files outside of idmapped mounts may bear them; `known` are the zones that
+/// are.
 ///
 /// # Errors
 /// When all are taken or the table cannot be kept.

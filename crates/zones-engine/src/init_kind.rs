@@ -66,8 +66,9 @@ pub(crate) fn of(root: &Path, candidates: &[String]) -> InitKind {
     }
 }
 
-/// Splits boot arguments: `-i PROGRAM` replaces the init, `-m` and its word are for Solaris' service
-/// manager and dropped, the rest goes to init. `-s` becomes `single`, which all inits understand.
+/// Splits boot arguments: `-i PROGRAM` replaces the init, `-m` and its word are for Solaris'
+/// service manager and dropped, the rest goes to init. `-s` becomes `single`, which all inits
+/// understand.
 pub(crate) fn boot_args(candidates: &[String], args: &[String]) -> (Vec<String>, Vec<String>) {
     let mut candidates = candidates.to_vec();
     let mut rest = Vec::new();

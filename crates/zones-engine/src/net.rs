@@ -38,7 +38,8 @@ fn namespace(pid: Pid) -> Result<OwnedFd, rustix::io::Errno> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, FileMode::empty())
 }
 
-/// What outlives the zone's network namespace, as lines for the state file: a crash must not lose it.
+/// What outlives the zone's network namespace, as lines for the state file: a crash must not lose
+/// it.
 pub(crate) fn leftovers(steps: &zones_net::Plan) -> Vec<String> {
     let line = |step: &Step| match step {
         Step::EnsureBridge { bridge } => Some(format!("bridge {bridge}")),

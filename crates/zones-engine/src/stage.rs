@@ -3,13 +3,13 @@
 //! ```text
 //! zoneadmd            host's namespaces; plans, joins control groups, plumbs the network
 //!  `- zsched          makes the mount table, then moves into the zone; starts what zlogin asks for
-//!      |- (builder)   lives for a millisecond: mounts the tree from inside the zone's pid namespace
+//!      |- (builder)   lives for a millisecond: mounts the tree, inside the zone's pid namespace
 //!      `- init        process 1: waits as `ready`, becomes the zone's init at `boot`
 //! ```
 //!
-//! The tree is mounted with the host's rights and then copied into a mount namespace that belongs to
-//! the zone's user namespace. By that copy the kernel locks every mount: root of the zone cannot take
-//! a mask off, nor make read-only writable. Source: mount_namespaces(7), "Restrictions".
+//! The tree is mounted with the host's rights and then copied into a mount namespace that belongs
+//! to the zone's user namespace. By that copy the kernel locks every mount: root of the zone cannot
+//! take a mask off, nor make read-only writable. Source: mount_namespaces(7), "Restrictions".
 
 mod builder;
 mod builtin;

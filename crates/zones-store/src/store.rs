@@ -60,8 +60,8 @@ impl Store {
         found.ok_or_else(|| StoreError::NoSuchZone(name.clone()))
     }
 
-    /// What the first element of a zone's document says: name, zonepath, brand, IP type. `None` when
-    /// there is no document or it is not understood. For lists: the index is not asked again.
+    /// What the first element of a zone's document says: name, zonepath, brand, IP type. `None`
+    /// when there is no document or it is not understood. For lists: the index is not asked again.
     #[must_use]
     pub fn head(&self, name: &ZoneName) -> Option<ZoneConfig> {
         let text = std::fs::read(self.document(name)).ok()?;

@@ -1,5 +1,5 @@
 //! kill -9 of everything at random moments: the next command names the state and repairs it.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
 
@@ -129,7 +129,7 @@ fn zoneadmd_may_die_at_any_moment() {
             std::thread::yield_now();
         }
         std::thread::sleep(moment(round) / 2);
-        pid(&host, "daemon").map(kill);
+        pid(&host, "daemon").into_iter().for_each(kill);
         boot.wait().unwrap();
         recover(&host, &format!("round {round}"));
     }
@@ -142,7 +142,7 @@ fn a_running_zone_survives_its_daemon_and_its_helper() {
     host.ok("zoneadm", &["-z", "z", "boot"]);
     let init = pid(&host, "init").unwrap();
     for round in 0..rounds() {
-        pid(&host, "daemon").map(kill);
+        pid(&host, "daemon").into_iter().for_each(kill);
         assert_eq!(host.state("z"), "running");
         assert_eq!(host.inside("z", "echo here"), "here\n", "without a daemon");
         // The next command that needs a daemon starts one, which takes over.
@@ -167,7 +167,7 @@ fn init_may_die_at_any_moment() {
     for round in 0..rounds() {
         host.ok("zoneadm", &["-z", "z", "boot"]);
         std::thread::sleep(moment(round) / 8);
-        pid(&host, "init").map(kill);
+        pid(&host, "init").into_iter().for_each(kill);
         let limit = std::time::Instant::now() + Duration::from_secs(10);
         while host.path().join("run/zones/z/state").exists() {
             assert!(

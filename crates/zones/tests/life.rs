@@ -1,5 +1,5 @@
 //! The life of a zone as an administrator sees it: the reference transcript of zoneadm.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
 
@@ -179,7 +179,6 @@ fn wrong_lines_get_usage_and_status_2() {
         &["-z", "x", "install", "--bogus"],
     ] {
         let output = host.zoneadm(args);
-        let known = args.contains(&"install");
         assert_eq!(output.status.code(), Some(2), "{args:?} {}", err(&output));
         assert!(err(&output).contains("usage:"), "{args:?}");
     }

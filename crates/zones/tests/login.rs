@@ -1,5 +1,5 @@
 //! zlogin: statuses, streams, users, console.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
 

@@ -57,6 +57,7 @@ pub(super) fn run(environ: &[String], channel: &Channel) -> ! {
     };
     close_channel(channel);
     start(&["/etc/rc.local"], environ, false);
+    zones_sys::trim_memory();
     let mut login = start_login(environ);
     loop {
         wait(&signals, None);

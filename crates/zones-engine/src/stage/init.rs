@@ -17,7 +17,8 @@ use crate::plan::BootPlan;
 /// A step that failed, and why.
 type Failure = (&'static str, Errno);
 
-/// Runs in the child; never returns. Without a daemon at the other end there is nothing to live for.
+/// Runs in the child; never returns. Without a daemon at the other end there is nothing to live
+/// for.
 pub(super) fn run(plan: &BootPlan, channel: Channel) -> ! {
     zones_sys::set_title("init");
     match stand_by(plan, &channel) {

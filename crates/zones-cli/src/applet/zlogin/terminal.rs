@@ -147,7 +147,8 @@ fn relay(session: &Session, master: &OwnedFd, signals: &SignalFd, mut escape: Es
                 Err(_) => return FAILURE,
             }
             if result.is_some() {
-                // Children may hold the terminal open; their output until now is shown, not waited for.
+                // Children may hold the terminal open; their output until now is shown, not waited
+                // for.
                 let _ = rustix::io::ioctl_fionbio(master, true);
                 while copy_output(master) {}
                 return result.unwrap_or(OK);

@@ -125,7 +125,8 @@ pub(super) fn unmount(target: &Target<'_>, _args: &[String]) -> u8 {
     }
 }
 
-/// What the transition table says before the daemon is troubled: an exit status, or `None` for "go".
+/// What the transition table says before the daemon is troubled: an exit status, or `None` for
+/// "go".
 fn settled(target: &Target<'_>, verb: Verb) -> Option<u8> {
     match judge(target.state, verb) {
         Verdict::Go => None,
