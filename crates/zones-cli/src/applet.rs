@@ -50,6 +50,10 @@ pub(crate) const APPLETS: [Applet; 5] = [
 ];
 
 fn zonecfg_applet(layout: &Layout, args: &[String]) -> u8 {
+    if crate::inside::is_inside() {
+        eprintln!("zonecfg can only be run from the global zone.");
+        return crate::report::FAILURE;
+    }
     let probe =
         |zone: &zones_types::ZoneName| zones_engine::active(layout, zone).map(|(state, _)| state);
     zonecfg::run(layout, args, &probe)

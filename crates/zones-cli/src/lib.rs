@@ -5,6 +5,7 @@
 
 mod applet;
 mod env;
+mod inside;
 mod progress;
 mod report;
 

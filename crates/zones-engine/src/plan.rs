@@ -12,7 +12,7 @@ use zones_brand::Brand;
 use zones_cgroup::Limits;
 use zones_config::{IpType, ZoneConfig};
 use zones_net::Interface;
-use zones_types::{IdRange, ZoneName};
+use zones_types::{IdRange, ZoneId, ZoneName};
 
 pub use mounts::FsMount;
 pub(crate) use mounts::{DEVICE_NODES, MASKED, READ_ONLY};
@@ -32,6 +32,8 @@ pub struct NotEnforced {
 pub struct BootPlan {
     /// The zone; also its host name.
     pub zone: ZoneName,
+    /// Its id in this life; 0 until it is given one.
+    pub id: ZoneId,
     /// Its root on the host.
     pub root: PathBuf,
     /// Its user ids; `None` for a privileged zone.
@@ -105,6 +107,7 @@ impl BootPlan {
         deferred(config, &mut not_enforced);
         Ok(Self {
             zone: config.name.clone(),
+            id: ZoneId::GLOBAL,
             root: zonepath.root(),
             range,
             ip_type: config.ip_type,

@@ -211,4 +211,21 @@ fn zonename_tells_where_it_is() {
         ),
         "z\nshared\ndenied\n"
     );
+    let tools = host.zonepath("z").join("root/bin");
+    std::os::unix::fs::symlink("zonename", tools.join("zoneadm")).unwrap();
+    std::os::unix::fs::symlink("zonename", tools.join("zonecfg")).unwrap();
+    assert!(
+        host.inside("z", "zoneadm list -p")
+            .contains(":z:running:/:")
+    );
+    refused(
+        &host.run("zlogin", &["z", "zoneadm -z z boot"]),
+        1,
+        "zoneadm: must be in the global zone to boot a zone.",
+    );
+    refused(
+        &host.run("zlogin", &["z", "zonecfg -z z info"]),
+        1,
+        "zonecfg can only be run from the global zone.",
+    );
 }

@@ -52,7 +52,7 @@ pub(crate) fn run(layout: &Layout, args: &[String]) -> u8 {
 
 /// Who may go where.
 fn check(layout: &Layout, options: &Options) -> Result<ZoneName, String> {
-    if std::path::Path::new("/run/zone/name").exists() {
+    if crate::inside::is_inside() {
         return Err("'zlogin' may only be used from the global zone".to_owned());
     }
     if options.zone == "global" {

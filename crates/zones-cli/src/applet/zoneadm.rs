@@ -12,6 +12,7 @@ mod verify;
 use zones_store::{Layout, Store};
 use zones_types::{ZoneName, ZoneState};
 
+use crate::inside::Inside;
 use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
 use subcommand::{SUBCOMMANDS, Subcommand, help, usage};
 
@@ -54,6 +55,9 @@ pub(crate) fn run(layout: &Layout, args: &[String]) -> u8 {
         subcommand.explain();
         return OK;
     }
+    if let Ok(Some(zone)) = crate::inside::inside() {
+        return in_zone(&zone, subcommand, rest);
+    }
     let store = Store::open(layout.clone());
     let zone = match resolve(&store, &words) {
         Ok(zone) => zone,
@@ -66,6 +70,20 @@ pub(crate) fn run(layout: &Layout, args: &[String]) -> u8 {
         return usage(USAGE);
     };
     with_zone(layout, store, zone, subcommand, rest)
+}
+
+/// Inside of a zone there is only the zone itself to see, and nothing to administer.
+fn in_zone(zone: &Inside, subcommand: &Subcommand, rest: &[String]) -> u8 {
+    match subcommand.name {
+        "list" => list::only(zone, rest),
+        name @ ("halt" | "shutdown" | "reboot") => {
+            fail("zoneadm", format!("use {name}(8) to {name} this zone."))
+        }
+        name => fail(
+            "zoneadm",
+            format!("must be in the global zone to {name} a zone."),
+        ),
+    }
 }
 
 fn with_zone(

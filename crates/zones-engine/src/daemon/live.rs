@@ -73,8 +73,9 @@ impl Live {
         }
         crate::etc::write(&plan, host::load(layout, zone)?.attr("resolvers"));
         // Written before the first kernel object: whoever finds it knows what to look for.
+        plan.id = ids::next_zone_id(layout)?;
         let mut state = RunState {
-            id: ids::next_zone_id(layout)?,
+            id: plan.id,
             phase: Phase::Starting,
             daemon: ProcessId::of(rustix::process::getpid()).ok_or(EngineError::Gone)?,
             init: None,

@@ -79,7 +79,12 @@ fn name_zone(plan: &BootPlan, run: &OwnedFd) -> Result<()> {
     };
     rustix::fs::mkdirat(run, "zone", Mode::from_raw_mode(0o755))
         .map_err(failed("make", "run/zone"))?;
-    for (name, text) in [("zone/name", plan.zone.as_str()), ("zone/ip-type", ip_type)] {
+    let id = plan.id.to_string();
+    for (name, text) in [
+        ("zone/name", plan.zone.as_str()),
+        ("zone/id", &id),
+        ("zone/ip-type", ip_type),
+    ] {
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(run, name, flags, Mode::from_raw_mode(0o444));
         let file = file.map_err(failed("make", name))?;

@@ -5,6 +5,7 @@ use zones_config::IpType;
 use zones_store::{IndexEntry, Layout, Store};
 use zones_types::{ZoneId, ZoneName, ZoneState};
 
+use crate::inside::Inside;
 use crate::report::{FAILURE, OK, USAGE, fail};
 
 #[derive(Default, Clone, Copy, PartialEq)]
@@ -67,6 +68,25 @@ pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args:
         return fail("zoneadm", format!("{zone}: No such zone configured"));
     }
     print(&rows, options.form)
+}
+
+/// The list inside of a zone: itself.
+pub(super) fn only(zone: &Inside, args: &[String]) -> u8 {
+    let options = match parse(args, false) {
+        Ok(options) => options,
+        Err(status) => return status,
+    };
+    let row = Row {
+        id: zone.id.parse().ok(),
+        name: zone.name.clone(),
+        ip_type: if zone.ip_type == "exclusive" {
+            "excl"
+        } else {
+            "shared"
+        },
+        ..global_row()
+    };
+    print(&[row], options.form)
 }
 
 fn parse(args: &[String], one_zone: bool) -> Result<Options, u8> {
