@@ -232,6 +232,7 @@ impl Indices<'_> {
         // The smallest first, unless the mirror is near: gzip is a third larger and unpacks five
         // times as fast. What the index does not list cannot be verified.
         let near = self.fetcher.is_fast();
+        let mut fault = None;
         for ending in if near {
             [".gz", ".xz", ""]
         } else {
@@ -242,6 +243,11 @@ impl Indices<'_> {
             };
             match self.fetch(&base, &format!("{path}{ending}"), want, release.by_hash) {
                 Err(DebianError::Fetch(e)) if matches!(e.fault, Fault::Missing) => continue,
+                // A mirror in the middle of an update: one form may be old and the next one new.
+                Err(error @ DebianError::Fetch(_)) if is_stale(&error) => {
+                    fault = Some(error);
+                    continue;
+                }
                 other => other?,
             }
             let Some(file) = self.cache.get(want)? else {
@@ -267,9 +273,11 @@ impl Indices<'_> {
             }
             return Ok(text);
         }
-        Err(broken(String::from(
-            "the mirror has it in no form that the signed index lists",
-        )))
+        Err(fault.unwrap_or_else(|| {
+            broken(String::from(
+                "the mirror has it in no form that the signed index lists",
+            ))
+        }))
     }
 
     /// By hash if offered: then an update of the mirror at this moment does no harm.
@@ -283,6 +291,17 @@ impl Indices<'_> {
         }
         Ok(wanted(&format!("{base}/{path}"))?)
     }
+}
+
+/// Whether the mirror has a file of that name that is not the one in the signed index.
+fn is_stale(error: &DebianError) -> bool {
+    let DebianError::Fetch(error) = error else {
+        return false;
+    };
+    matches!(
+        error.fault,
+        Fault::Short { .. } | Fault::Large(_) | Fault::Hash { .. }
+    )
 }
 
 fn read_text(mut file: File, size: u64) -> Result<String, String> {
