@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
+use zones_types::ZoneId;
 
 use crate::link::Birth;
+use crate::plan::end_prefix;
 use crate::socket::current_netns;
-use crate::{IfName, IpNet, Neighbour, NetError, Netlink, NewLink, Plan, Route, Step, sysctl};
+use crate::{
+    IfName, IpNet, Link, Neighbour, NetError, Netlink, NewLink, Plan, Route, Step, sysctl,
+};
 
 /// Tells our bridges from those of the administrator.
 const OURS: &str = "zones";
@@ -267,15 +271,33 @@ pub fn release(plan: &Plan, netns: Option<BorrowedFd<'_>>) -> Result<(), NetErro
 }
 
 /// Removes a bridge that [`apply`] made, once its last port is gone; tells whether it did.
-///
-/// Ports go a moment after their namespace, so the next zone to halt may be the one that cleans up.
 pub fn remove_idle_bridge(host: &mut Netlink, bridge: &IfName) -> Result<bool, NetError> {
+    remove_bridge(host, bridge, |_| false)
+}
+
+/// The same for a zone that halts. Its own ports go a moment after their namespace, so they do not
+/// count.
+pub fn remove_bridge_without(
+    host: &mut Netlink,
+    bridge: &IfName,
+    zone: ZoneId,
+) -> Result<bool, NetError> {
+    let own = end_prefix(zone);
+    remove_bridge(host, bridge, |port| port.starts_with(&own))
+}
+
+fn remove_bridge(
+    host: &mut Netlink,
+    bridge: &IfName,
+    leaves: impl Fn(&str) -> bool,
+) -> Result<bool, NetError> {
     let links = host.links()?;
     let found = links.iter().find(|link| link.name == bridge.as_str());
     let Some(found) = found.filter(|link| link.alias.as_deref() == Some(OURS)) else {
         return Ok(false);
     };
-    if links.iter().any(|link| link.master == Some(found.index)) {
+    let stays = |link: &Link| link.master == Some(found.index) && !leaves(&link.name);
+    if links.iter().any(stays) {
         return Ok(false);
     }
     host.delete_link(bridge)?;
