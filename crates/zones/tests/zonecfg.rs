@@ -224,8 +224,8 @@ add device
 set match=/dev/fuse
 end
 add rctl
-set name=zone.max-swap
-add value (priv=privileged,limit=200000000,action=deny)
+set name=zone.max-msg-ids
+add value (priv=privileged,limit=128,action=deny)
 end
 add attr
 set name=comment
@@ -353,14 +353,14 @@ fn rename_and_delete_follow_the_state() {
             assert_eq!(output.status.code(), Some(1), "{state}: {command} worked");
             assert!(!err(&output).is_empty());
         }
-        refused(
-            &host.run("zonecfg", &["-z", "z", "delete"]),
-            1,
-            "Zone z not in configured state; delete not allowed.  Use -F to force delete.",
-        );
         assert_eq!(host.state("z"), state);
     };
     refusals("installed");
+    refused(
+        &host.run("zonecfg", &["-z", "z", "delete"]),
+        1,
+        "Zone z not in configured state; delete not allowed.  Use -F to force delete.",
+    );
     host.ok("zoneadm", &["-z", "z", "boot"]);
     refusals("running");
     refused(
