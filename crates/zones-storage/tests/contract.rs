@@ -1,8 +1,14 @@
 //! One contract for all storage drivers. `dir` is tried on whatever holds the build folder; `btrfs` on
 //! an image of its own, mounted where only the test sees it.
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout
+)]
 
 use std::fs;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -219,8 +225,6 @@ fn fill(root: &Path) {
     fs::set_permissions(closed.join("inner"), fs::Permissions::from_mode(mode)).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(mode)).unwrap();
 }
-
-use std::os::unix::ffi::OsStringExt as _;
 
 fn destroy_removes_everything(parent: &Path) {
     let driver = driver(parent);

@@ -1,5 +1,10 @@
 //! zoneadm install: every source, every way it can be wrong, and what stays of a failure: nothing.
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout
+)]
 
 mod support;
 

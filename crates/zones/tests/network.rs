@@ -1,6 +1,11 @@
 //! Networks of zones, on a host that has nothing but what each test makes: the test, its commands
 //! and the daemons run in a network namespace of their own.
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout
+)]
 
 mod support;
 

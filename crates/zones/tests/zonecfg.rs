@@ -1,5 +1,10 @@
 //! zonecfg as its users call it: the field guide's session, files, exit codes.
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout
+)]
 
 mod support;
 

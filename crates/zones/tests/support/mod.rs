@@ -1,6 +1,12 @@
 //! A host of its own for each test: everything below a temporary root, found and removed at the end,
 //! also when the test fails.
-#![allow(dead_code, missing_docs)]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
