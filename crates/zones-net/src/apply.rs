@@ -16,6 +16,9 @@ use crate::{
 /// Tells our bridges from those of the administrator.
 const OURS: &str = "zones";
 
+/// Marks ports of a zone that halts.
+const LEAVING: &str = "zones: leaving";
+
 /// Both sides, with the numbers of the links that were asked for once.
 struct Sides<'a> {
     host: Netlink,
@@ -272,34 +275,35 @@ pub fn release(plan: &Plan, netns: Option<BorrowedFd<'_>>) -> Result<(), NetErro
 
 /// Removes a bridge that [`apply`] made, once its last port is gone; tells whether it did.
 pub fn remove_idle_bridge(host: &mut Netlink, bridge: &IfName) -> Result<bool, NetError> {
-    remove_bridge(host, bridge, |_| false)
+    let links = host.links()?;
+    let found = links.iter().find(|link| link.name == bridge.as_str());
+    let Some(found) = found.filter(|link| link.alias.as_deref() == Some(OURS)) else {
+        return Ok(false);
+    };
+    let stays =
+        |link: &Link| link.master == Some(found.index) && link.alias.as_deref() != Some(LEAVING);
+    if links.iter().any(stays) {
+        return Ok(false);
+    }
+    host.delete_link(bridge)?;
+    Ok(true)
 }
 
-/// The same for a zone that halts. Its own ports go a moment after their namespace, so they do not
-/// count.
+/// The same for a zone that halts. Its ports go a while after their namespace, so they are marked, and
+/// neither this zone nor one that halts right after it counts them.
 pub fn remove_bridge_without(
     host: &mut Netlink,
     bridge: &IfName,
     zone: ZoneId,
 ) -> Result<bool, NetError> {
     let own = end_prefix(zone);
-    remove_bridge(host, bridge, |port| port.starts_with(&own))
-}
-
-fn remove_bridge(
-    host: &mut Netlink,
-    bridge: &IfName,
-    leaves: impl Fn(&str) -> bool,
-) -> Result<bool, NetError> {
-    let links = host.links()?;
-    let found = links.iter().find(|link| link.name == bridge.as_str());
-    let Some(found) = found.filter(|link| link.alias.as_deref() == Some(OURS)) else {
-        return Ok(false);
-    };
-    let stays = |link: &Link| link.master == Some(found.index) && !leaves(&link.name);
-    if links.iter().any(stays) {
-        return Ok(false);
+    for link in host.links()? {
+        if let Ok(port) = link.name.parse::<IfName>()
+            && link.name.starts_with(&own)
+        {
+            // One that is gone by now needs no mark.
+            let _ = host.set_alias(&port, LEAVING);
+        }
     }
-    host.delete_link(bridge)?;
-    Ok(true)
+    remove_idle_bridge(host, bridge)
 }

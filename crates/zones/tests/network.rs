@@ -113,7 +113,8 @@ fn hear(address: &str) -> String {
     let address: SocketAddr = address.parse().unwrap();
     let limit = Instant::now() + Duration::from_secs(20);
     loop {
-        if let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_millis(500)) {
+        // Patient: a try that is given up may have used the one answer already.
+        if let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(10)) {
             let mut text = String::new();
             stream.read_to_string(&mut text).unwrap();
             return text;
@@ -155,7 +156,9 @@ fn halt(host: &Host, zone: &str) {
 /// Asserts that a halted host is as it was: these links and no more. Ports of a bridge go a moment
 /// after their namespace.
 fn clean(host: &Host, expected: &[&str]) {
-    until("the links are gone", || links() == expected);
+    until(&format!("only {expected:?} is left of the links"), || {
+        links() == expected
+    });
     assert_eq!(host.leftovers(), Vec::<String>::new());
     assert_eq!(ip("neigh show proxy"), "");
 }
