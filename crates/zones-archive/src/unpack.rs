@@ -15,7 +15,7 @@ use zones_sys::RootFd;
 
 use crate::compress::{Compression, Sums, decoder};
 use crate::error::ArchiveError;
-use crate::layer::{Layer, Meta, apply_folders, is_kept_xattr};
+use crate::layer::{LayError, Layer, Meta, apply_folders, is_kept_xattr};
 use crate::pipe::ahead;
 use crate::progress::{Phase, Progress};
 
@@ -227,8 +227,15 @@ impl Job<'_> {
                 let size = entry.size();
                 self.report.bytes = self.report.bytes.saturating_add(size);
                 self.check_limit(self.report.bytes, self.options.max_bytes, "bytes")?;
-                self.layer
-                    .file(&path, &meta, size, &mut entry, &mut |_| ())?;
+                let done = self.layer.file(&path, &meta, size, &mut entry, &mut |_| ());
+                done.map_err(|error| match error {
+                    // The archive is at fault, not the place where its files go.
+                    LayError::Content { source, .. } => self.damaged(source),
+                    short @ LayError::Short { .. } => {
+                        self.damaged(io::Error::new(io::ErrorKind::UnexpectedEof, short))
+                    }
+                    other => other.into(),
+                })?;
             }
             EntryType::Symlink => {
                 let target = entry.link_name_bytes().unwrap_or_default().into_owned();

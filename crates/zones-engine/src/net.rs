@@ -1,6 +1,6 @@
 //! The links of a zone: made from its plan, and what of them must be given back.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode as FileMode, OFlags};
 use rustix::process::Pid;
@@ -50,13 +50,20 @@ pub(crate) fn leftovers(steps: &zones_net::Plan) -> Vec<String> {
     steps.steps.iter().filter_map(line).collect()
 }
 
-/// Gives back what [`leftovers`] named; what is gone already is fine.
-pub(crate) fn release(lines: &[String], init: Option<Pid>) {
+/// The network of process 1, when it holds links of the host: a link that is no hardware would die
+/// with it, so whoever watches the zone keeps it until they are back.
+pub(crate) fn hold(lines: &[String], init: Pid) -> Option<OwnedFd> {
+    let lends = lines.iter().any(|line| line.starts_with("link "));
+    lends.then(|| namespace(init).ok()).flatten()
+}
+
+/// Gives back what [`leftovers`] named; what is gone already is fine. `netns` is what stands of the
+/// zone's network.
+pub(crate) fn release(lines: &[String], zone: ZoneId, netns: Option<BorrowedFd<'_>>) {
     let steps: Vec<Step> = lines.iter().filter_map(|line| parse(line)).collect();
     if steps.is_empty() {
         return;
     }
-    let netns = init.and_then(|init| namespace(init).ok());
     let bridges: Vec<IfName> = steps
         .iter()
         .filter_map(|step| match step {
@@ -68,10 +75,10 @@ pub(crate) fn release(lines: &[String], init: Option<Pid>) {
         steps,
         not_enforced: Vec::new(),
     };
-    let _ = zones_net::release(&plan, netns.as_ref().map(AsFd::as_fd));
+    let _ = zones_net::release(&plan, netns);
     if let Ok(mut host) = Netlink::open() {
         for bridge in bridges {
-            let _ = zones_net::remove_idle_bridge(&mut host, &bridge);
+            let _ = zones_net::remove_bridge_without(&mut host, &bridge, zone);
         }
     }
 }

@@ -4,13 +4,20 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
+use zones_types::ZoneId;
 
 use crate::link::Birth;
+use crate::plan::end_prefix;
 use crate::socket::current_netns;
-use crate::{IfName, IpNet, Neighbour, NetError, Netlink, NewLink, Plan, Route, Step, sysctl};
+use crate::{
+    IfName, IpNet, Link, Neighbour, NetError, Netlink, NewLink, Plan, Route, Step, sysctl,
+};
 
 /// Tells our bridges from those of the administrator.
 const OURS: &str = "zones";
+
+/// Marks ports of a zone that halts.
+const LEAVING: &str = "zones: leaving";
 
 /// Both sides, with the numbers of the links that were asked for once.
 struct Sides<'a> {
@@ -267,17 +274,36 @@ pub fn release(plan: &Plan, netns: Option<BorrowedFd<'_>>) -> Result<(), NetErro
 }
 
 /// Removes a bridge that [`apply`] made, once its last port is gone; tells whether it did.
-///
-/// Ports go a moment after their namespace, so the next zone to halt may be the one that cleans up.
 pub fn remove_idle_bridge(host: &mut Netlink, bridge: &IfName) -> Result<bool, NetError> {
     let links = host.links()?;
     let found = links.iter().find(|link| link.name == bridge.as_str());
     let Some(found) = found.filter(|link| link.alias.as_deref() == Some(OURS)) else {
         return Ok(false);
     };
-    if links.iter().any(|link| link.master == Some(found.index)) {
+    let stays =
+        |link: &Link| link.master == Some(found.index) && link.alias.as_deref() != Some(LEAVING);
+    if links.iter().any(stays) {
         return Ok(false);
     }
     host.delete_link(bridge)?;
     Ok(true)
+}
+
+/// The same for a zone that halts. Its ports go a while after their namespace, so they are marked, and
+/// neither this zone nor one that halts right after it counts them.
+pub fn remove_bridge_without(
+    host: &mut Netlink,
+    bridge: &IfName,
+    zone: ZoneId,
+) -> Result<bool, NetError> {
+    let own = end_prefix(zone);
+    for link in host.links()? {
+        if let Ok(port) = link.name.parse::<IfName>()
+            && link.name.starts_with(&own)
+        {
+            // One that is gone by now needs no mark.
+            let _ = host.set_alias(&port, LEAVING);
+        }
+    }
+    remove_idle_bridge(host, bridge)
 }

@@ -23,7 +23,7 @@ mod socket;
 mod sysctl;
 
 pub use address::{Address, IpNet, IpNetError};
-pub use apply::{apply, release, remove_idle_bridge};
+pub use apply::{apply, release, remove_bridge_without, remove_idle_bridge};
 pub use error::NetError;
 pub use link::{Birth, Link, LinkKind, Mac, NewLink, mac_for};
 pub use name::{IfName, IfNameError};

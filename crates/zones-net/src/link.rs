@@ -352,6 +352,14 @@ impl Netlink {
         })
     }
 
+    /// Sets the text that says what a link is for.
+    pub fn set_alias(&mut self, link: &IfName, alias: &str) -> Result<(), NetError> {
+        self.set("set the alias of link", link, info(0, false), |m| {
+            m.text(NAME, link.as_str());
+            m.text(ALIAS, alias);
+        })
+    }
+
     /// Gives a link another name; it must be down on older kernels.
     pub fn rename(&mut self, link: &IfName, to: &IfName) -> Result<(), NetError> {
         let index = self.index(link)?;

@@ -211,7 +211,7 @@ pub fn plan(host: &[Link], zone: ZoneId, interfaces: &[Interface]) -> Result<Pla
         if let Some(tag) = interface.vlan.filter(|tag| !(1..=4094).contains(tag)) {
             return Err(PlanError::VlanRange(interface.name.clone(), tag));
         }
-        let end = format!("zv{zone}.{n}");
+        let end = format!("{}{n}", end_prefix(zone));
         let end = end
             .parse()
             .expect("ids have five digits, and no zone has millions of interfaces");
@@ -223,6 +223,11 @@ pub fn plan(host: &[Link], zone: ZoneId, interfaces: &[Interface]) -> Result<Pla
         }
     }
     Ok(plan)
+}
+
+/// How the host's ends of a zone's pairs begin; the number of the interface follows.
+pub(crate) fn end_prefix(zone: ZoneId) -> String {
+    format!("zv{zone}.")
 }
 
 fn find<'a>(host: &'a [Link], name: &IfName) -> Option<&'a Link> {

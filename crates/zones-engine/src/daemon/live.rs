@@ -31,6 +31,8 @@ pub(super) struct Live {
     to_init: Option<Channel>,
     console: Option<OwnedFd>,
     listener: OwnedFd,
+    /// The zone's network, while it holds links of the host.
+    network: Option<OwnedFd>,
     ending: Option<Ending>,
 }
 
@@ -119,6 +121,7 @@ impl Live {
             group.delegate(uid, gid)?;
         }
         limit_locked_memory(&plan, init, &mut missing);
+        let held = net::hold(&state.undo_network, init);
         net::plumb(&network, init)?;
         match hear(&stage.sched)? {
             FromSched::Assembled => {}
@@ -138,6 +141,7 @@ impl Live {
             to_init: Some(to_init),
             console: Some(master),
             listener,
+            network: held,
             ending: None,
         };
         if phase == Phase::Mounted {
@@ -200,6 +204,7 @@ impl Live {
             .map_err(EngineError::kernel("listen"))?;
         let mut live = Self {
             plan,
+            network: net::hold(&state.undo_network, pid),
             state,
             init: (pid, pidfd),
             sched,
@@ -379,7 +384,9 @@ impl Live {
 
     /// Kills everybody, waits for the kernel, removes what is left.
     pub(super) fn teardown(self, layout: &Layout, zone: &ZoneName) {
-        net::release(&self.state.undo_network, Some(self.init.0));
+        // Links of the host first, while their network still stands.
+        let network = self.network.as_ref().map(AsFd::as_fd);
+        net::release(&self.state.undo_network, self.state.id, network);
         let _ = rustix::process::pidfd_send_signal(&self.init.1, Signal::KILL);
         wait_end(&self.init.1);
         if let Some((_, pidfd, channel)) = self.sched {
@@ -400,7 +407,9 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
             .init
             .filter(|init| init.is_alive())
             .and_then(|init| Pid::from_raw(init.pid));
-        net::release(&state.undo_network, init);
+        let network = init.and_then(|init| net::hold(&state.undo_network, init));
+        let network = network.as_ref().map(AsFd::as_fd);
+        net::release(&state.undo_network, state.id, network);
     }
     for process in state
         .iter()

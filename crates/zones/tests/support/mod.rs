@@ -5,7 +5,8 @@
     missing_docs,
     missing_debug_implementations,
     unreachable_pub,
-    clippy::unwrap_used
+    clippy::unwrap_used,
+    clippy::print_stdout
 )]
 
 use std::path::{Path, PathBuf};
@@ -156,6 +157,20 @@ impl Host {
         path
     }
 
+    /// The process that plays `who` (`daemon`, `init`, `sched`) for a zone that is up.
+    pub fn pid(&self, zone: &str, who: &str) -> Option<i32> {
+        let path = self.path().join("run/zones").join(zone).join("state");
+        let state: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        i32::try_from(state[who]["pid"].as_i64()?).ok()
+    }
+
+    /// kill -9 of the daemon of a zone.
+    pub fn kill_daemon(&self, zone: &str) {
+        let daemon = self.pid(zone, "daemon").unwrap();
+        let daemon = rustix::process::Pid::from_raw(daemon).unwrap();
+        rustix::process::kill_process(daemon, rustix::process::Signal::KILL).unwrap();
+    }
+
     /// `state` of a zone as `list -p` shows it.
     pub fn state(&self, zone: &str) -> String {
         let line = self.ok("zoneadm", &["-z", zone, "list", "-p"]);
@@ -255,4 +270,57 @@ pub fn refused(output: &Output, status: i32, words: &str) {
         "{:?} does not hold {words:?}",
         err(output)
     );
+}
+
+/// Waits for an event that happens by itself, with a limit.
+pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !happened() {
+        assert!(std::time::Instant::now() < limit, "in time: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Asserts a failure with status 1 and exactly one line of error, which holds these words.
+pub fn one_error(output: &Output, words: &str) {
+    refused(output, 1, words);
+    assert_eq!(err(output).trim_end().lines().count(), 1, "{}", err(output));
+}
+
+/// Runs `body` in a thread that has left these namespaces of the host; what it starts inherits
+/// that. A refusal of the kernel comes back.
+pub fn away<T: Send + 'static>(
+    from: rustix::thread::UnshareFlags,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, rustix::io::Errno> {
+    let run = move || {
+        #[expect(deprecated, reason = "the flags used here are safe ones")]
+        rustix::thread::unshare(from)?;
+        Ok(body())
+    };
+    match std::thread::spawn(run).join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// Runs a command of the host and asserts success; its standard output.
+pub fn tool(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(
+        output.status.success(),
+        "{program} {args:?}: {}",
+        err(&output)
+    );
+    out(&output)
+}
+
+/// Whether the host has a command.
+pub fn has_tool(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).exists())
 }

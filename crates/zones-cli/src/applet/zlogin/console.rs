@@ -108,6 +108,7 @@ fn relay(stream: &UnixStream, signals: &SignalFd, mut escape: Escape) -> u8 {
                     Key::Pass(keys) => write_all(std::os::fd::AsFd::as_fd(stream), &keys),
                     Key::Leave(keys) => {
                         write_all(std::os::fd::AsFd::as_fd(stream), &keys);
+                        write_all(rustix::stdio::stdout(), &escape.shown());
                         return OK;
                     }
                 },

@@ -29,6 +29,11 @@ impl Escape {
         }
     }
 
+    /// What the caller's screen shows of the keys that leave.
+    pub(super) fn shown(&self) -> Vec<u8> {
+        self.character.into_iter().chain([b'.']).collect()
+    }
+
     /// Takes what was typed. The escape is held back until its second character is there; any other
     /// second character lets both through.
     pub(super) fn take(&mut self, typed: &[u8]) -> Key {

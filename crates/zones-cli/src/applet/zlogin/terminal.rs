@@ -161,6 +161,7 @@ fn relay(session: &Session, master: &OwnedFd, signals: &SignalFd, mut escape: Es
                     Key::Pass(bytes) => write_all(master.as_fd(), &bytes),
                     Key::Leave(bytes) => {
                         write_all(master.as_fd(), &bytes);
+                        write_all(rustix::stdio::stdout(), &escape.shown());
                         return OK;
                     }
                 },
