@@ -289,8 +289,8 @@ pub fn remove_idle_bridge(host: &mut Netlink, bridge: &IfName) -> Result<bool, N
     Ok(true)
 }
 
-/// The same for a zone that halts. Its ports go a while after their namespace, so they are marked, and
-/// neither this zone nor one that halts right after it counts them.
+/// The same for a zone that halts. Its ports go a while after their namespace, so they are marked,
+/// and neither this zone nor one that halts right after it counts them.
 pub fn remove_bridge_without(
     host: &mut Netlink,
     bridge: &IfName,

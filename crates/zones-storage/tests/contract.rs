@@ -1,5 +1,5 @@
-//! One contract for all storage drivers. `dir` is tried on whatever holds the build folder; `btrfs` on
-//! an image of its own, mounted where only the test sees it.
+//! One contract for all storage drivers. `dir` is tried on whatever holds the build folder; `btrfs`
+//! on an image of its own, mounted where only the test sees it.
 #![allow(
     missing_docs,
     unreachable_pub,

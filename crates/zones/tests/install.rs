@@ -734,8 +734,8 @@ fn the_log_of_a_failure_says_why() {
     );
 }
 
-/// A 32-bit x86 program that prints what uname(2) calls the machine: an ELF header, one segment, and
-/// code that was assembled by hand. Source: elf(5), Intel SDM volume 2, asm/unistd_32.h.
+/// A 32-bit x86 program that prints what uname(2) calls the machine: an ELF header, one segment,
+/// and code that was assembled by hand. Source: elf(5), Intel SDM volume 2, asm/unistd_32.h.
 fn machine_printer() -> Vec<u8> {
     const BASE: u32 = 0x0804_8000;
     const HEAD: u32 = 52 + 32;

@@ -230,8 +230,8 @@ fn shared_on_a_bridge_is_addressed_from_outside() {
         is_heard(host, "z", "10.77.0.2", 81);
         hears(host, "z", "10.77.0.1");
         cannot_change(host, "z", "br0");
-        // Every user may ask for an echo, by sockets that need no right. busybox has raw ones only, so
-        // this looks at what the kernel was told.
+        // Every user may ask for an echo, by sockets that need no right. busybox has raw ones only,
+        // so this looks at what the kernel was told.
         let groups = host.inside("z", "cat /proc/sys/net/ipv4/ping_group_range");
         assert_eq!(groups, "0\t65535\n");
         halt(host, "z");

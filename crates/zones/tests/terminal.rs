@@ -1,5 +1,5 @@
-//! What a person sees: zlogin and zonecfg on a terminal. script(1) gives the command a terminal of its
-//! own; keys go to script's input and the screen comes out of its output.
+//! What a person sees: zlogin and zonecfg on a terminal. script(1) gives the command a terminal of
+//! its own; keys go to script's input and the screen comes out of its output.
 #![allow(
     missing_docs,
     unreachable_pub,
