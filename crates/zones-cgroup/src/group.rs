@@ -69,12 +69,12 @@ impl ZoneGroup {
             fresh: Cell::new(true),
         };
         for hierarchy in &hierarchies.all {
-            let made = match make(hierarchy, &parts, zone) {
+            let made = match make_again(hierarchy, &parts, zone) {
                 Err(CgroupError::Refused {
                     source: Errno::EXIST,
                     ..
                 }) => replace_leftover(hierarchies, parent, zone)
-                    .and_then(|()| make(hierarchy, &parts, zone)),
+                    .and_then(|()| make_again(hierarchy, &parts, zone)),
                 other => other,
             };
             match made {
@@ -226,6 +226,29 @@ impl ZoneGroup {
             pause *= 2;
         }
     }
+}
+
+/// As [`make`]; again when the parent was removed meanwhile, because the last other zone in it
+/// ended.
+fn make_again(
+    hierarchy: &Hierarchy,
+    parts: &[&str],
+    zone: &ZoneName,
+) -> Result<Member, CgroupError> {
+    const TRIES: u32 = 100;
+    let mut made = make(hierarchy, parts, zone);
+    for _ in 1..TRIES {
+        let gone = Errno::NOENT;
+        match made {
+            Err(CgroupError::Refused { source, .. })
+                if source == gone || source == Errno::NODEV =>
+            {
+                made = make(hierarchy, parts, zone);
+            }
+            other => return other,
+        }
+    }
+    made
 }
 
 /// Removes the empty groups of a crashed run, in all hierarchies.

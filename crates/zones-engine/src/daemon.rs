@@ -16,7 +16,7 @@ use zones_types::{Verb, Verdict, ZoneName, ZoneState, judge};
 
 use crate::control::{Request, Response};
 use crate::error::EngineError;
-use crate::runtime::{Phase, control_path};
+use crate::runtime::{Phase, RunState, control_path};
 use crate::stage::{Ending, receive, send};
 use console::Console;
 use live::Live;
@@ -272,7 +272,11 @@ impl Daemon {
         self.console.disconnect();
         match self.live.take() {
             Some(live) => live.teardown(&self.layout, &self.zone),
-            None => live::sweep(&self.layout, &self.zone),
+            // The file is written before the first object and removed after the last one.
+            None if RunState::exists(&self.layout, &self.zone) => {
+                live::sweep(&self.layout, &self.zone);
+            }
+            None => {}
         }
     }
 

@@ -153,7 +153,7 @@ fn limits_are_enforced_inside_only() {
         "zlogin",
         &[
             "z",
-            "i=0; while test $i -lt 150; do sleep 30 & i=$((i+1)); done; echo all",
+            "i=0; while test $i -lt 150; do sleep 4 & i=$((i+1)); done; echo all",
         ],
     );
     assert!(
