@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Rlimit, Signal, WaitOptions};
-use zones_cgroup::{Access, DEFAULT_DEVICES, DeviceKind, DeviceRule, ZoneGroup};
+use zones_cgroup::{Access, DEFAULT_DEVICES, DeviceKind, DeviceRule, Kind, ZoneGroup};
 use zones_store::Layout;
 use zones_sys::{Channel, ProcessId};
 use zones_types::{ZoneName, ZoneState};
@@ -66,18 +66,9 @@ impl Live {
         phase: Phase,
     ) -> Result<(Self, Vec<String>), EngineError> {
         let hierarchies = host::hierarchies()?;
-        host::anticipate_join(&hierarchies);
-        let mut plan = host::plan(layout, zone)?;
-        if phase == Phase::Mounted {
-            // Software maintenance: loopback only, no limits but the protection itself.
-            plan.interfaces.clear();
-            plan.filesystems.clear();
-        }
-        crate::etc::write(&plan, host::load(layout, zone)?.attr("resolvers"));
         // Written before the first kernel object: whoever finds it knows what to look for.
-        plan.id = ids::next_zone_id(layout)?;
         let mut state = RunState {
-            id: plan.id,
+            id: ids::next_zone_id(layout)?,
             phase: Phase::Starting,
             daemon: ProcessId::of(rustix::process::getpid()).ok_or(EngineError::Gone)?,
             init: None,
@@ -93,14 +84,28 @@ impl Live {
         };
         keep(&state)?;
         let group = ZoneGroup::create(&hierarchies, &layout.kernel_name(), zone)?;
+        // From here until the joins nothing touches the groups: on v1 the kernel holds them for
+        // some 10 ms while it gets ready, and plan, namespaces, mounts and links use that time.
+        host::anticipate_join(&hierarchies);
+        let mut plan = host::plan(layout, zone)?;
+        plan.id = state.id;
+        if phase == Phase::Mounted {
+            // Software maintenance: loopback only, no limits but the protection itself.
+            plan.interfaces.clear();
+            plan.filesystems.clear();
+        }
+        crate::etc::write(&plan, host::load(layout, zone)?.attr("resolvers"));
         let mut missing = group.apply(&plan.limits);
         missing.extend(group.restrict_devices(&device_rules(&plan)));
         let listener = Channel::listen(&sessions_path(layout, zone))
             .map_err(EngineError::kernel("listen for sessions"))?;
-        let stage = Stage::spawn(&plan, group.unified_dir(), listener.as_fd())
+        // Where there is v2 alone, zsched is born in its group and all it starts with it.
+        let birth = group
+            .unified_dir()
+            .filter(|_| hierarchies.kind() == Kind::V2);
+        let stage = Stage::spawn(&plan, birth, listener.as_fd())
             .map_err(EngineError::kernel("start zsched"))?;
         state.sched = ProcessId::of(stage.pid);
-        group.join_v1(stage.pid)?;
         let init = match hear(&stage.sched)? {
             FromSched::Spawned(pid) => Pid::from_raw(pid).ok_or(EngineError::Gone)?,
             other => return Err(unexpected(&other)),
@@ -112,7 +117,9 @@ impl Live {
         let pidfd = rustix::process::pidfd_open(init, rustix::process::PidfdFlags::empty())
             .map_err(EngineError::kernel("find process 1"))?;
         // All this runs while the builder mounts the tree.
-        group.join_v1(init)?;
+        limit_locked_memory(&plan, init, &mut missing);
+        let held = net::hold(&state.undo_network, init);
+        net::plumb(&network, init)?;
         if let Some(range) = plan.range {
             let (uid, gid) = (
                 rustix::fs::Uid::from_raw(range.base),
@@ -120,9 +127,10 @@ impl Live {
             );
             group.delegate(uid, gid)?;
         }
-        limit_locked_memory(&plan, init, &mut missing);
-        let held = net::hold(&state.undo_network, init);
-        net::plumb(&network, init)?;
+        if hierarchies.kind() != Kind::V2 {
+            group.join(stage.pid)?;
+            group.join(init)?;
+        }
         match hear(&stage.sched)? {
             FromSched::Assembled => {}
             other => return Err(unexpected(&other)),
