@@ -13,7 +13,9 @@ mod value;
 use std::borrow::Cow;
 
 use crate::command::{Command, Filter, Format, Origin, Statement, Subject, VERBS, Value, Verb};
-use crate::diag::{Code, Diag, Span, locate, nearest};
+use zones_types::nearest;
+
+use crate::diag::{Code, Diag, Span, locate};
 use crate::table::{Prop, Resource};
 
 use scan::Scanner;

@@ -97,36 +97,12 @@ pub(crate) fn is_base(offer: &Offer<'_>, variant: Variant) -> bool {
 }
 
 fn unknown(index: &Index<'_>, name: &str) -> ResolveError {
-    let close = index
-        .all()
-        .map(|o| o.name)
-        .filter(|n| distance(n, name) <= 2);
-    let hint = close.min_by_key(|n| (distance(n, name), *n));
-    let hint = hint.map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
+    let near = zones_types::nearest(name, index.all().map(|offer| offer.name));
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     ResolveError::Unknown {
         name: name.to_owned(),
         hint,
     }
-}
-
-/// Edit distance, for the hint only; names of very different length count as far.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len().abs_diff(b.len()) > 2 {
-        return 3;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let new = (corner + usize::from(x != y))
-                .min(row[j] + 1)
-                .min(row[j + 1] + 1);
-            corner = row[j + 1];
-            row[j + 1] = new;
-        }
-    }
-    row[b.len()]
 }
 
 struct Work<'a, 't> {

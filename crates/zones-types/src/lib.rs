@@ -5,12 +5,14 @@
 
 mod id;
 mod name;
+mod nearest;
 mod path;
 mod size;
 mod state;
 
 pub use id::{IdRange, ZoneId};
 pub use name::{BrandName, BrandNameError, ZONENAME_MAX, ZoneName, ZoneNameError};
+pub use nearest::nearest;
 pub use path::{ZonePath, ZonePathError};
 pub use size::{Bytes, BytesError};
 pub use state::{Refusal, Verb, Verdict, ZoneState, judge};

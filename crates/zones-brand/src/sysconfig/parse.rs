@@ -266,30 +266,8 @@ fn check_key(text: &str) -> Check {
 
 /// `; did you mean ...` for a key at most two letters away.
 fn hint(key: &str, known: &[&str]) -> String {
-    let close = known
-        .iter()
-        .map(|k| (distance(key, k), *k))
-        .filter(|c| c.0 <= 2)
-        .min();
-    close.map_or_else(
+    zones_types::nearest(key, known.iter().copied()).map_or_else(
         || format!("; known are {}", known.join(", ")),
-        |(_, k)| format!("; did you mean `{k}`?"),
+        |near| format!("; did you mean `{near}`?"),
     )
-}
-
-/// Edit distance.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let new = (corner + usize::from(x != y))
-                .min(row[j] + 1)
-                .min(row[j + 1] + 1);
-            corner = row[j + 1];
-            row[j + 1] = new;
-        }
-    }
-    row[b.len()]
 }
