@@ -360,27 +360,38 @@ fn existing(part: &OwnedFd, path: &str) -> Result<Option<OwnedFd>> {
 
 /// Hides what [`MASKED`] names: folders under an empty read-only one, files under `/dev/null`.
 fn mask(proc: &OwnedFd, sys: &OwnedFd) -> Result<()> {
-    let empty = make(
-        "tmpfs",
-        &[("mode", "555".to_owned()), ("size", "4096".to_owned())],
-        SAFE | MountAttr::RDONLY,
-    )?;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let null =
         rustix::fs::open("/dev/null", flags, Mode::empty()).map_err(failed("open", "/dev/null"))?;
+    // Made for the first folder; the others get copies, which older kernels make of attached
+    // mounts only.
+    let mut empty: Option<OwnedFd> = None;
     for (part, path) in MASKED {
         let Some(target) = existing(if part == "proc" { proc } else { sys }, path)? else {
             continue;
         };
         let kind = rustix::fs::fstat(&target).map_err(failed("look at", path))?;
         let folder = FileType::from_raw_mode(kind.st_mode) == FileType::Directory;
-        let cover = clone_of(if folder { &empty } else { &null }, path)?;
-        let attr = MountAttr {
-            set: MountAttr::RDONLY | MountAttr::NOSUID | MountAttr::NOEXEC,
-            ..MountAttr::default()
-        };
-        mount_setattr(cover.as_fd(), attr).map_err(failed("mask", path))?;
-        move_to(&cover, &target).map_err(failed("mask", path))?;
+        match &empty {
+            None if folder => {
+                let options = [("mode", "555".to_owned()), ("size", "4096".to_owned())];
+                let cover = make("tmpfs", &options, SAFE | MountAttr::RDONLY)?;
+                move_to(&cover, &target).map_err(failed("mask", path))?;
+                empty = Some(cover);
+            }
+            Some(cover) if folder => {
+                move_to(&clone_of(cover, path)?, &target).map_err(failed("mask", path))?;
+            }
+            _ => {
+                let cover = clone_of(&null, path)?;
+                let attr = MountAttr {
+                    set: MountAttr::RDONLY | MountAttr::NOSUID | MountAttr::NOEXEC,
+                    ..MountAttr::default()
+                };
+                mount_setattr(cover.as_fd(), attr).map_err(failed("mask", path))?;
+                move_to(&cover, &target).map_err(failed("mask", path))?;
+            }
+        }
     }
     Ok(())
 }
