@@ -16,16 +16,22 @@ use crate::plan::{BootPlan, DEVICE_NODES, FsMount, MASKED, READ_ONLY};
 
 /// A mount that failed, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {what} `{path}`: {source}{}", remedy(*.source))]
+#[error("cannot {what} `{path}`: {source}{}", remedy(.what, *.source))]
 pub(super) struct BuildError {
     what: &'static str,
     path: String,
     source: Errno,
 }
 
-fn remedy(error: Errno) -> &'static str {
+/// What is tried when the owners of a file system are shifted.
+const MAP_OWNERS: &str = "map the owners of";
+
+fn remedy(what: &str, error: Errno) -> &'static str {
     match error {
         Errno::LOOP => " (the zone's root has a symbolic link there; remove it)",
+        Errno::INVAL if what == MAP_OWNERS => {
+            " (this file system cannot be id-mapped; move the zone to ext4, xfs or btrfs)"
+        }
         _ => "",
     }
 }
@@ -103,7 +109,7 @@ fn mount_root(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Result<Root
         idmap: namespace,
         ..MountAttr::default()
     };
-    mount_setattr(tree.as_fd(), attr).map_err(failed("map the owners of", &path))?;
+    mount_setattr(tree.as_fd(), attr).map_err(failed(MAP_OWNERS, &path))?;
     mnt::move_mount(
         &tree,
         "",
@@ -432,7 +438,7 @@ fn bind(namespace: Option<BorrowedFd<'_>>, fs: &FsMount) -> Result<OwnedFd> {
             };
             mount_setattr(tree.as_fd(), attr).map_err(failed("set options of", &fs.special))?;
         }
-        other => other.map_err(failed("map the owners of", &fs.special))?,
+        other => other.map_err(failed(MAP_OWNERS, &fs.special))?,
     }
     Ok(tree)
 }
