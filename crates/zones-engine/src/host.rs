@@ -11,7 +11,7 @@ use zones_types::ZoneName;
 
 use crate::error::EngineError;
 use crate::ids;
-use crate::plan::BootPlan;
+use crate::plan::{BootPlan, PlanError};
 
 /// Where the host keeps brands of its own.
 #[must_use]
@@ -81,15 +81,16 @@ pub fn plan(layout: &Layout, zone: &ZoneName) -> Result<BootPlan, EngineError> {
         .clone()
         .ok_or_else(|| EngineError::Store(format!("{zone}: brand not specified")))?;
     let brand = Brand::find(&name, &brand_folder(layout))?;
-    let privileged = config.attr("privileged") == Some("true");
-    let range = if privileged {
-        None
-    } else {
-        let zones = Store::open(layout.clone()).list();
-        let zones = zones.map_err(|error| EngineError::Store(crate::error::chain(&error)))?;
-        let known: Vec<ZoneName> = zones.into_iter().map(|entry| entry.name).collect();
-        Some(ids::id_range(layout, zone, &known)?)
-    };
+    if config.attr("privileged") == Some("true") {
+        // Root of such a zone would be root of the host: nothing would keep it from this very
+        // program by /proc/1/exe, nor from taking masks off.
+        let why = "zones without user ids of their own are not supported; remove attr `privileged`";
+        return Err(PlanError::Privilege(why.to_owned()).into());
+    }
+    let zones = Store::open(layout.clone()).list();
+    let zones = zones.map_err(|error| EngineError::Store(crate::error::chain(&error)))?;
+    let known: Vec<ZoneName> = zones.into_iter().map(|entry| entry.name).collect();
+    let range = Some(ids::id_range(layout, zone, &known)?);
     let mut plan = BootPlan::new(&config, &brand, range, memory_total())?;
     plan.personality_32bit = is_32bit_x86(&plan.root);
     Ok(plan)

@@ -79,7 +79,7 @@ pub enum PlanError {
     #[allow(missing_docs)]
     Fs { dir: String, why: String },
     /// A privilege is not known or may not be had.
-    #[error("limitpriv: {0}")]
+    #[error("privileges: {0}")]
     Privilege(String),
     /// The table of resource controls refuses a value.
     #[error("{what}: {why}")]
