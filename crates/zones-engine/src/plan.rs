@@ -112,7 +112,7 @@ impl BootPlan {
             range,
             ip_type: config.ip_type,
             interfaces: interfaces(config)?,
-            locked: config.rctl("zone.max-locked-memory"),
+            locked: config.locked().map(|bytes| bytes.0),
             tmpfs_bytes,
             filesystems: mounts::filesystems(config)?,
             devices: config
@@ -133,14 +133,12 @@ impl BootPlan {
 /// The resource controls that a control group enforces. Source: resource_controls(7); the mapping
 /// is that of docs/adr/0003.
 fn limits(config: &ZoneConfig) -> Limits {
-    let lwps = config.rctl("zone.max-lwps");
-    let processes = config.rctl("zone.max-processes");
     Limits {
-        cpu_cap_percent: config.rctl("zone.cpu-cap"),
-        cpu_shares: config.rctl("zone.cpu-shares"),
+        cpu_cap_percent: config.cpu_cap(),
+        cpu_shares: config.cpu_shares(),
         memory: config.physical_memory.map(|bytes| bytes.0),
-        swap: config.rctl("zone.max-swap"),
-        pids: lwps.or_else(|| processes.map(|count| count.saturating_mul(10))),
+        swap: config.swap().map(|bytes| bytes.0),
+        pids: config.task_limit(),
         ..Limits::default()
     }
 }
