@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use zones_store::Layout;
 use zones_sys::Channel;
 use zones_types::ZoneName;
@@ -27,7 +28,15 @@ impl Session {
         fds: &[BorrowedFd<'_>],
     ) -> Result<Self, EngineError> {
         let path = sessions_path(layout, zone);
-        let channel = Channel::connect(&path).map_err(EngineError::kernel("reach the zone"))?;
+        let channel = match Channel::connect(&path) {
+            // The helper died, and perhaps its daemon: a daemon gives the zone a new one.
+            Err(Errno::CONNREFUSED | Errno::NOENT) => {
+                let _attendance = crate::client::attend(layout, zone)?;
+                Channel::connect(&path)
+            }
+            other => other,
+        };
+        let channel = channel.map_err(EngineError::kernel("reach the zone"))?;
         send(&channel, request, fds).map_err(EngineError::kernel("reach the zone"))?;
         Ok(Self(channel))
     }
