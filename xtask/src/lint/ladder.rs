@@ -4,11 +4,12 @@ use super::verdict;
 use crate::shell::{Outcome, read, top};
 
 /// Crate and level, lowest first.
-const LEVELS: [(&str, u8); 15] = [
+const LEVELS: [(&str, u8); 16] = [
     ("zones-types", 0),
     ("zones-config", 1),
     ("zones-sys", 1),
     ("zones-seccomp", 1),
+    ("zones-ips", 1),
     ("zones-store", 2),
     ("zones-cgroup", 2),
     ("zones-net", 2),
