@@ -5,3 +5,33 @@
 //! process killed at any point leaves an image that the next command repairs.
 //!
 //! Everything below the root may belong to a stranger: paths are walked by descriptor.
+
+mod account;
+pub mod apply;
+mod cache;
+mod catalogs;
+pub mod check;
+mod error;
+mod folder;
+pub mod history;
+mod image;
+pub mod journal;
+mod linked;
+mod operation;
+pub mod origin;
+pub mod plan;
+mod progress;
+mod settings;
+mod state;
+mod transport;
+
+pub use cache::{Cache, Form};
+pub use catalogs::Fetched as Refreshed;
+pub use error::{ImageError, Result};
+pub use image::{Client, Create, Image, ImageLock, Listed};
+pub use linked::{Link, check_name};
+pub use operation::{Done, Planned, Wanted};
+pub use progress::{Download, Event, Finish, Stage, Tell};
+pub use settings::{Origin, PublisherSettings, Settings};
+pub use state::{Frozen, Installed};
+pub use transport::Fetched;

@@ -70,6 +70,25 @@ impl Default for Configuration {
 }
 
 impl Configuration {
+    /// A document without sections.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            sections: Vec::new(),
+        }
+    }
+
+    /// Names of the sections, in order.
+    pub fn sections(&self) -> impl Iterator<Item = &str> {
+        self.sections.iter().map(|(name, _)| &**name)
+    }
+
+    /// Names and values of a section, in order.
+    pub fn section(&self, name: &str) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.sections.iter().filter(move |(known, _)| known == name);
+        own.flat_map(|(_, rows)| rows.iter().map(|(name, value)| (&**name, &**value)))
+    }
+
     /// Reads the text of the file at `path`, which is for messages.
     ///
     /// # Errors
@@ -189,7 +208,8 @@ impl Configuration {
         Ok(())
     }
 
-    pub(crate) fn put(&mut self, section: &str, name: &str, value: &str) {
+    /// Gives a property a value as it is, without a check; the section is made when missing.
+    pub fn put(&mut self, section: &str, name: &str, value: &str) {
         let at = self.sections.iter().position(|(known, _)| known == section);
         let at = at.unwrap_or_else(|| {
             self.sections.push((section.to_owned(), Vec::new()));
@@ -219,7 +239,8 @@ impl Configuration {
 }
 
 /// Reads `['a', "b"]`, `[a, b]` or `a,b`. A backslash keeps the next character as it is.
-pub(crate) fn words(text: &str) -> Vec<String> {
+#[must_use]
+pub fn words(text: &str) -> Vec<String> {
     let inner = text
         .trim()
         .strip_prefix('[')
@@ -244,7 +265,8 @@ pub(crate) fn words(text: &str) -> Vec<String> {
 }
 
 /// Writes a list as the real tools read it.
-fn printed(values: &[&str]) -> String {
+#[must_use]
+pub fn printed(values: &[&str]) -> String {
     let quoted = values.iter().map(|value| {
         let escaped = value.replace('\\', "\\\\").replace('\'', "\\'");
         format!("'{escaped}'")

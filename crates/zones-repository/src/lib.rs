@@ -10,7 +10,7 @@
 //! Sources: pkgrepo(1), pkgsend(1), pkgrecv(1), pkg.depotd(8).
 
 pub mod config;
-mod disk;
+pub mod disk;
 mod elf;
 mod error;
 pub mod payload;
@@ -20,6 +20,7 @@ mod store;
 mod transaction;
 
 pub use config::Configuration;
+pub use disk::Disk;
 pub use error::{IoCause, RepositoryError, Result};
 pub use payload::Content;
 pub use repository::{Format, Repository, Status};

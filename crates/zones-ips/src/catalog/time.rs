@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::version::{Timestamp, TimestampError};
 
 /// A microsecond, UTC, written `20261121T123715.447749Z`; whole seconds have no fraction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct CatalogTime {
     second: Timestamp,
     microseconds: u32,

@@ -1,0 +1,267 @@
+//! Operations that change packages: one way for all of them.
+
+use zones_image::{Done, Image, ImageLock, Planned, Wanted};
+use zones_image::plan::Plan;
+use zones_solver::Operation;
+
+use super::linked::Children;
+use super::options::Parsed;
+use super::text::{patterns, size};
+use super::tracker::{Style, Tracker};
+use super::{Call, NOTHING, Outcome, Stop, failed, usage};
+use crate::report::OK;
+
+pub(super) fn install(call: &Call<'_>) -> Outcome {
+    packages(call, Operation::Install)
+}
+
+pub(super) fn exact_install(call: &Call<'_>) -> Outcome {
+    packages(call, Operation::ExactInstall)
+}
+
+pub(super) fn uninstall(call: &Call<'_>) -> Outcome {
+    packages(call, Operation::Uninstall)
+}
+
+pub(super) fn update(call: &Call<'_>) -> Outcome {
+    let names = call.words.operands.iter().map(String::as_str);
+    let names: Vec<&str> = names.filter(|it| *it != "*").collect();
+    run(call, Wanted::new(Operation::Update(patterns(names)?)))
+}
+
+fn packages(call: &Call<'_>, of: fn(Vec<zones_ips::Pattern>) -> Operation) -> Outcome {
+    if call.words.operands.is_empty() {
+        return Err(usage("at least one package name required"));
+    }
+    let names = call.words.operands.iter().map(String::as_str);
+    run(call, Wanted::new(of(patterns(names)?)))
+}
+
+/// Plans, shows and carries out an operation, and notes it in the history.
+pub(super) fn run(call: &Call<'_>, wanted: Wanted) -> Outcome {
+    let (mut image, lock) = call.locked()?;
+    let outcome = operate(call, &mut image, &lock, wanted);
+    if !call.words.has("trial") {
+        call.note(&image, &outcome);
+    }
+    outcome
+}
+
+/// As [`run`], for an image that is locked.
+pub(super) fn operate(
+    call: &Call<'_>,
+    image: &mut Image,
+    lock: &ImageLock,
+    mut wanted: Wanted,
+) -> Outcome {
+    let words = &call.words;
+    wanted.reject.extend(patterns(words.values("reject"))?);
+    wanted.is_missing_ignored |= words.has("ignore-missing");
+    wanted.is_offline |= words.has("no-refresh");
+    let tracker = tracker(words)?;
+    let tell = |event: zones_image::Event<'_>| tracker.tell(event);
+    let planned = image.plan(call.name, wanted, &tell);
+    tracker.planned();
+    let planned = planned?;
+    let children = Children::of(call, image)?;
+    // The children are planned against what this image will have, before anything is changed.
+    let below = children.plan(call, image, &planned)?;
+    if planned.is_empty() && below.is_empty() {
+        return nothing(call);
+    }
+    let status = carry_out(call, image, lock, &planned, &tracker)?;
+    below.carry_out(call, image).map(|child| status.max(child))
+}
+
+/// Shows a plan and carries it out, unless it is only tried.
+pub(super) fn carry_out(
+    call: &Call<'_>,
+    image: &mut Image,
+    lock: &ImageLock,
+    planned: &Planned,
+    tracker: &Tracker,
+) -> Outcome {
+    let words = &call.words;
+    if let Some(version) = words.value("parsable") {
+        if version != "0" {
+            return Err(usage(format!("unsupported parsable version '{version}'; it is 0")));
+        }
+        println!("{}", planned.plan.to_json());
+    } else if !words.has("quiet") {
+        summary(call, &planned.plan);
+    }
+    licenses(words, &planned.plan)?;
+    if words.has("trial") {
+        return Ok(OK);
+    }
+    if planned.is_empty() {
+        return Ok(OK);
+    }
+    let tell = |event: zones_image::Event<'_>| tracker.tell(event);
+    let done = image.execute(planned, lock, &tell);
+    tracker.end();
+    after(&done?);
+    Ok(OK)
+}
+
+fn after(done: &Done) {
+    for warning in &done.report.warnings {
+        eprintln!("pkg: {warning}");
+    }
+    if !done.report.salvaged.is_empty() {
+        println!("\nThe following unexpected or editable files and directories were\nsalvaged while executing the requested package operation; they\nhave been moved to the displayed location in the image:\n");
+        for (from, to) in &done.report.salvaged {
+            println!("  {from} -> /{to}");
+        }
+    }
+}
+
+fn nothing(call: &Call<'_>) -> Outcome {
+    if !call.words.has("quiet") && call.words.value("parsable").is_none() {
+        let kind = if call.name == "update" {
+            "available"
+        } else {
+            "necessary"
+        };
+        println!("No updates {kind} for this image.");
+    }
+    Ok(NOTHING)
+}
+
+pub(super) fn tracker(words: &Parsed) -> Result<Tracker, Stop> {
+    if words.value("parsable").is_some() {
+        return Ok(Tracker::with(Style::Quiet));
+    }
+    Ok(Tracker::new(words.has("quiet")))
+}
+
+/// Licences that must be accepted are, or the operation ends with status 6.
+fn licenses(words: &Parsed, plan: &Plan) -> Result<(), Stop> {
+    if words.has("licenses") {
+        for license in plan.licenses() {
+            let action = plan.action(license.item);
+            println!("{}: license {}", plan.fmri(license.item).stem(), action.key().unwrap_or_default());
+        }
+    }
+    let open = plan.licenses().iter().filter(|it| it.must_accept);
+    let names = open.map(|it| {
+        let action = plan.action(it.item);
+        format!("  {}: {}", plan.fmri(it.item), action.key().unwrap_or_default())
+    });
+    let names: Vec<String> = names.collect();
+    if names.is_empty() || words.has("accept") {
+        return Ok(());
+    }
+    let text = format!(
+        "The following packages require their licenses to be accepted before\n\
+         they can be installed or updated:\n{}\n\
+         To indicate that you agree to and accept the terms of the licenses of\n\
+         the packages listed above, use the --accept option. To display all of\n\
+         the related licenses, use the --licenses option.",
+        names.join("\n")
+    );
+    Err(Stop::Failed(text, 6))
+}
+
+/// What will be done, right-aligned as pkg(1) has it.
+fn summary(call: &Call<'_>, plan: &Plan) {
+    let verbose = call.words.has("verbose") || call.words.has("trial");
+    let count = |is: fn(bool, bool) -> bool| {
+        let changes = plan.changes().iter();
+        changes.filter(|it| is(it.from.is_some(), it.to.is_some())).count()
+    };
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    for (label, number) in [
+        ("Packages to remove", count(|from, to| from && !to)),
+        ("Packages to install", count(|from, to| !from && to)),
+        ("Packages to update", count(|from, to| from && to)),
+        ("Mediators to change", plan.mediators().len()),
+    ] {
+        if number > 0 {
+            rows.push((label, number.to_string()));
+        }
+    }
+    if verbose {
+        if let Ok(room) = rustix::fs::statvfs(&call.root) {
+            rows.push(("Estimated space available", size(room.f_bavail * room.f_frsize)));
+        }
+        let sizes = plan.content().into_iter().map(|it| {
+            let action = plan.action(it);
+            action.size().unwrap_or_default() + action.compressed_size().unwrap_or_default()
+        });
+        rows.push(("Estimated space to be consumed", size(sizes.sum())));
+    }
+    let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
+    let width = width.max(19);
+    for (label, value) in &rows {
+        println!("{label:>width$}: {value:>9}");
+    }
+    println!();
+    if verbose {
+        changes(plan);
+        editables(plan);
+    }
+}
+
+fn changes(plan: &Plan) {
+    if plan.changes().is_empty() {
+        return;
+    }
+    println!("Changed packages:");
+    let mut last = None;
+    for change in plan.changes() {
+        let Some(either) = change.to.as_ref().or(change.from.as_ref()) else {
+            continue;
+        };
+        let publisher = either.publisher();
+        if last != Some(publisher) {
+            println!("{}", publisher.map(ToString::to_string).unwrap_or_default());
+            last = Some(publisher);
+        }
+        let version = |fmri: &Option<zones_ips::Fmri>| {
+            let version = fmri.as_ref().and_then(zones_ips::Fmri::version);
+            version.map_or_else(|| "None".to_owned(), zones_ips::Version::short)
+        };
+        println!("  {}\n    {} -> {}", either.stem(), version(&change.from), version(&change.to));
+    }
+    println!();
+}
+
+fn editables(plan: &Plan) {
+    let all = plan.editables();
+    let groups = [
+        ("Install", &all.installed),
+        ("Update", &all.updated),
+        ("Remove", &all.removed),
+    ];
+    if groups.iter().all(|(_, paths)| paths.is_empty()) && all.moved.is_empty() {
+        return;
+    }
+    println!("Editable files to change:");
+    for (from, to) in &all.moved {
+        println!("  Move:\n    {from} -> {to}");
+    }
+    for (label, paths) in groups {
+        if !paths.is_empty() {
+            println!("  {label}:");
+            paths.iter().for_each(|path| println!("    {path}"));
+        }
+    }
+    println!();
+}
+
+/// Repairs and the like: a plan that was made elsewhere.
+pub(super) fn apply_plan(call: &Call<'_>, image: &mut Image, lock: &ImageLock, planned: &Planned) -> Outcome {
+    if planned.is_empty() {
+        return Ok(NOTHING);
+    }
+    let tracker = tracker(&call.words)?;
+    if call.words.has("trial") {
+        return Ok(OK);
+    }
+    let tell = |event: zones_image::Event<'_>| tracker.tell(event);
+    let done = image.execute(planned, lock, &tell);
+    tracker.end();
+    after(&done.map_err(|error| failed(error))?);
+    Ok(OK)
+}

@@ -1,0 +1,368 @@
+//! Operations: solved, planned, fetched, carried out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use zones_ips::catalog::{DEPENDENCY, EntrySet};
+use zones_ips::{Fmri, ImagePathRef, Pattern, Stem, Timestamp};
+use zones_solver::{Freeze, Operation as Wish, Release, Request as Problem, Source};
+use zones_sys::RootFd;
+
+use crate::apply::{Options, Report, apply};
+use crate::check::{self, ImageDisk};
+use crate::error::{ImageError, Result};
+use crate::image::{Image, ImageLock};
+use crate::journal::Intent;
+use crate::linked::Link;
+use crate::plan::{self, Package, Plan, Policy, plan};
+use crate::progress::{Event, Finish, Stage, Tell};
+use crate::settings::Settings;
+use crate::transport::{Cached, Fetched, fetch};
+
+/// The note of an operation under way, below the data of the image.
+const NOTE: &str = "state/operation.json";
+/// Content that is kept in the image for one operation.
+const CONTENT: &str = "cache/content";
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The packages.
+    pub wish: Wish,
+    /// Packages that the result must not have.
+    pub reject: Vec<Pattern>,
+    /// Whether patterns that match nothing are passed over.
+    pub is_missing_ignored: bool,
+    /// Whether catalogs are used as they are.
+    pub is_offline: bool,
+    /// Settings that the image gets with it; None keeps them.
+    pub settings: Option<Settings>,
+    /// What the parent will have, when it is changed first.
+    pub parent: Option<Vec<Fmri>>,
+}
+
+impl Wanted {
+    /// This wish and nothing special.
+    #[must_use]
+    pub fn new(wish: Wish) -> Self {
+        Self {
+            wish,
+            reject: Vec::new(),
+            is_missing_ignored: false,
+            is_offline: false,
+            settings: None,
+            parent: None,
+        }
+    }
+}
+
+/// An operation that is planned. Nothing is changed yet but copies of catalogs and manifests.
+#[derive(Debug)]
+pub struct Planned {
+    /// What is laid down and removed.
+    pub plan: Plan,
+    /// `install`, `update` ...
+    pub name: String,
+    avoid: BTreeSet<Stem>,
+    unavoid: BTreeSet<Stem>,
+    settings: Option<Settings>,
+    parent: Option<Vec<Fmri>>,
+    /// Manifests of what comes, with the digests of their bytes.
+    coming: BTreeMap<Fmri, EntrySet>,
+}
+
+/// What an operation did.
+#[derive(Debug, Clone, Default)]
+pub struct Done {
+    /// What was fetched.
+    pub fetched: Fetched,
+    /// What was salvaged, written and warned of.
+    pub report: Report,
+}
+
+impl Planned {
+    /// Whether there is nothing to do: exit 4 of pkg(1).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.plan.is_empty()
+            && self.avoid.is_empty()
+            && self.unavoid.is_empty()
+            && self.settings.is_none()
+    }
+
+    /// The packages that are installed afterwards, if they were these before.
+    #[must_use]
+    pub fn after(&self, before: impl IntoIterator<Item = Fmri>) -> Vec<Fmri> {
+        let mut all: BTreeMap<Stem, Fmri> =
+            before.into_iter().map(|it| (it.stem().clone(), it)).collect();
+        for change in self.plan.changes() {
+            if let Some(from) = &change.from {
+                all.remove(from.stem());
+            }
+            if let Some(to) = &change.to {
+                all.insert(to.stem().clone(), to.clone());
+            }
+        }
+        all.into_values().collect()
+    }
+}
+
+impl Image {
+    /// Plans an operation.
+    ///
+    /// # Errors
+    /// There is no solution, an origin cannot be reached, or packages do not fit together.
+    pub fn plan(&self, name: &str, wanted: Wanted, tell: Tell<'_>) -> Result<Planned> {
+        if !wanted.is_offline {
+            self.refresh_stale(tell)?;
+        }
+        tell(Event::Stage(Stage::Setup));
+        let settings = wanted.settings.as_ref().unwrap_or(&self.settings);
+        let installed = self.installed()?;
+        let mut offered = self.offered()?;
+        offered.variants = settings.variants.clone();
+        offered.facets = settings.facets.clone();
+        let image = self.for_solver(&wanted, settings, &installed)?;
+        let problem = Problem {
+            operation: wanted.wish.clone(),
+            reject: wanted.reject.clone(),
+            is_missing_ignored: wanted.is_missing_ignored,
+        };
+        tell(Event::Stage(Stage::Solve));
+        let solution = zones_solver::solve(&offered, &image, &problem)?;
+        let mut after: BTreeMap<Stem, Fmri> = BTreeMap::new();
+        for fmri in installed.iter() {
+            after.insert(fmri.stem().clone(), fmri.clone());
+        }
+        for change in &solution.changes {
+            match &change.to {
+                Some(to) => after.insert(change.stem.clone(), to.clone()),
+                None => after.remove(&change.stem),
+            };
+        }
+        tell(Event::Stage(Stage::Manifests));
+        let before = self.packages(tell)?;
+        let coming: Vec<Fmri> =
+            after.values().filter(|it| !installed.has(it)).cloned().collect();
+        let new = self.manifests(&coming, tell)?;
+        let known: BTreeMap<&Fmri, &Package> =
+            before.iter().chain(&new).map(|it| (&it.fmri, it)).collect();
+        let after: Vec<Package> =
+            after.values().filter_map(|it| known.get(it).copied().cloned()).collect();
+        tell(Event::Stage(Stage::Plan));
+        let policy = Policy {
+            variants: settings.variants.clone(),
+            facets: settings.facets.clone(),
+            mediators: settings.mediators.clone(),
+            ..self.policy()
+        };
+        let request = plan::Request {
+            installed: &before,
+            wanted: &after,
+            before: &self.policy(),
+            after: &policy,
+        };
+        let plan = plan(&request, &ImageDisk::new(&self.root))?;
+        Ok(Planned {
+            coming: self.entries(&new)?,
+            plan,
+            name: name.to_owned(),
+            avoid: solution.avoid,
+            unavoid: solution.unavoid,
+            settings: wanted.settings,
+            parent: wanted.parent,
+        })
+    }
+
+    /// The state of the image as the solver wants it.
+    fn for_solver(
+        &self,
+        wanted: &Wanted,
+        settings: &Settings,
+        installed: &crate::state::Installed,
+    ) -> Result<zones_solver::Image> {
+        let policy = (&settings.variants, &settings.facets);
+        let release = |fmri: &Fmri| {
+            let (publisher, version) = (fmri.publisher()?, fmri.version()?);
+            let actions = installed.actions(fmri, DEPENDENCY);
+            let release = Release::read(publisher, fmri, version, &actions, policy);
+            Some((fmri.stem().clone(), Arc::new(release)))
+        };
+        let sources = settings.publishers.iter().map(|it| Source {
+            publisher: it.prefix.clone(),
+            is_sticky: it.is_sticky,
+            is_enabled: it.is_enabled,
+        });
+        let frozen = self.frozen()?.into_iter().map(|(stem, it)| {
+            let (version, comment) = (it.version, it.comment);
+            (stem, Freeze { version, comment })
+        });
+        let link = self.link()?;
+        let parent = link.map(|link| match &wanted.parent {
+            Some(packages) => Link {
+                packages: packages.clone(),
+                ..link
+            },
+            None => link,
+        });
+        Ok(zones_solver::Image {
+            installed: installed.iter().filter_map(release).collect(),
+            publishers: sources.collect(),
+            frozen: frozen.collect(),
+            avoided: self.avoided()?,
+            parent: parent.map(|it| it.constraints()),
+            root: None,
+        })
+    }
+
+    /// Carries a planned operation out. Everything is fetched and proved before the first change.
+    ///
+    /// # Errors
+    /// The content cannot be had, and nothing is changed; or a step fails, and the next operation
+    /// or `pkg fix` completes what was begun.
+    pub fn execute(&mut self, planned: &Planned, _: &ImageLock, tell: Tell<'_>) -> Result<Done> {
+        let cache = self.cache()?;
+        let origins = self.origins()?;
+        let threads = self.client.access.connections;
+        let fetched = fetch(&planned.plan, &origins, &cache, threads, tell)?;
+        let note = self.data_path(NOTE)?;
+        let note = ImagePathRef::new(&note).map_err(|error| self.bad_path(&error))?;
+        Intent::of(&planned.name, &planned.plan).write(&self.root, note)?;
+        let options = self.options()?;
+        let say = |it| tell(Event::Apply(it));
+        let report = apply(&planned.plan, &self.root, &Cached(&cache), &options, &say)?;
+        self.finish(planned, tell)?;
+        Intent::end(&self.root, note)?;
+        if self.client.cache.is_none() && self.settings.is("flush-content-cache-on-success") {
+            self.folder.remove(CONTENT)?;
+        }
+        Ok(Done { fetched, report })
+    }
+
+    /// Writes the new state, which makes the operation count.
+    fn finish(&mut self, planned: &Planned, tell: Tell<'_>) -> Result<()> {
+        let now = self.now();
+        tell(Event::Finish(Finish::State));
+        let mut installed = self.installed()?;
+        let is_changed = !planned.plan.changes().is_empty();
+        for change in planned.plan.changes() {
+            let to = change.to.as_ref();
+            let to = to.and_then(|it| Some((it, planned.coming.get(it)?.clone())));
+            installed.change(change.from.as_ref(), to, now);
+        }
+        if is_changed {
+            installed.write(&self.folder, now)?;
+        }
+        tell(Event::Finish(Finish::Cache));
+        let mut avoided = self.avoided()?;
+        let old = avoided.clone();
+        avoided.extend(planned.avoid.iter().cloned());
+        avoided.retain(|it| !planned.unavoid.contains(it));
+        if avoided != old {
+            self.set_avoided(&avoided)?;
+        }
+        tell(Event::Finish(Finish::Image));
+        if let Some(settings) = &planned.settings {
+            self.settings = settings.clone();
+            self.save()?;
+        }
+        if let (Some(packages), Some(link)) = (&planned.parent, self.link()?) {
+            let packages = packages.clone();
+            Link { packages, ..link }.write(&self.folder)?;
+        }
+        if is_changed {
+            self.write_known()?;
+        }
+        self.touch()
+    }
+
+    pub(crate) fn options(&self) -> Result<Options> {
+        let path = |below: &str| -> Result<_> {
+            let path = self.data_path(below)?;
+            let path = ImagePathRef::new(&path).map_err(|error| self.bad_path(&error))?;
+            Ok(path.to_owned())
+        };
+        Ok(Options {
+            licenses: path("license")?,
+            salvage: path("lost+found")?,
+            time: Timestamp::from_unix(self.seconds()).unwrap_or_default(),
+            threads: 0,
+            is_synced: true,
+        })
+    }
+
+    /// A file of the image's data, as a path in the image.
+    pub(crate) fn data_path(&self, below: &str) -> Result<String> {
+        let full = self.folder.full(below);
+        let path = full.strip_prefix(self.path()).ok().and_then(|it| it.to_str());
+        path.map(str::to_owned)
+            .ok_or_else(|| self.bad_path(&"its data is not below its root"))
+    }
+
+    fn bad_path(&self, why: &dyn ToString) -> ImageError {
+        ImageError::damaged(self.path(), why.to_string())
+    }
+
+    /// Removes the temporary files of a killed operation. Its note stays until an operation
+    /// completes: see [`Image::interrupted`].
+    pub(crate) fn sweep(&self) -> Result<()> {
+        if let Some(intent) = self.interrupted()? {
+            let _ = intent.sweep(&self.root);
+        }
+        Ok(())
+    }
+
+    /// The operation that was killed, if the last one was.
+    ///
+    /// # Errors
+    /// Its note cannot be read.
+    pub fn interrupted(&self) -> Result<Option<Intent>> {
+        let note = self.data_path(NOTE)?;
+        let note = ImagePathRef::new(&note).map_err(|error| self.bad_path(&error))?;
+        Ok(Intent::read(&self.root, note)?)
+    }
+
+    /// What catalogs say of packages, by their manifests as they are stored.
+    fn entries(&self, packages: &[Package]) -> Result<BTreeMap<Fmri, EntrySet>> {
+        let mut found = BTreeMap::new();
+        for package in packages {
+            let digest = self.manifest_digest(&package.fmri)?;
+            if let (Some(version), Some(digest)) = (package.fmri.version(), digest) {
+                let set = EntrySet::of(version, &package.manifest, &digest);
+                found.insert(package.fmri.clone(), set);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The root, by descriptor.
+    #[must_use]
+    pub fn root(&self) -> &RootFd {
+        &self.root
+    }
+
+    /// Plans the repair of what [`check::verify`] found.
+    ///
+    /// # Errors
+    /// The image cannot be read.
+    pub fn plan_repair(&self, packages: &[Package], reports: &[check::PackageReport]) -> Result<Planned> {
+        let plan = check::repair(packages, &self.policy(), reports, &ImageDisk::new(&self.root))?;
+        Ok(Planned::of_plan("fix", plan))
+    }
+}
+
+impl Planned {
+    /// A plan that changes no package.
+    #[must_use]
+    pub fn of_plan(name: &str, plan: Plan) -> Self {
+        Self {
+            plan,
+            name: name.to_owned(),
+            avoid: BTreeSet::new(),
+            unavoid: BTreeSet::new(),
+            settings: None,
+            parent: None,
+            coming: BTreeMap::new(),
+        }
+    }
+}
