@@ -5,3 +5,9 @@
 //! process killed at any point leaves an image that the next command repairs.
 //!
 //! Everything below the root may belong to a stranger: paths are walked by descriptor.
+
+pub mod account;
+pub mod apply;
+pub mod check;
+pub mod journal;
+pub mod plan;
