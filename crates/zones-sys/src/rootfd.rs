@@ -59,6 +59,23 @@ impl RootFd {
             .map(Dir::from_fd)
     }
 
+    /// The folder at the relative `path` when no name on the way and not the last is a link; the
+    /// empty path is the root.
+    ///
+    /// # Errors
+    /// `LOOP` when one is a link; `NOTDIR`; `XDEV` for `..` and absolute paths.
+    pub fn dir_without_links(&self, path: &Path) -> Result<Dir> {
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        rustix::fs::openat2(&self.0, path, flags, Mode::empty(), resolve).map(Dir::from_fd)
+    }
+
     /// The folder that holds `path` and the last name of it.
     ///
     /// # Errors

@@ -235,6 +235,14 @@ impl Dir {
         rustix::fs::unlinkat(&self.0, single(name)?, AtFlags::empty())
     }
 
+    /// Removes an empty folder.
+    ///
+    /// # Errors
+    /// `NOTEMPTY`; `NOTDIR` when it is none; whatever else unlinkat(2) says.
+    pub fn rmdir(&self, name: &OsStr) -> Result<()> {
+        rustix::fs::unlinkat(&self.0, single(name)?, AtFlags::REMOVEDIR)
+    }
+
     /// Removes a name and, if it is a folder, all in it; a missing one is fine.
     ///
     /// # Errors

@@ -50,6 +50,28 @@ fn links_stay_inside_the_root() {
 }
 
 #[test]
+fn folders_without_links_have_none_anywhere() {
+    let (temp, root) = tree();
+    root.mkdir_p(Path::new("a/b"), 0o755).expect("a/b");
+    symlink("a", temp.path().join("inside/l")).expect("link");
+    symlink("b", temp.path().join("inside/a/l")).expect("link");
+    for path in ["", "a", "a/b"] {
+        assert!(root.dir_without_links(Path::new(path)).is_ok(), "{path}");
+    }
+    for path in ["l", "l/b", "a/l"] {
+        let refused = root.dir_without_links(Path::new(path)).err();
+        assert_eq!(refused, Some(Errno::LOOP), "{path}");
+    }
+    for path in ["..", "/a", "a/../.."] {
+        let refused = root.dir_without_links(Path::new(path)).err();
+        assert_eq!(refused, Some(Errno::XDEV), "{path}");
+    }
+    let dir = root.dir_without_links(Path::new("a")).expect("a");
+    assert_eq!(dir.rmdir(OsStr::new("b")), Ok(()));
+    assert!(dir.rmdir(OsStr::new("l")).is_err());
+}
+
+#[test]
 fn the_last_name_is_never_followed() {
     let (temp, root) = tree();
     fs::create_dir(temp.path().join("inside/d")).expect("d");
