@@ -4,7 +4,7 @@ use super::verdict;
 use crate::shell::{Outcome, read, top};
 
 /// Crate and level, lowest first.
-const LEVELS: [(&str, u8); 16] = [
+const LEVELS: [(&str, u8); 17] = [
     ("zones-types", 0),
     ("zones-config", 1),
     ("zones-sys", 1),
@@ -15,6 +15,7 @@ const LEVELS: [(&str, u8); 16] = [
     ("zones-net", 2),
     ("zones-storage", 2),
     ("zones-archive", 2),
+    ("zones-solver", 2),
     ("zones-debian", 3),
     ("zones-brand", 4),
     ("zones-engine", 5),
