@@ -4,14 +4,12 @@
 //! [`Plan`] or a [`Failure`] that says why there is none. It reads nothing and writes nothing, and
 //! equal input gives equal output.
 //!
-//! Versions that can play no part are left out first, each with its reason ([`trim`], [`model`]).
-//! What is left becomes clauses, searched by learning from conflicts ([`sat`], [`search`]). The
-//! order of choices makes the answer the best one: named packages as new as possible, then installed
-//! ones unchanged (or as new as possible where all move), then as little else as possible
-//! ([`search::guide`], [`prune`]).
+//! Versions that can play no part are left out first, each with its reason (`trim`, `model`). What
+//! is left becomes clauses, searched by learning from conflicts (`sat`, `search`). The order of
+//! choices makes the answer the best one: named packages as new as possible, then installed ones
+//! unchanged (or as new as possible where all move), then as little else as possible (`prune`).
 //!
 //! Source: pkg(7), "Depend Actions"; pkg(1). ADR 0012 says why the search is our own.
-#![allow(rustdoc::private_intra_doc_links)]
 
 mod depend;
 mod explain;
