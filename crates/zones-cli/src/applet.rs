@@ -1,5 +1,6 @@
 //! The commands that this binary is, in one table.
 
+pub(crate) mod pkg;
 pub(crate) mod zlogin;
 pub(crate) mod zoneadm;
 pub(crate) mod zoneadmd;
@@ -21,7 +22,7 @@ pub(crate) struct Applet {
 }
 
 /// All commands; the last one is started by others only.
-pub(crate) const APPLETS: [Applet; 5] = [
+pub(crate) const APPLETS: [Applet; 6] = [
     Applet {
         name: "zonecfg",
         summary: "set up zone configuration",
@@ -41,6 +42,11 @@ pub(crate) const APPLETS: [Applet; 5] = [
         name: "zonename",
         summary: "print the name of the current zone",
         run: zonename::run,
+    },
+    Applet {
+        name: "pkg",
+        summary: "administer the packages of an image",
+        run: pkg::run,
     },
     Applet {
         name: "zoneadmd",
@@ -94,7 +100,8 @@ pub(crate) fn dispatch(args: &[String]) -> u8 {
 /// `-R DIR` before all other options moves every folder, for every command alike.
 fn start(applet: &Applet, args: &[String]) -> u8 {
     match args {
-        [flag, root, rest @ ..] if flag == "-R" => {
+        // The image of pkg(1) is its own; where zones are is up to the environment.
+        [flag, root, rest @ ..] if flag == "-R" && applet.name != "pkg" => {
             let path = std::path::Path::new(root);
             if !path.is_absolute() {
                 eprintln!("{}: root path must be absolute: {root}", applet.name);

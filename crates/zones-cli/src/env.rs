@@ -26,3 +26,37 @@ pub(crate) fn lock_is_held() -> bool {
 pub(crate) fn term() -> Option<String> {
     std::env::var("TERM").ok()
 }
+
+/// The image that pkg(1) works on, unless `-R` says otherwise.
+pub(crate) fn image() -> Option<PathBuf> {
+    std::env::var_os("PKG_IMAGE")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+}
+
+/// The folder of payloads for all images: PKG_CACHEROOT, or PKG_CACHEDIR as in 2008.
+pub(crate) fn content_cache() -> Option<PathBuf> {
+    let names = ["PKG_CACHEROOT", "PKG_CACHEDIR"];
+    let mut found = names
+        .iter()
+        .filter_map(|name| std::env::var_os(name))
+        .map(PathBuf::from);
+    found.find(|path| path.is_absolute())
+}
+
+/// Whether "nothing to do" is status 0.
+pub(crate) fn is_nothing_fine() -> bool {
+    std::env::var_os("PKG_SUCCESS_ON_NOP").is_some_and(|value| value == "1")
+}
+
+/// The proxy and the number of requests at the same time.
+pub(crate) fn transport() -> (Option<String>, Option<usize>) {
+    let proxy = std::env::var("http_proxy").ok().filter(|it| !it.is_empty());
+    let connections = std::env::var("PKG_TRANSPORT_CONNECTIONS").ok();
+    (
+        proxy,
+        connections
+            .and_then(|it| it.parse().ok())
+            .filter(|it| (1..=64).contains(it)),
+    )
+}

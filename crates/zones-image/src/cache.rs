@@ -102,12 +102,15 @@ impl Cache {
     }
 
     /// Opens a payload that is there.
-    pub(crate) fn open(&self, name: &Digest, expected: &Expected) -> io::Result<Source> {
+    pub(crate) fn get(&self, name: &Digest, expected: &Expected) -> io::Result<Source> {
         let Some((path, form)) = self.find(name, expected) else {
             let path = self.place(name, self.form);
             return Err(io::Error::new(
                 io::ErrorKind::NotFound,
-                format!("`{}` is gone from the content cache; run the command again", path.display()),
+                format!(
+                    "`{}` is gone from the content cache; run the command again",
+                    path.display()
+                ),
             ));
         };
         let file = File::open(path)?;
@@ -192,7 +195,9 @@ fn keep(packed: impl Read, expected: &Expected, to: &mut dyn Write) -> Result<()
     let Some(wanted) = expected.packed else {
         return copy(packed, expected, to).map(drop);
     };
-    let limit = expected.packed_size.unwrap_or(zones_repository::payload::PAYLOAD_LEN_MAX);
+    let limit = expected
+        .packed_size
+        .unwrap_or(zones_repository::payload::PAYLOAD_LEN_MAX);
     let mut hasher = zones_ips::hash::Hasher::new(wanted.algorithm());
     let mut from = packed.take(limit + 1);
     let mut chunk = vec![0; 128 * 1024];
@@ -225,7 +230,12 @@ fn can_share(here: &Path, there: &Path) -> bool {
     let probe = |folder: &Path, text: &[u8]| -> io::Result<(File, PathBuf)> {
         let path = folder.join(format!(".probe-{}", std::process::id()));
         let mut options = fs::OpenOptions::new();
-        let mut file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
         file.write_all(text)?;
         Ok((file, path))
     };

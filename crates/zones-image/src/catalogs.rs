@@ -108,7 +108,12 @@ fn by_logs(
     for (name, state) in &attrs.parts {
         let (_, signature) = copy.parts.get(name)?.to_bytes();
         let is_equal = state.signature.is_none_or(|wanted| wanted == signature);
-        let is_own = copy.parts.get(name)?.publishers().keys().all(|it| it == publisher);
+        let is_own = copy
+            .parts
+            .get(name)?
+            .publishers()
+            .keys()
+            .all(|it| it == publisher);
         if !is_equal || !is_own {
             return None;
         }
@@ -167,8 +172,7 @@ fn read(folder: &Folder, below: &str) -> Result<Option<Catalog>> {
     let Some(bytes) = folder.read(file(ATTRS))? else {
         return Ok(None);
     };
-    let damaged =
-        |name: &str, why: String| ImageError::damaged(&folder.full(file(name)), why);
+    let damaged = |name: &str, why: String| ImageError::damaged(&folder.full(file(name)), why);
     let attrs = Attrs::parse(&bytes, Signed::Required)
         .map_err(|error| damaged(ATTRS, error.to_string()))?;
     let mut catalog = Catalog::new(attrs.created);
@@ -234,11 +238,7 @@ impl zones_solver::Offers for Offered {
             };
             for entry in base.entries(publisher.as_str(), stem.as_str()) {
                 let version = entry.version();
-                let fmri = Fmri::new(
-                    Some(publisher.clone()),
-                    stem.clone(),
-                    Some(version.clone()),
-                );
+                let fmri = Fmri::new(Some(publisher.clone()), stem.clone(), Some(version.clone()));
                 let actions = actions(catalog, &fmri, DEPENDENCY);
                 let policy = (&self.variants, &self.facets);
                 found.push(Arc::new(Release::read(

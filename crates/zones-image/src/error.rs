@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 use zones_repository::RepositoryError;
 use zones_solver::Failure;
 
+use crate::apply::ApplyError;
+use crate::check::RevertError;
+use crate::journal::JournalError;
+use crate::plan::PlanError;
+
 /// What most functions of this crate give.
 pub type Result<T, E = ImageError> = std::result::Result<T, E>;
 
@@ -29,7 +34,9 @@ pub enum ImageError {
         version: String,
     },
     /// Another client changes the image.
-    #[error("The image cannot be modified as it is currently in use by another package client: {0}.")]
+    #[error(
+        "The image cannot be modified as it is currently in use by another package client: {0}."
+    )]
     Locked(String),
     /// The settings or a file of state cannot be understood.
     #[error("`{}`: {why}", path.display())]
@@ -53,6 +60,18 @@ pub enum ImageError {
     /// The packages asked for cannot be.
     #[error(transparent)]
     Constrained(#[from] Failure),
+    /// Packages do not fit together or have actions that cannot be laid down.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A step of an operation failed; the steps before it are done.
+    #[error("{0}\nThe operation was not completed: run it again, or: pkg fix")]
+    Apply(#[from] ApplyError),
+    /// The note of the operation under way.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Nothing to revert.
+    #[error(transparent)]
+    Revert(#[from] RevertError),
     /// A repository, or a file by descriptor.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
@@ -80,7 +99,9 @@ impl ImageError {
 fn unreachable(what: &str, tries: &[(String, String)]) -> String {
     let mut text = format!("cannot get {what}");
     if tries.is_empty() {
-        text.push_str(": the publisher has no enabled origin; add one with: pkg set-publisher -g URI");
+        text.push_str(
+            ": the publisher has no enabled origin; add one with: pkg set-publisher -g URI",
+        );
     }
     for (origin, why) in tries {
         text.push_str(&format!("\n  {origin}: {why}"));

@@ -31,7 +31,9 @@ impl Folder {
         let missing = || ImageError::NoImage(root.to_owned());
         let disk = Disk::open(root).map_err(|_| missing())?;
         let bases = [FULL, USER].map(Path::new);
-        let base = bases.into_iter().find(|base| disk.has(&base.join(SETTINGS)));
+        let base = bases
+            .into_iter()
+            .find(|base| disk.has(&base.join(SETTINGS)));
         let base = base.ok_or_else(missing)?.to_owned();
         Ok(Self { disk, base })
     }

@@ -53,7 +53,9 @@ impl Entry {
         xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("ascii"), None)))?;
         xml.write_event(Event::Start(BytesStart::new("history")))?;
         let client = [("name", &*self.client), ("version", &*self.version)];
-        xml.write_event(Event::Start(BytesStart::new("client").with_attributes(client)))?;
+        xml.write_event(Event::Start(
+            BytesStart::new("client").with_attributes(client),
+        ))?;
         list(&mut xml, "args", "arg", &self.args)?;
         xml.write_event(Event::End(BytesEnd::new("client")))?;
         let (uid, result) = (
@@ -105,14 +107,14 @@ impl Entry {
             match reader.read_event().ok()? {
                 Event::Start(start) => {
                     entry.attributes(&start)?;
-                    inside.push(String::from_utf8(start.name().as_ref().to_vec()).ok()?);
+                    inside.push(start.name().as_ref().to_owned());
                 }
                 Event::Empty(start) => entry.attributes(&start)?,
                 Event::End(_) => {
                     inside.pop();
                 }
                 Event::CData(data) => {
-                    let text = String::from_utf8(data.into_inner().into_owned()).ok()?;
+                    let text = data.into_inner().into_owned();
                     match inside.last().map(String::as_str) {
                         Some("arg") => entry.args.push(text),
                         Some("error") => entry.errors.push(text),
@@ -134,14 +136,14 @@ impl Entry {
             let attribute = attribute.ok()?;
             let value = attribute.unescape_value().ok()?.into_owned();
             match (name.as_ref(), attribute.key.as_ref()) {
-                (b"client", b"name") => self.client = value,
-                (b"client", b"version") => self.version = value,
-                (b"operation", b"name") => self.operation = value,
-                (b"operation", b"username") => self.user = value,
-                (b"operation", b"userid") => self.uid = value.parse().ok()?,
-                (b"operation", b"start_time") => self.start = value.parse().ok()?,
-                (b"operation", b"end_time") => self.end = value.parse().ok()?,
-                (b"operation", b"result") => {
+                ("client", "name") => self.client = value,
+                ("client", "version") => self.version = value,
+                ("operation", "name") => self.operation = value,
+                ("operation", "username") => self.user = value,
+                ("operation", "userid") => self.uid = value.parse().ok()?,
+                ("operation", "start_time") => self.start = value.parse().ok()?,
+                ("operation", "end_time") => self.end = value.parse().ok()?,
+                ("operation", "result") => {
                     let (word, why) = value.split_once(", ").unwrap_or((&*value, "None"));
                     self.result = (word.to_owned(), why.to_owned());
                 }

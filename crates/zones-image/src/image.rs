@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use zones_ips::catalog::{CatalogTime, DEPENDENCY, SUMMARY};
 use zones_ips::manifest::Unknown;
-use zones_ips::{Action, Algorithm, Digest, Fmri, ImagePathRef, Manifest, Publisher, Stem, Timestamp};
-use zones_repository::Source;
+use zones_ips::quote::quote;
+use zones_ips::{
+    Action, Algorithm, Digest, Fmri, ImagePathRef, Manifest, Publisher, Stem, Timestamp,
+};
+use zones_repository::{HttpSource, Source};
 use zones_sys::{RootFd, lock_file};
 
 use crate::cache::Cache;
@@ -127,7 +130,14 @@ impl Image {
             settings.set_property(name, value)?;
         }
         let folder = Folder::new(root, if how.is_user { USER } else { FULL })?;
-        for name in ["cache", "history", "license", "lost+found", "publisher", "state"] {
+        for name in [
+            "cache",
+            "history",
+            "license",
+            "lost+found",
+            "publisher",
+            "state",
+        ] {
             folder.make(name)?;
         }
         let root_fd = RootFd::open(root).map_err(|errno| ImageError::damaged(root, errno))?;
@@ -189,9 +199,8 @@ impl Image {
     /// # Errors
     /// Another client has it.
     pub fn lock(&self) -> Result<ImageLock> {
-        let failed = |error: &dyn ToString| {
-            ImageError::damaged(&self.folder.full(LOCK), error.to_string())
-        };
+        let failed =
+            |error: &dyn ToString| ImageError::damaged(&self.folder.full(LOCK), error.to_string());
         let mut file = self.folder.lock_file(LOCK)?;
         let is_ours = lock_file(&file, false).map_err(|errno| failed(&errno))?;
         if !is_ours {
@@ -203,7 +212,12 @@ impl Image {
             let (pid, name, host) = (next(), next(), next());
             return Err(ImageError::Locked(format!("{name} on {host}, pid {pid}")));
         }
-        let text = format!("{}\n{}\n{}\n", std::process::id(), self.client.name, self.client.host);
+        let text = format!(
+            "{}\n{}\n{}\n",
+            std::process::id(),
+            self.client.name,
+            self.client.host
+        );
         let written = file.set_len(0).and_then(|()| file.rewind());
         let written = written.and_then(|()| file.write_all(text.as_bytes()));
         written.map_err(|error| failed(&error))?;
@@ -284,9 +298,19 @@ impl Image {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn note(&self, operation: &str, start: i64, result: &str, error: Option<&str>) -> Result<()> {
+    pub fn note(
+        &self,
+        operation: &str,
+        start: i64,
+        result: &str,
+        error: Option<&str>,
+    ) -> Result<()> {
         let time = |seconds| Timestamp::from_unix(seconds).unwrap_or_default();
-        let outcome = if error.is_some() { "Failed" } else { "Succeeded" };
+        let outcome = if error.is_some() {
+            "Failed"
+        } else {
+            "Succeeded"
+        };
         history::add(
             &self.folder,
             &history::Entry {
@@ -311,9 +335,9 @@ impl Image {
     pub fn policy(&self) -> Policy {
         let data = self.folder.full("");
         let below = data.strip_prefix(self.path()).ok();
-        let reserved = below.and_then(|it| it.to_str()).and_then(|it| {
-            ImagePathRef::new(it.trim_end_matches('/')).ok()
-        });
+        let reserved = below
+            .and_then(|it| it.to_str())
+            .and_then(|it| ImagePathRef::new(it.trim_end_matches('/')).ok());
         Policy {
             variants: self.settings.variants.clone(),
             facets: self.settings.facets.clone(),
@@ -337,9 +361,9 @@ impl Image {
         if let (Some(cert), Some(key)) = (&publisher.ssl_cert, &publisher.ssl_key) {
             let read = |path: &String| {
                 let path = Path::new(path);
-                std::fs::read_to_string(path).map_err(|error| ImageError::damaged(path, error))
+                std::fs::read(path).map_err(|error| ImageError::damaged(path, error))
             };
-            access.identity = Some((read(cert)?, read(key)?));
+            access.client = Some((read(cert)?, read(key)?));
         }
         origin::open(uri, &access)
     }
@@ -350,7 +374,12 @@ impl Image {
     ///
     /// # Errors
     /// A publisher is not known, or none of its origins can be read.
-    pub fn refresh(&self, publishers: &[Publisher], is_full: bool, tell: Tell<'_>) -> Result<Fetched> {
+    pub fn refresh(
+        &self,
+        publishers: &[Publisher],
+        is_full: bool,
+        tell: Tell<'_>,
+    ) -> Result<Fetched> {
         let mut all = Fetched::Nothing;
         let mut failures = Vec::new();
         for publisher in self.enabled() {
@@ -432,6 +461,57 @@ impl Image {
         Ok(())
     }
 
+    /// Refreshes what is not fresh, without the right to change the image: nothing is done when
+    /// another client has it.
+    ///
+    /// # Errors
+    /// No origin of a publisher can be reached.
+    pub fn refresh_when_stale(&self, tell: Tell<'_>) -> Result<()> {
+        match self.lock() {
+            Ok(_lock) => self.refresh_stale(tell),
+            Err(ImageError::Locked(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The publishers of the repository at `uri`, each with the origins that it suggests.
+    ///
+    /// # Errors
+    /// It cannot be reached, or is no repository.
+    pub fn publishers_at(&self, uri: &str) -> Result<Vec<(Publisher, Vec<String>)>> {
+        if !uri.starts_with("http") {
+            let found = origin::open(uri, &self.client.access)?.publishers()?;
+            return Ok(found.into_iter().map(|it| (it, Vec::new())).collect());
+        }
+        let info = HttpSource::new(uri, &self.client.access)?.publisher_info()?;
+        let row = |it: &zones_ips::p5i::PublisherInfo| {
+            let prefix = it.name.parse().ok()?;
+            let origins = it
+                .repositories
+                .iter()
+                .flat_map(|it| it.origins.iter().cloned());
+            Some((prefix, origins.collect()))
+        };
+        Ok(info.publishers.iter().filter_map(row).collect())
+    }
+
+    /// The text of a licence of a package; None when it is neither here nor at an origin.
+    ///
+    /// # Errors
+    /// The image cannot be read.
+    pub fn license(&self, fmri: &Fmri, license: &Action) -> Result<Option<String>> {
+        let name = license.key().unwrap_or_default();
+        let file = format!("license/{}/license.{}", fmri.stem().quoted(), quote(name));
+        if let Some(text) = self.folder.read(file)? {
+            return Ok(Some(String::from_utf8_lossy(&text).into_owned()));
+        }
+        let Some(digest) = license.payload_digest() else {
+            return Ok(None);
+        };
+        let bytes = self.origins()?.payload(fmri, &digest, license)?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     /// Forgets the copies of a publisher's catalogs.
     ///
     /// # Errors
@@ -478,7 +558,10 @@ impl Image {
 
     fn manifest_file(fmri: &Fmri) -> Option<String> {
         let (stem, version) = fmri.quoted()?;
-        Some(format!("publisher/{}/pkg/{stem}/{version}", fmri.publisher()?))
+        Some(format!(
+            "publisher/{}/pkg/{stem}/{version}",
+            fmri.publisher()?
+        ))
     }
 
     /// The manifest of an installed package, proved by the digest in the state.
@@ -581,22 +664,27 @@ impl Image {
                 }
             };
             let is = |actions: &[Action], name: &str| {
-                actions.iter().any(|it| {
-                    it.get("name") == Some(name) && it.get("value") == Some("true")
-                })
+                actions
+                    .iter()
+                    .any(|it| it.get("name") == Some(name) && it.get("value") == Some("true"))
             };
             let (depends, texts) = (actions(DEPENDENCY), actions(SUMMARY));
             let summary = texts
                 .iter()
                 .find(|it| matches!(it.get("name"), Some("pkg.summary" | "description")));
-            let is_newest = newest.get(fmri.stem()).is_none_or(|it| it.version() <= fmri.version());
+            let is_newest = newest
+                .get(fmri.stem())
+                .is_none_or(|it| it.version() <= fmri.version());
             Listed {
                 is_installed: installed.has(fmri),
                 is_upgradable: !is_newest,
                 is_frozen: frozen.contains_key(fmri.stem()),
                 is_obsolete: is(&depends, "pkg.obsolete"),
                 is_renamed: is(&depends, "pkg.renamed"),
-                summary: summary.and_then(|it| it.get("value")).unwrap_or_default().to_owned(),
+                summary: summary
+                    .and_then(|it| it.get("value"))
+                    .unwrap_or_default()
+                    .to_owned(),
                 fmri: fmri.clone(),
             }
         };
@@ -604,7 +692,8 @@ impl Image {
         let rank = |fmri: &Fmri| {
             let own = fmri.publisher();
             let mut all = self.settings.publishers.iter();
-            all.position(|it| Some(&it.prefix) == own).unwrap_or(usize::MAX)
+            all.position(|it| Some(&it.prefix) == own)
+                .unwrap_or(usize::MAX)
         };
         rows.sort_by(|left, right| {
             let stems = left.fmri.stem().cmp(right.fmri.stem());

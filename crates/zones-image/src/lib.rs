@@ -6,7 +6,7 @@
 //!
 //! Everything below the root may belong to a stranger: paths are walked by descriptor.
 
-mod account;
+pub mod account;
 pub mod apply;
 mod cache;
 mod catalogs;

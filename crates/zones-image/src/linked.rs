@@ -42,7 +42,12 @@ impl Link {
         let Some(properties) = json_of(folder, PROPERTIES)? else {
             return Ok(None);
         };
-        let text = |name: &str| properties.get(name).and_then(Value::as_str).map(str::to_owned);
+        let text = |name: &str| {
+            properties
+                .get(name)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
         let damaged = |name: &str| ImageError::damaged(&folder.full(name), "not of the right form");
         let packages = json_of(folder, PACKAGES)?.unwrap_or_else(|| json!([]));
         let packages = packages.as_array().ok_or_else(|| damaged(PACKAGES))?;
@@ -50,12 +55,14 @@ impl Link {
         let packages: Option<Vec<Fmri>> = packages.collect();
         let facets = json_of(folder, FACETS)?.unwrap_or_else(|| json!({}));
         let facets = facets.as_object().ok_or_else(|| damaged(FACETS))?;
-        let facets = facets.iter().filter_map(|(name, it)| Some((name.clone(), it.as_bool()?)));
+        let facets = facets
+            .iter()
+            .filter_map(|(name, it)| Some((name.clone(), it.as_bool()?)));
         let publishers = json_of(folder, PUBLISHERS)?.unwrap_or_else(|| json!([]));
         let publishers = publishers.as_array().ok_or_else(|| damaged(PUBLISHERS))?;
-        let publishers = publishers.iter().map(|it| {
-            Some((it.get(0)?.as_str()?.to_owned(), it.get(1)?.as_bool()?))
-        });
+        let publishers = publishers
+            .iter()
+            .map(|it| Some((it.get(0)?.as_str()?.to_owned(), it.get(1)?.as_bool()?)));
         let publishers: Option<Vec<_>> = publishers.collect();
         Ok(Some(Self {
             name: text("li-name").ok_or_else(|| damaged(PROPERTIES))?,
@@ -165,7 +172,9 @@ impl Image {
 
     /// The publishers of a child begin with those of its parent.
     fn check_publishers(&self, link: &Link) -> Result<()> {
-        let own = self.enabled().map(|it| (it.prefix.to_string(), it.is_sticky));
+        let own = self
+            .enabled()
+            .map(|it| (it.prefix.to_string(), it.is_sticky));
         let own: Vec<(String, bool)> = own.collect();
         if own.starts_with(&link.publishers) {
             return Ok(());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use zones_ips::catalog::{DEPENDENCY, EntrySet};
-use zones_ips::{Fmri, ImagePathRef, Pattern, Stem, Timestamp};
+use zones_ips::{Fmri, ImagePath, ImagePathRef, Pattern, Stem, Timestamp};
 use zones_solver::{Freeze, Operation as Wish, Release, Request as Problem, Source};
 use zones_sys::RootFd;
 
@@ -93,8 +93,10 @@ impl Planned {
     /// The packages that are installed afterwards, if they were these before.
     #[must_use]
     pub fn after(&self, before: impl IntoIterator<Item = Fmri>) -> Vec<Fmri> {
-        let mut all: BTreeMap<Stem, Fmri> =
-            before.into_iter().map(|it| (it.stem().clone(), it)).collect();
+        let mut all: BTreeMap<Stem, Fmri> = before
+            .into_iter()
+            .map(|it| (it.stem().clone(), it))
+            .collect();
         for change in self.plan.changes() {
             if let Some(from) = &change.from {
                 all.remove(from.stem());
@@ -142,13 +144,18 @@ impl Image {
         }
         tell(Event::Stage(Stage::Manifests));
         let before = self.packages(tell)?;
-        let coming: Vec<Fmri> =
-            after.values().filter(|it| !installed.has(it)).cloned().collect();
+        let coming: Vec<Fmri> = after
+            .values()
+            .filter(|it| !installed.has(it))
+            .cloned()
+            .collect();
         let new = self.manifests(&coming, tell)?;
         let known: BTreeMap<&Fmri, &Package> =
             before.iter().chain(&new).map(|it| (&it.fmri, it)).collect();
-        let after: Vec<Package> =
-            after.values().filter_map(|it| known.get(it).copied().cloned()).collect();
+        let after: Vec<Package> = after
+            .values()
+            .filter_map(|it| known.get(it).copied().cloned())
+            .collect();
         tell(Event::Stage(Stage::Plan));
         let policy = Policy {
             variants: settings.variants.clone(),
@@ -294,7 +301,10 @@ impl Image {
     /// A file of the image's data, as a path in the image.
     pub(crate) fn data_path(&self, below: &str) -> Result<String> {
         let full = self.folder.full(below);
-        let path = full.strip_prefix(self.path()).ok().and_then(|it| it.to_str());
+        let path = full
+            .strip_prefix(self.path())
+            .ok()
+            .and_then(|it| it.to_str());
         path.map(str::to_owned)
             .ok_or_else(|| self.bad_path(&"its data is not below its root"))
     }
@@ -335,19 +345,75 @@ impl Image {
         Ok(found)
     }
 
+    /// Removes the note of a killed operation: the image is whole.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn end_interrupted(&self, _: &ImageLock) -> Result<()> {
+        let note = self.data_path(NOTE)?;
+        let note = ImagePathRef::new(&note).map_err(|error| self.bad_path(&error))?;
+        Ok(Intent::end(&self.root, note)?)
+    }
+
     /// The root, by descriptor.
     #[must_use]
     pub fn root(&self) -> &RootFd {
         &self.root
     }
 
-    /// Plans the repair of what [`check::verify`] found.
+    /// Compares the image with those of its packages that `is_wanted` names.
     ///
     /// # Errors
     /// The image cannot be read.
-    pub fn plan_repair(&self, packages: &[Package], reports: &[check::PackageReport]) -> Result<Planned> {
-        let plan = check::repair(packages, &self.policy(), reports, &ImageDisk::new(&self.root))?;
+    pub fn verify(
+        &self,
+        packages: &[Package],
+        is_wanted: &dyn Fn(&Fmri) -> bool,
+        tell: Tell<'_>,
+    ) -> Result<check::Report> {
+        let options = check::Options {
+            licenses: self.options()?.licenses,
+            threads: 0,
+        };
+        let say = |it| tell(Event::Verify(it));
+        Ok(check::verify(
+            &self.root,
+            packages,
+            is_wanted,
+            &self.policy(),
+            &options,
+            &say,
+        ))
+    }
+
+    /// What is in the image and belongs to no package.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn unpackaged(&self, packages: &[Package]) -> Result<Vec<ImagePath>> {
+        let policy = self.policy();
+        let found = check::unpackaged(&self.root, packages, &policy, &policy.reserved);
+        found.map_err(|error| ImageError::damaged(self.path(), error))
+    }
+
+    /// Plans the repair of what a report found. Give all installed packages.
+    ///
+    /// # Errors
+    /// The image cannot be read.
+    pub fn plan_repair(&self, report: &check::Report, packages: &[Package]) -> Result<Planned> {
+        let disk = ImageDisk::new(&self.root);
+        let plan = check::repair(report, packages, &self.policy(), &disk)?;
         Ok(Planned::of_plan("fix", plan))
+    }
+
+    /// Plans the way back of files to their packaged content.
+    ///
+    /// # Errors
+    /// No package delivers one of them.
+    pub fn plan_revert(&self, target: &check::Target, packages: &[Package]) -> Result<Planned> {
+        let disk = ImageDisk::new(&self.root);
+        let plan = check::revert(target, packages, &self.policy(), &disk)?;
+        Ok(Planned::of_plan("revert", plan))
     }
 }
 

@@ -1,16 +1,14 @@
 //! Where the packages of a publisher come from.
 
-mod http;
-
 use std::path::PathBuf;
 
-use zones_repository::{FileSource, Source};
+use zones_repository::{ArchiveSource, FileSource, HttpSource, Source, file_path};
 
 use crate::error::{ImageError, Result};
 
-pub use http::{Access, HttpSource};
+pub use zones_repository::HttpOptions as Access;
 
-/// An origin by its URI: `http:`, `https:`, `file:` or a path.
+/// An origin by its URI: `http:`, `https:`, `file:` or a path; a file is an archive.
 ///
 /// # Errors
 /// The URI means nothing, or there is nothing.
@@ -18,14 +16,14 @@ pub fn open(uri: &str, access: &Access) -> Result<Box<dyn Source>> {
     if uri.starts_with("http://") || uri.starts_with("https://") {
         return Ok(Box::new(HttpSource::new(uri, access)?));
     }
-    let path = match uri.strip_prefix("file:") {
-        Some(rest) => rest.strip_prefix("//").unwrap_or(rest),
-        None => uri,
-    };
-    if !path.starts_with('/') {
+    let path = PathBuf::from(file_path(uri));
+    if !path.is_absolute() {
         return Err(ImageError::Refused(format!(
             "'{uri}' is not a valid URI; write http://HOST/, https://HOST/ or file:///PATH"
         )));
     }
-    Ok(Box::new(FileSource::open(&PathBuf::from(path))?))
+    if path.is_file() {
+        return Ok(Box::new(ArchiveSource::open(&path)?));
+    }
+    Ok(Box::new(FileSource::open(&path)?))
 }

@@ -2,7 +2,7 @@
 
 use zones_ips::{Fmri, Publisher};
 
-use crate::apply;
+use crate::{apply, check};
 
 /// A step of an operation. Told from several threads.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ pub enum Event<'a> {
     /// A stage of finishing begins.
     Finish(Finish),
     /// Packages verified, of how many.
-    Verify(&'a Fmri, usize, usize),
+    Verify(check::Progress),
 }
 
 /// How much content is there.

@@ -52,7 +52,10 @@ const CHOICES: [(&str, &[&str]); 4] = [
         "be-policy",
         &["default", "always-new", "create-backup", "when-required"],
     ),
-    ("content-update-policy", &["default", "always", "when-required"]),
+    (
+        "content-update-policy",
+        &["default", "always", "when-required"],
+    ),
     (
         "signature-policy",
         &["ignore", "verify", "require-signatures", "require-names"],
@@ -111,13 +114,17 @@ impl Settings {
         }
         let mut settings = Self::new();
         for (name, value) in document.section("property") {
-            settings.properties.insert(name.to_owned(), value.to_owned());
+            settings
+                .properties
+                .insert(name.to_owned(), value.to_owned());
         }
         for (name, value) in document.section("variant") {
             settings.variants.set(name, value);
         }
         for (name, value) in document.section("facet") {
-            settings.facets.set(name, value.eq_ignore_ascii_case("true"));
+            settings
+                .facets
+                .set(name, value.eq_ignore_ascii_case("true"));
         }
         settings.mediators = mediators(&document);
         settings.publishers = publishers(&document, path)?;
@@ -139,7 +146,11 @@ impl Settings {
         for (name, value) in &self.properties {
             document.put("property", name, value);
         }
-        let order: Vec<&str> = self.publishers.iter().map(|it| it.prefix.as_str()).collect();
+        let order: Vec<&str> = self
+            .publishers
+            .iter()
+            .map(|it| it.prefix.as_str())
+            .collect();
         document.put("property", "publisher-search-order", &printed(&order));
         let preferred = order.first().copied().unwrap_or_default();
         document.put("property", "preferred-authority", preferred);
@@ -167,7 +178,9 @@ impl Settings {
     /// The publisher of this prefix.
     #[must_use]
     pub fn publisher(&self, prefix: &str) -> Option<&PublisherSettings> {
-        self.publishers.iter().find(|it| it.prefix.as_str() == prefix)
+        self.publishers
+            .iter()
+            .find(|it| it.prefix.as_str() == prefix)
     }
 
     /// As [`Settings::publisher`], to change it.
@@ -280,7 +293,9 @@ fn check(name: &str, value: &str) -> Result<()> {
         )));
     }
     if name.is_empty() || name.contains(['=', '[', ']', '\n', ' ']) {
-        return Err(ImageError::Refused(format!("illegal property name '{name}'")));
+        return Err(ImageError::Refused(format!(
+            "illegal property name '{name}'"
+        )));
     }
     let choices = CHOICES.iter().find(|(known, _)| *known == name);
     match choices {

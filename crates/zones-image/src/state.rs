@@ -103,7 +103,10 @@ impl Installed {
     /// When a package was installed first and updated last, as texts of catalog times.
     #[must_use]
     pub fn times(&self, fmri: &Fmri) -> (Option<String>, Option<String>) {
-        let metadata = self.catalog.find(fmri).and_then(|entry| entry.field("metadata"));
+        let metadata = self
+            .catalog
+            .find(fmri)
+            .and_then(|entry| entry.field("metadata"));
         let text = |name: &str| {
             let value = metadata.and_then(|it| it.get(name));
             value.and_then(Value::as_str).map(str::to_owned)
@@ -175,7 +178,9 @@ pub(crate) fn actions(catalog: &Catalog, fmri: &Fmri, part: &str) -> Vec<Action>
         .part(part)
         .and_then(|it| it.entry(publisher.as_str(), fmri.stem().as_str(), version));
     let lines = entry.into_iter().flat_map(Entry::actions);
-    lines.filter_map(|line| Action::parse_keeping(line).ok()).collect()
+    lines
+        .filter_map(|line| Action::parse_keeping(line).ok())
+        .collect()
 }
 
 fn read_catalog(folder: &Folder, below: &str) -> Result<Option<Catalog>> {
@@ -186,8 +191,7 @@ fn read_catalog(folder: &Folder, below: &str) -> Result<Option<Catalog>> {
     let damaged = |name: &str, why: &dyn ToString| {
         ImageError::damaged(&folder.full(file(name)), why.to_string())
     };
-    let attrs =
-        Attrs::parse(&bytes, Signed::Optional).map_err(|error| damaged(ATTRS, &error))?;
+    let attrs = Attrs::parse(&bytes, Signed::Optional).map_err(|error| damaged(ATTRS, &error))?;
     let mut catalog = Catalog::new(attrs.created);
     for name in attrs.parts.keys() {
         let bytes = folder.read(file(name))?;
@@ -258,12 +262,16 @@ pub(crate) fn write_known(
 /// The packages that groups do not pull in.
 pub(crate) fn read_avoided(folder: &Folder) -> Result<BTreeSet<Stem>> {
     let list = read_list(folder, AVOID)?;
-    let stems = list.iter().filter(|(_, value)| **value == Value::Bool(true));
+    let stems = list
+        .iter()
+        .filter(|(_, value)| **value == Value::Bool(true));
     Ok(stems.filter_map(|(stem, _)| stem.parse().ok()).collect())
 }
 
 pub(crate) fn write_avoided(folder: &Folder, avoided: &BTreeSet<Stem>) -> Result<()> {
-    let rows = avoided.iter().map(|stem| (stem.to_string(), Value::Bool(true)));
+    let rows = avoided
+        .iter()
+        .map(|stem| (stem.to_string(), Value::Bool(true)));
     write_list(folder, AVOID, rows.collect())
 }
 
@@ -314,7 +322,10 @@ fn read_list(folder: &Folder, name: &str) -> Result<Rows> {
         {
             match pair.pop() {
                 Some(Value::Object(rows)) => Ok(rows),
-                _ => Err(ImageError::damaged(&folder.full(name), "no list of packages")),
+                _ => Err(ImageError::damaged(
+                    &folder.full(name),
+                    "no list of packages",
+                )),
             }
         }
         _ => Err(ImageError::damaged(

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use zones_ips::{Action, Digest, Fmri, Manifest, Publisher};
-use zones_repository::payload::Expected;
+use zones_repository::payload::{Expected, unpack};
 use zones_repository::{RepositoryError, Source};
 
 use crate::apply::{self, Content};
@@ -43,11 +43,26 @@ impl Origins {
         })
     }
 
+    /// A small payload, unpacked.
+    pub(crate) fn payload(&self, fmri: &Fmri, name: &Digest, action: &Action) -> Result<Vec<u8>> {
+        self.first(fmri, &format!("the file {name} of {fmri}"), |source| {
+            let publisher = fmri.publisher().ok_or(RepositoryError::NoPublisher)?;
+            let packed = source.payload(publisher, name)?;
+            let mut bytes = Vec::new();
+            let done = unpack(packed, &Expected::of(action), &mut bytes);
+            done.map_err(|source| RepositoryError::Payload {
+                what: fmri.to_string(),
+                source,
+            })?;
+            Ok(bytes)
+        })
+    }
+
     fn first<T>(
         &self,
         fmri: &Fmri,
         what: &str,
-        get: impl Fn(&dyn Source) -> zones_repository::error::Result<T>,
+        get: impl Fn(&dyn Source) -> zones_repository::Result<T>,
     ) -> Result<T> {
         let mut tries = Vec::new();
         for source in self.of(fmri) {
@@ -180,9 +195,10 @@ pub struct Fetched {
 
 fn get(origins: &Origins, cache: &Cache, it: &Wanted<'_>) -> Result<()> {
     let what = format!("the file {} of {}", it.name, it.fmri);
-    let publisher = it.fmri.publisher().ok_or_else(|| {
-        ImageError::Refused(format!("the package {} has no publisher", it.fmri))
-    })?;
+    let publisher = it
+        .fmri
+        .publisher()
+        .ok_or_else(|| ImageError::Refused(format!("the package {} has no publisher", it.fmri)))?;
     origins.first(it.fmri, &what, |source| {
         let packed = source.payload(publisher, &it.name)?;
         let stored = cache.store(&it.name, &it.expected, packed);
@@ -201,6 +217,6 @@ impl Content for Cached<'_> {
     fn open(&self, _: &Fmri, action: &Action) -> io::Result<apply::Source> {
         let name = action.payload_digest();
         let name = name.ok_or_else(|| io::Error::other("the action has no payload"))?;
-        self.0.open(&name, &Expected::of(action))
+        self.0.get(&name, &Expected::of(action))
     }
 }

@@ -104,7 +104,9 @@ pub(crate) fn run(layout: &Layout, args: &[String]) -> u8 {
         Ok(words) => words,
         Err(why) => return wrong(subcommand.name, &why, Some(subcommand)),
     };
-    let root = root.or_else(crate::env::image).unwrap_or_else(|| PathBuf::from("/"));
+    let root = root
+        .or_else(crate::env::image)
+        .unwrap_or_else(|| PathBuf::from("/"));
     let call = Call {
         name: subcommand.name,
         layout,
@@ -176,7 +178,9 @@ fn globals(args: &[String]) -> Result<(Option<PathBuf>, &[String]), String> {
 }
 
 fn client(layout: &Layout, args: &[String]) -> Client {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let uname = rustix::system::uname();
     let uid = rustix::process::geteuid().as_raw();
     let mut typed = vec!["pkg".to_owned()];

@@ -108,7 +108,8 @@ impl PublisherSettings {
         let proxies = list("proxies");
         let proxy = |uri: &str| {
             let row = proxies.iter().find_map(|row| row.split_once(' '));
-            row.filter(|(of, _)| *of == uri).map(|(_, proxy)| proxy.to_owned())
+            row.filter(|(of, _)| *of == uri)
+                .map(|(_, proxy)| proxy.to_owned())
         };
         let origins = list("origins").into_iter().map(|uri| Origin {
             is_enabled: !off.contains(&uri),
@@ -185,4 +186,3 @@ fn uri_of(text: &str) -> String {
         format!("{text}/")
     }
 }
-

@@ -53,7 +53,11 @@ fn properties_are_checked() {
         ("signature-policy", "ver\nify", false),
     ];
     for (name, value, is_good) in rows {
-        assert_eq!(settings.set_property(name, value).is_ok(), is_good, "{name}={value}");
+        assert_eq!(
+            settings.set_property(name, value).is_ok(),
+            is_good,
+            "{name}={value}"
+        );
     }
     assert!(settings.add_value("be-policy", "x").is_err());
     assert!(settings.remove_value("key-files", "x").is_err());

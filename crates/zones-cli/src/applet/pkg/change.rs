@@ -1,7 +1,7 @@
 //! Operations that change packages: one way for all of them.
 
-use zones_image::{Done, Image, ImageLock, Planned, Wanted};
 use zones_image::plan::Plan;
+use zones_image::{Done, Image, ImageLock, Planned, Wanted};
 use zones_solver::Operation;
 
 use super::linked::Children;
@@ -84,9 +84,11 @@ pub(super) fn carry_out(
     let words = &call.words;
     if let Some(version) = words.value("parsable") {
         if version != "0" {
-            return Err(usage(format!("unsupported parsable version '{version}'; it is 0")));
+            return Err(usage(format!(
+                "unsupported parsable version '{version}'; it is 0"
+            )));
         }
-        println!("{}", planned.plan.to_json());
+        println!("{}", planned.plan.parsable());
     } else if !words.has("quiet") {
         summary(call, &planned.plan);
     }
@@ -109,7 +111,9 @@ fn after(done: &Done) {
         eprintln!("pkg: {warning}");
     }
     if !done.report.salvaged.is_empty() {
-        println!("\nThe following unexpected or editable files and directories were\nsalvaged while executing the requested package operation; they\nhave been moved to the displayed location in the image:\n");
+        println!(
+            "\nThe following unexpected or editable files and directories were\nsalvaged while executing the requested package operation; they\nhave been moved to the displayed location in the image:\n"
+        );
         for (from, to) in &done.report.salvaged {
             println!("  {from} -> /{to}");
         }
@@ -140,13 +144,21 @@ fn licenses(words: &Parsed, plan: &Plan) -> Result<(), Stop> {
     if words.has("licenses") {
         for license in plan.licenses() {
             let action = plan.action(license.item);
-            println!("{}: license {}", plan.fmri(license.item).stem(), action.key().unwrap_or_default());
+            println!(
+                "{}: license {}",
+                plan.fmri(license.item).stem(),
+                action.key().unwrap_or_default()
+            );
         }
     }
     let open = plan.licenses().iter().filter(|it| it.must_accept);
     let names = open.map(|it| {
         let action = plan.action(it.item);
-        format!("  {}: {}", plan.fmri(it.item), action.key().unwrap_or_default())
+        format!(
+            "  {}: {}",
+            plan.fmri(it.item),
+            action.key().unwrap_or_default()
+        )
     });
     let names: Vec<String> = names.collect();
     if names.is_empty() || words.has("accept") {
@@ -168,7 +180,9 @@ fn summary(call: &Call<'_>, plan: &Plan) {
     let verbose = call.words.has("verbose") || call.words.has("trial");
     let count = |is: fn(bool, bool) -> bool| {
         let changes = plan.changes().iter();
-        changes.filter(|it| is(it.from.is_some(), it.to.is_some())).count()
+        changes
+            .filter(|it| is(it.from.is_some(), it.to.is_some()))
+            .count()
     };
     let mut rows: Vec<(&str, String)> = Vec::new();
     for (label, number) in [
@@ -183,7 +197,10 @@ fn summary(call: &Call<'_>, plan: &Plan) {
     }
     if verbose {
         if let Ok(room) = rustix::fs::statvfs(&call.root) {
-            rows.push(("Estimated space available", size(room.f_bavail * room.f_frsize)));
+            rows.push((
+                "Estimated space available",
+                size(room.f_bavail * room.f_frsize),
+            ));
         }
         let sizes = plan.content().into_iter().map(|it| {
             let action = plan.action(it);
@@ -191,7 +208,11 @@ fn summary(call: &Call<'_>, plan: &Plan) {
         });
         rows.push(("Estimated space to be consumed", size(sizes.sum())));
     }
-    let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
+    let width = rows
+        .iter()
+        .map(|(label, _)| label.len())
+        .max()
+        .unwrap_or_default();
     let width = width.max(19);
     for (label, value) in &rows {
         println!("{label:>width$}: {value:>9}");
@@ -222,7 +243,12 @@ fn changes(plan: &Plan) {
             let version = fmri.as_ref().and_then(zones_ips::Fmri::version);
             version.map_or_else(|| "None".to_owned(), zones_ips::Version::short)
         };
-        println!("  {}\n    {} -> {}", either.stem(), version(&change.from), version(&change.to));
+        println!(
+            "  {}\n    {} -> {}",
+            either.stem(),
+            version(&change.from),
+            version(&change.to)
+        );
     }
     println!();
 }
@@ -251,7 +277,12 @@ fn editables(plan: &Plan) {
 }
 
 /// Repairs and the like: a plan that was made elsewhere.
-pub(super) fn apply_plan(call: &Call<'_>, image: &mut Image, lock: &ImageLock, planned: &Planned) -> Outcome {
+pub(super) fn apply_plan(
+    call: &Call<'_>,
+    image: &mut Image,
+    lock: &ImageLock,
+    planned: &Planned,
+) -> Outcome {
     if planned.is_empty() {
         return Ok(NOTHING);
     }

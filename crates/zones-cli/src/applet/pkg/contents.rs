@@ -39,17 +39,23 @@ pub(super) fn run(call: &Call<'_>) -> Outcome {
             if !is_kind || !is_ours || !filters.iter().all(is_hit) {
                 continue;
             }
-            let cells = columns.iter().map(|name| values(package, action, name).join(" "));
+            let cells = columns
+                .iter()
+                .map(|name| values(package, action, name).join(" "));
             let cells: Vec<String> = cells.collect();
             if cells.iter().any(|it| !it.is_empty()) {
                 rows.push(cells);
             }
         }
     }
-    let sort = words.value("sort").and_then(|name| columns.iter().position(|it| *it == name));
+    let sort = words
+        .value("sort")
+        .and_then(|name| columns.iter().position(|it| *it == name));
     rows.sort_by(|left, right| left[sort.unwrap_or(0)].cmp(&right[sort.unwrap_or(0)]));
     if rows.is_empty() {
-        return Err(failed("this package contains no actions with the fields specified using the -o option"));
+        return Err(failed(
+            "this package contains no actions with the fields specified using the -o option",
+        ));
     }
     let heads: Vec<String> = columns.iter().map(|it| it.to_uppercase()).collect();
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
@@ -63,14 +69,20 @@ fn asked(call: &Call<'_>, image: &Image) -> Result<Vec<Package>, Stop> {
     let asked = patterns(call.words.operands.iter().map(String::as_str))?;
     let is_remote = call.words.has("remote");
     if is_remote && asked.is_empty() {
-        return Err(usage("contents: must request remote contents for specific packages"));
+        return Err(usage(
+            "contents: must request remote contents for specific packages",
+        ));
     }
     let mut seen = None;
     let mut found = Vec::new();
     for row in image.listed()? {
         let is_first = seen.as_ref() != Some(row.fmri.stem());
         seen = Some(row.fmri.stem().clone());
-        let is_wanted = if is_remote { is_first } else { row.is_installed };
+        let is_wanted = if is_remote {
+            is_first
+        } else {
+            row.is_installed
+        };
         if is_wanted && is_asked(&asked, &row.fmri) {
             found.push(row.fmri);
         }
@@ -140,7 +152,12 @@ pub(super) fn search(call: &Call<'_>) -> Outcome {
         false => Table::new(&["INDEX", "ACTION", "VALUE", "PACKAGE"], &[]),
     };
     for package in image.manifests(&found, &|_| {})? {
-        let hits: Vec<Hit> = package.manifest.actions().iter().flat_map(|it| wanted.hits(it)).collect();
+        let hits: Vec<Hit> = package
+            .manifest
+            .actions()
+            .iter()
+            .flat_map(|it| wanted.hits(it))
+            .collect();
         if is_packages && !hits.is_empty() {
             let publisher = package.fmri.publisher().map(ToString::to_string);
             table.row([short(&package.fmri), publisher.unwrap_or_default()]);
@@ -174,7 +191,11 @@ impl Wanted {
             [index, token] => (None, some(index), *token),
             _ => (None, None, query),
         };
-        let token = if is_exact { token.to_owned() } else { token.to_lowercase() };
+        let token = if is_exact {
+            token.to_owned()
+        } else {
+            token.to_lowercase()
+        };
         Self {
             action,
             index,
@@ -184,7 +205,11 @@ impl Wanted {
     }
 
     fn is_hit(&self, text: &str) -> bool {
-        let text = if self.is_exact { text.to_owned() } else { text.to_lowercase() };
+        let text = if self.is_exact {
+            text.to_owned()
+        } else {
+            text.to_lowercase()
+        };
         zones_ips::pattern::glob_matches(&self.token, &text)
     }
 
@@ -210,7 +235,9 @@ impl Wanted {
                 for value in action.values("value") {
                     add(&name, value, value);
                     if matches!(&*name, "pkg.summary" | "pkg.description" | "description") {
-                        value.split_whitespace().for_each(|word| add(&name, word, value));
+                        value
+                            .split_whitespace()
+                            .for_each(|word| add(&name, word, value));
                     }
                     if name == "pkg.fmri"
                         && let Ok(fmri) = value.parse::<Fmri>()
@@ -236,7 +263,9 @@ impl Wanted {
             _ => {}
         }
         let is_index = |index: &str| self.index.as_deref().is_none_or(|it| it == index);
-        let rows = rows.into_iter().filter(|(index, token, _)| is_index(index) && self.is_hit(token));
+        let rows = rows
+            .into_iter()
+            .filter(|(index, token, _)| is_index(index) && self.is_hit(token));
         let mut hits: Vec<Hit> = Vec::new();
         for (index, _, value) in rows {
             let action = action.word().to_owned();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use zones_image::{Create, Image};
 
-use super::publisher::{add_named, add_from};
+use super::publisher::{add_from, add_named};
 use super::{Call, Outcome, Stop, usage};
 use crate::report::OK;
 
@@ -46,17 +46,25 @@ pub(super) fn run(call: &Call<'_>) -> Outcome {
 fn publishers(call: &Call<'_>, image: &mut Image) -> Result<(), Stop> {
     let words = &call.words;
     for text in words.values("publisher").chain(words.values("authority")) {
-        match text.split_once('=').filter(|(name, _)| !name.contains(['/', ':'])) {
+        match text
+            .split_once('=')
+            .filter(|(name, _)| !name.contains(['/', ':']))
+        {
             Some((name, uri)) => add_named(image, name, &[uri])?,
             None => add_from(image, text, None)?,
         }
     }
     if let Some(first) = image.settings.publishers.first_mut() {
-        words.values("origin").for_each(|uri| first.add_origin(uri, None));
-        first.mirrors.extend(words.values("mirror").map(str::to_owned));
+        words
+            .values("origin")
+            .for_each(|uri| first.add_origin(uri, None));
+        first
+            .mirrors
+            .extend(words.values("mirror").map(str::to_owned));
         let file = |name: &str| {
             let path = words.value(name).map(PathBuf::from);
-            path.and_then(|it| std::path::absolute(it).ok()).map(|it| it.display().to_string())
+            path.and_then(|it| std::path::absolute(it).ok())
+                .map(|it| it.display().to_string())
         };
         first.ssl_key = file("key");
         first.ssl_cert = file("cert");
@@ -71,6 +79,7 @@ fn publishers(call: &Call<'_>, image: &mut Image) -> Result<(), Stop> {
 
 fn pair(option: &str, text: &str) -> Result<(String, String), Stop> {
     let pair = text.split_once('=');
-    let (name, value) = pair.ok_or_else(|| usage(format!("--{option} takes NAME=VALUE, not '{text}'")))?;
+    let (name, value) =
+        pair.ok_or_else(|| usage(format!("--{option} takes NAME=VALUE, not '{text}'")))?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -27,8 +27,9 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
     let words = &call.words;
     let mut entries = call.image()?.history()?;
     if let Some(text) = words.value("number") {
-        let wanted: usize =
-            text.parse().map_err(|_| usage(format!("'{text}' is not a number of entries")))?;
+        let wanted: usize = text
+            .parse()
+            .map_err(|_| usage(format!("'{text}' is not a number of entries")))?;
         entries.drain(..entries.len().saturating_sub(wanted));
     }
     if words.has("long") {

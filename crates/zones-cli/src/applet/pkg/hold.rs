@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use zones_image::Frozen;
-use zones_ips::{Pattern, Stem, Timestamp};
+use zones_ips::{Pattern, Stem, Timestamp, Version};
 
 use super::text::{Table, date, patterns};
 use super::{Call, NOTHING, Outcome, Stop, failed};
@@ -22,18 +22,24 @@ pub(super) fn freeze(call: &Call<'_>) -> Outcome {
             .iter()
             .filter(|it| pattern.match_stem(it.stem()).is_some())
             .collect();
-        let given = pattern.version().exact().cloned();
+        let given = match word.rsplit_once('@') {
+            Some((_, text)) => Some(text.parse::<Version>().map_err(failed)?),
+            None => None,
+        };
         if own.is_empty() {
             return Err(failed(format!(
                 "'{word}' matches no installed packages; only what is installed can be frozen"
             )));
         }
         for fmri in own {
-            let Some(current) = fmri.version() else { continue };
+            let Some(current) = fmri.version() else {
+                continue;
+            };
             let version = given.clone().unwrap_or_else(|| current.clone().timeless());
             if !current.refines(&version) {
                 return Err(failed(format!(
-                    "'{word}' does not fit the installed version {}", current.short()
+                    "'{word}' does not fit the installed version {}",
+                    current.short()
                 )));
             }
             let it = Frozen {
@@ -95,12 +101,19 @@ pub(super) fn avoid(call: &Call<'_>) -> Outcome {
         return avoided(call);
     }
     let (image, _lock) = call.locked()?;
-    let mut known: BTreeSet<Stem> = image.listed()?.into_iter().map(|it| it.fmri.stem().clone()).collect();
+    let mut known: BTreeSet<Stem> = image
+        .listed()?
+        .into_iter()
+        .map(|it| it.fmri.stem().clone())
+        .collect();
     let installed = image.installed()?;
     let patterns = asked(call)?;
     let added = take(&mut known, &patterns);
     if added.is_empty() {
-        return Err(failed(format!("'{}' matches no known packages", call.words.operands.join(" "))));
+        return Err(failed(format!(
+            "'{}' matches no known packages",
+            call.words.operands.join(" ")
+        )));
     }
     if let Some(stem) = added.iter().find(|stem| installed.get(stem).is_some()) {
         return Err(failed(format!(
@@ -115,7 +128,10 @@ pub(super) fn avoid(call: &Call<'_>) -> Outcome {
 }
 
 fn avoided(call: &Call<'_>) -> Outcome {
-    call.image()?.avoided()?.iter().for_each(|stem| println!("    {stem}"));
+    call.image()?
+        .avoided()?
+        .iter()
+        .for_each(|stem| println!("    {stem}"));
     Ok(OK)
 }
 

@@ -23,19 +23,28 @@ pub(super) fn run(call: &Call<'_>) -> Outcome {
     for row in &rows {
         let is_first = seen != Some(row.fmri.stem());
         seen = Some(row.fmri.stem());
-        let is_wanted = if words.has("remote") { is_first } else { row.is_installed };
+        let is_wanted = if words.has("remote") {
+            is_first
+        } else {
+            row.is_installed
+        };
         if is_wanted && is_asked(&asked, &row.fmri) {
             found.push(row.fmri.clone());
         }
     }
-    let missing = words.operands.iter().zip(&asked).filter(|(_, pattern)| {
-        !found.iter().any(|fmri| pattern.match_fmri(fmri).is_some())
-    });
+    let missing = words
+        .operands
+        .iter()
+        .zip(&asked)
+        .filter(|(_, pattern)| !found.iter().any(|fmri| pattern.match_fmri(fmri).is_some()));
     let missing: Vec<&str> = missing.map(|(word, _)| word.as_str()).collect();
     let packages = image.manifests(&found, &|_| {})?;
     let installed = image.installed()?;
     if words.value("format").is_some() {
-        let all: Vec<_> = packages.iter().map(|it| as_json(it, installed.has(&it.fmri))).collect();
+        let all: Vec<_> = packages
+            .iter()
+            .map(|it| as_json(it, installed.has(&it.fmri)))
+            .collect();
         println!("{}", json!(all));
     } else if !words.has("quiet") {
         for (at, package) in packages.iter().enumerate() {
@@ -59,8 +68,12 @@ pub(super) fn run(call: &Call<'_>) -> Outcome {
     if !words.has("quiet") {
         let list: String = missing.iter().map(|it| format!("\n        {it}")).collect();
         let text = match words.has("remote") {
-            true => format!("no packages matching the following patterns you specified were\nfound in the catalog.  Try relaxing the patterns, refreshing, and/or\nexamining the catalogs:\n{list}"),
-            false => format!("no packages matching the following patterns you specified are\ninstalled on the system.  Try querying remotely instead:\n{list}"),
+            true => format!(
+                "no packages matching the following patterns you specified were\nfound in the catalog.  Try relaxing the patterns, refreshing, and/or\nexamining the catalogs:\n{list}"
+            ),
+            false => format!(
+                "no packages matching the following patterns you specified are\ninstalled on the system.  Try querying remotely instead:\n{list}"
+            ),
         };
         eprintln!("pkg: info: {text}");
     }
@@ -71,19 +84,35 @@ fn row(label: &str, text: &str) {
     println!("{label:>17}: {text}");
 }
 
-fn one(package: &Package, listed: Option<&zones_image::Listed>, installed: &zones_image::Installed) {
+fn one(
+    package: &Package,
+    listed: Option<&zones_image::Listed>,
+    installed: &zones_image::Installed,
+) {
     let (fmri, manifest) = (&package.fmri, &package.manifest);
-    let text = |name: &str| manifest.set_value(name);
+    let text = |name: &'static str| manifest.set_value(name);
     row("Name", fmri.stem().as_str());
-    row("Summary", text("pkg.summary").or_else(|| text("description")).unwrap_or_default());
+    row(
+        "Summary",
+        text("pkg.summary")
+            .or_else(|| text("description"))
+            .unwrap_or_default(),
+    );
     if let Some(description) = text("pkg.description") {
         row("Description", description);
     }
     for (at, value) in manifest.set_values("info.classification").enumerate() {
-        let category = value.split_once(':').map_or(value, |(_, category)| category);
+        let category = value
+            .split_once(':')
+            .map_or(value, |(_, category)| category);
         row(if at == 0 { "Category" } else { "" }, category);
     }
-    let mut state = if installed.has(fmri) { "Installed" } else { "Not installed" }.to_owned();
+    let mut state = if installed.has(fmri) {
+        "Installed"
+    } else {
+        "Not installed"
+    }
+    .to_owned();
     for (is, note) in [
         (listed.is_some_and(|it| it.is_frozen), " (Frozen)"),
         (manifest.is("pkg.obsolete"), " (Obsolete)"),
@@ -99,10 +128,17 @@ fn one(package: &Package, listed: Option<&zones_image::Listed>, installed: &zone
             row("Renamed to", depend.get("fmri").unwrap_or_default());
         }
     }
-    row("Publisher", fmri.publisher().map(|it| it.as_str()).unwrap_or_default());
+    row(
+        "Publisher",
+        fmri.publisher().map(|it| it.as_str()).unwrap_or_default(),
+    );
     let version = fmri.version();
-    let human = text("pkg.human-version").map(|it| format!(" ({it})")).unwrap_or_default();
-    let component = version.map(|it| it.component().to_string()).unwrap_or_default();
+    let human = text("pkg.human-version")
+        .map(|it| format!(" ({it})"))
+        .unwrap_or_default();
+    let component = version
+        .map(|it| it.component().to_string())
+        .unwrap_or_default();
     row("Version", &format!("{component}{human}"));
     if let Some(branch) = version.and_then(Version::branch) {
         row("Branch", &branch.to_string());
@@ -136,7 +172,7 @@ fn licenses(image: &Image, package: &Package) -> Result<(), Stop> {
 }
 
 fn as_json(package: &Package, is_installed: bool) -> serde_json::Value {
-    let text = |name: &str| package.manifest.set_value(name);
+    let text = |name: &'static str| package.manifest.set_value(name);
     json!({
         "name": package.fmri.stem().as_str(),
         "publisher": package.fmri.publisher().map(|it| it.as_str()),

@@ -40,7 +40,9 @@ pub(super) fn run(call: &Call<'_>) -> Outcome {
         }
     }
     let missing = words.operands.iter().zip(&asked).filter(|(_, pattern)| {
-        !rows.iter().any(|row| pattern.match_fmri(&row.fmri).is_some())
+        !rows
+            .iter()
+            .any(|row| pattern.match_fmri(&row.fmri).is_some())
     });
     let missing: Vec<&str> = missing.map(|(word, _)| word.as_str()).collect();
     if rows.is_empty() && missing.is_empty() {
@@ -54,8 +56,15 @@ pub(super) fn run(call: &Call<'_>) -> Outcome {
     }
     if !words.has("quiet") {
         let list: String = missing.iter().map(|it| format!("\n        {it}")).collect();
-        let kind = if is_remote { "known or installed" } else { "installed" };
-        super::say(call.name, &format!("Packages matching the following patterns are not {kind}:{list}"));
+        let kind = if is_remote {
+            "known or installed"
+        } else {
+            "installed"
+        };
+        super::say(
+            call.name,
+            &format!("Packages matching the following patterns are not {kind}:{list}"),
+        );
     }
     Err(Stop::Said(if rows.is_empty() { FAILURE } else { 3 }))
 }
@@ -78,7 +87,11 @@ fn print(call: &Call<'_>, image: &zones_image::Image, rows: &[Listed]) -> Result
     if words.has("quiet") {
         return Ok(());
     }
-    let preferred = image.settings.publishers.first().map(|it| it.prefix.clone());
+    let preferred = image
+        .settings
+        .publishers
+        .first()
+        .map(|it| it.prefix.clone());
     let name = |row: &Listed| {
         let publisher = row.fmri.publisher();
         if publisher == preferred.as_ref() {

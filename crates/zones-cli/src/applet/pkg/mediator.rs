@@ -9,7 +9,13 @@ use super::text::Table;
 use super::{Call, Outcome, Stop, failed, usage, variant};
 use crate::report::OK;
 
-const HEADS: [&str; 5] = ["MEDIATOR", "VER. SRC.", "VERSION", "IMPL. SRC.", "IMPLEMENTATION"];
+const HEADS: [&str; 5] = [
+    "MEDIATOR",
+    "VER. SRC.",
+    "VERSION",
+    "IMPL. SRC.",
+    "IMPLEMENTATION",
+];
 
 pub(super) fn list(call: &Call<'_>) -> Outcome {
     let image = call.image()?;
@@ -40,7 +46,12 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
             }
             continue;
         }
-        let setting = image.settings.mediators.get(name).cloned().unwrap_or_default();
+        let setting = image
+            .settings
+            .mediators
+            .get(name)
+            .cloned()
+            .unwrap_or_default();
         if let Some(choice) = choose(links, &setting) {
             table.row(row(name, &choice));
         }
@@ -65,24 +76,35 @@ fn row(name: &str, choice: &Choice) -> [String; 5] {
     [
         name.to_owned(),
         source(version.is_some(), by),
-        version.as_ref().map(ToString::to_string).unwrap_or_default(),
+        version
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         source(implementation.is_some(), of),
-        implementation.as_ref().map(ToString::to_string).unwrap_or_default(),
+        implementation
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
     ]
 }
 
 pub(super) fn set(call: &Call<'_>) -> Outcome {
     let words = &call.words;
     let version = words.value("version").map(|text| {
-        text.parse().map_err(|_| usage(format!("'{text}' is no version of a mediator")))
+        text.parse()
+            .map_err(|_| usage(format!("'{text}' is no version of a mediator")))
     });
-    let implementation = words.value("implementation").map(|text| Implementation::parse(text).map_err(usage));
+    let implementation = words
+        .value("implementation")
+        .map(|text| Implementation::parse(text).map_err(usage));
     let setting = Setting {
         version: version.transpose()?,
         implementation: implementation.transpose()?,
     };
     if setting == Setting::default() {
-        return Err(usage("a mediator version or implementation must be specified using -V and/or -I"));
+        return Err(usage(
+            "a mediator version or implementation must be specified using -V and/or -I",
+        ));
     }
     change(call, |old| {
         let mut new = old.unwrap_or_default();

@@ -60,7 +60,10 @@ impl Parsed {
 
     /// How often the option was given.
     pub(crate) fn count(&self, long: &str) -> usize {
-        self.options.iter().filter(|(name, _)| *name == long).count()
+        self.options
+            .iter()
+            .filter(|(name, _)| *name == long)
+            .count()
     }
 
     /// The last value of an option.
@@ -161,13 +164,21 @@ pub(crate) fn shown(tables: &[&[Opt]]) -> String {
 mod tests {
     use super::*;
 
-    const TABLE: &[Opt] = &[flag('n', "trial"), flag('v', "verbose"), with('r', "root", "DIR")];
+    const TABLE: &[Opt] = &[
+        flag('n', "trial"),
+        flag('v', "verbose"),
+        with('r', "root", "DIR"),
+    ];
     const MORE: &[Opt] = &[long_with("reject", "PATTERN"), long("accept")];
 
     #[test]
     fn words_become_options_and_operands() {
         let args = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let parsed = parse(&[TABLE, MORE], &args("-nvv -rx a --reject=b --reject c - -- -n")).unwrap();
+        let parsed = parse(
+            &[TABLE, MORE],
+            &args("-nvv -rx a --reject=b --reject c - -- -n"),
+        )
+        .unwrap();
         assert_eq!((parsed.has("trial"), parsed.count("verbose")), (true, 2));
         assert_eq!(parsed.value("root"), Some("x"));
         assert_eq!(parsed.values("reject").collect::<Vec<_>>(), ["b", "c"]);

@@ -48,7 +48,12 @@ fn pair<'a>(call: &'a Call<'_>) -> Result<(&'a str, &'a str), Stop> {
 }
 
 pub(super) fn set(call: &Call<'_>) -> Outcome {
-    let Some((name, values)) = call.words.operands.split_first().filter(|(_, it)| !it.is_empty()) else {
+    let Some((name, values)) = call
+        .words
+        .operands
+        .split_first()
+        .filter(|(_, it)| !it.is_empty())
+    else {
         return Err(usage("requires a property name and at least one value"));
     };
     let value = match values {

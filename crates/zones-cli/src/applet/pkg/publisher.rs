@@ -19,10 +19,24 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
         return Ok(OK);
     }
     if words.value("format").is_none() {
-        people(&image, words.has("no-headers"), words.has("preferred"), words.has("enabled"));
+        people(
+            &image,
+            words.has("no-headers"),
+            words.has("preferred"),
+            words.has("enabled"),
+        );
         return Ok(OK);
     }
-    let heads = ["PUBLISHER", "STICKY", "SYSPUB", "ENABLED", "TYPE", "STATUS", "URI", "PROXY"];
+    let heads = [
+        "PUBLISHER",
+        "STICKY",
+        "SYSPUB",
+        "ENABLED",
+        "TYPE",
+        "STATUS",
+        "URI",
+        "PROXY",
+    ];
     let mut table = Table::new(&heads, &[]);
     for it in &image.settings.publishers {
         let truth = |is: bool| if is { "true" } else { "false" }.to_owned();
@@ -43,7 +57,9 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
             let proxy = origin.proxy.as_deref().unwrap_or("-");
             table.row(row("origin", &origin.uri, proxy, origin.is_enabled));
         }
-        it.mirrors.iter().for_each(|uri| table.row(row("mirror", uri, "-", true)));
+        it.mirrors
+            .iter()
+            .for_each(|uri| table.row(row("mirror", uri, "-", true)));
         if it.origins.is_empty() && it.mirrors.is_empty() {
             table.row(row("-", "-", "-", false));
         }
@@ -66,16 +82,26 @@ fn people(image: &Image, is_bare: bool, is_first_only: bool, is_enabled_only: bo
         }
         let mut name = it.prefix.to_string();
         let notes = [(!it.is_sticky, "non-sticky"), (!it.is_enabled, "disabled")];
-        let notes: Vec<&str> = notes.iter().filter(|(is, _)| *is).map(|(_, it)| *it).collect();
+        let notes: Vec<&str> = notes
+            .iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, it)| *it)
+            .collect();
         if !notes.is_empty() {
             name += &format!(" ({})", notes.join(", "));
         }
         for origin in &it.origins {
-            let status = if origin.is_enabled { "online" } else { "disabled" };
+            let status = if origin.is_enabled {
+                "online"
+            } else {
+                "disabled"
+            };
             let proxied = if origin.proxy.is_some() { "T" } else { "F" };
             line([&name, "origin", status, proxied, &origin.uri]);
         }
-        it.mirrors.iter().for_each(|uri| line([&name, "mirror", "online", "F", uri]));
+        it.mirrors
+            .iter()
+            .for_each(|uri| line([&name, "mirror", "online", "F", uri]));
         if it.origins.is_empty() && it.mirrors.is_empty() {
             line([&name, "", "", "", ""]);
         }
@@ -89,7 +115,14 @@ fn one(it: &PublisherSettings) {
     row("Alias", it.alias.as_deref().unwrap_or_default());
     for origin in &it.origins {
         row("Origin URI", &origin.uri);
-        row("Origin Status", if origin.is_enabled { "Online" } else { "Disabled" });
+        row(
+            "Origin Status",
+            if origin.is_enabled {
+                "Online"
+            } else {
+                "Disabled"
+            },
+        );
         if let Some(proxy) = &origin.proxy {
             row("Proxy", proxy);
         }
@@ -114,7 +147,10 @@ pub(super) fn add_named(image: &mut Image, name: &str, uris: &[&str]) -> Result<
     let prefix: Publisher = name.parse().map_err(failed)?;
     if image.settings.publisher(name).is_none() {
         let uuid = zones_store::random_uuid().map_err(failed)?;
-        image.settings.publishers.push(PublisherSettings::new(prefix, uuid));
+        image
+            .settings
+            .publishers
+            .push(PublisherSettings::new(prefix, uuid));
     }
     if let Some(publisher) = image.settings.publisher_mut(name) {
         uris.iter().for_each(|uri| publisher.add_origin(uri, None));
@@ -125,7 +161,9 @@ pub(super) fn add_named(image: &mut Image, name: &str, uris: &[&str]) -> Result<
 /// Adds the publishers that a repository names, or only this one.
 pub(super) fn add_from(image: &mut Image, uri: &str, only: Option<&str>) -> Result<(), Stop> {
     let found = image.publishers_at(uri)?;
-    let wanted = found.iter().filter(|it| only.is_none_or(|only| only == it.0.as_str()));
+    let wanted = found
+        .iter()
+        .filter(|it| only.is_none_or(|only| only == it.0.as_str()));
     let wanted: Vec<_> = wanted.collect();
     if wanted.is_empty() {
         return Err(failed(format!(
@@ -154,10 +192,21 @@ fn change(call: &Call<'_>, image: &mut Image) -> Outcome {
     let words = &call.words;
     let names = &words.operands;
     if let Some(uri) = words.value("from") {
-        let old: Vec<Publisher> = image.settings.publishers.iter().map(|it| it.prefix.clone()).collect();
+        let old: Vec<Publisher> = image
+            .settings
+            .publishers
+            .iter()
+            .map(|it| it.prefix.clone())
+            .collect();
         add_from(image, uri, names.first().map(String::as_str))?;
-        let new = image.settings.publishers.iter().map(|it| it.prefix.to_string());
-        let new: Vec<String> = new.filter(|it| !old.iter().any(|old| old.as_str() == it)).collect();
+        let new = image
+            .settings
+            .publishers
+            .iter()
+            .map(|it| it.prefix.to_string());
+        let new: Vec<String> = new
+            .filter(|it| !old.iter().any(|old| old.as_str() == it))
+            .collect();
         for name in new {
             settings(call, image, &name)?;
         }
@@ -205,7 +254,9 @@ fn settings(call: &Call<'_>, image: &mut Image, name: &str) -> Result<(), Stop> 
         it.origins.clear();
         it.add_origin(uri, words.value("proxy"));
     }
-    words.values("add-origin").for_each(|uri| it.add_origin(uri, words.value("proxy")));
+    words
+        .values("add-origin")
+        .for_each(|uri| it.add_origin(uri, words.value("proxy")));
     for uri in words.values("remove-origin") {
         if !it.remove_origin(uri) {
             return Err(failed(format!("Unknown repository origin '{uri}'.")));
@@ -270,7 +321,11 @@ pub(super) fn unset(call: &Call<'_>) -> Outcome {
     }
     let mut gone = Vec::new();
     image.settings.publishers.retain(|it| {
-        let is_gone = call.words.operands.iter().any(|name| name == it.prefix.as_str());
+        let is_gone = call
+            .words
+            .operands
+            .iter()
+            .any(|name| name == it.prefix.as_str());
         if is_gone {
             gone.push(it.prefix.clone());
         }

@@ -8,7 +8,11 @@ use crate::report::OK;
 
 pub(super) fn run(call: &Call<'_>) -> Outcome {
     let (image, _lock) = call.locked()?;
-    let names = call.words.operands.iter().map(|name| name.parse().map_err(failed));
+    let names = call
+        .words
+        .operands
+        .iter()
+        .map(|name| name.parse().map_err(failed));
     let names: Vec<Publisher> = names.collect::<Result<_, _>>()?;
     let tracker = tracker(&call.words)?;
     let done = image.refresh(&names, call.words.has("full"), &|event| tracker.tell(event));

@@ -2,8 +2,8 @@
 
 use super::options::{Opt, flag, long, long_with, shown, with};
 use super::{
-    Call, Outcome, change, contents, create, history, hold, info, linked, list, mediator,
-    property, publisher, refresh, variant, verify,
+    Call, Outcome, change, contents, create, history, hold, info, linked, list, mediator, property,
+    publisher, refresh, variant, verify,
 };
 
 /// One subcommand.
@@ -103,7 +103,11 @@ const SEARCH: &[Opt] = &[
     flag('f', "full"),
     with('o', "output", "ATTRIBUTE,..."),
 ];
-const VERIFY: &[Opt] = &[flag('p', "path"), long("unpackaged"), long("unpackaged-only")];
+const VERIFY: &[Opt] = &[
+    flag('p', "path"),
+    long("unpackaged"),
+    long("unpackaged-only"),
+];
 const CREATE: &[Opt] = &[
     flag('F', "full"),
     flag('P', "partial"),
@@ -155,7 +159,11 @@ const SET_MEDIATOR: &[Opt] = &[
 ];
 const UNSET_MEDIATOR: &[Opt] = &[flag('V', "version"), flag('I', "implementation")];
 const TRIAL: &[Opt] = &[flag('n', "trial")];
-const FREEZE: &[Opt] = &[with('c', "comment", "TEXT"), flag('n', "trial"), flag('H', "no-headers")];
+const FREEZE: &[Opt] = &[
+    with('c', "comment", "TEXT"),
+    flag('n', "trial"),
+    flag('H', "no-headers"),
+];
 const HISTORY: &[Opt] = &[
     flag('l', "long"),
     with('n', "number", "N"),
@@ -171,7 +179,11 @@ const ATTACH: &[Opt] = &[
     long("no-pkg-updates"),
     long_with("prop-linked", "NAME=VALUE"),
 ];
-const LINKED: &[Opt] = &[flag('a', "all"), with('l', "name", "NAME"), long("no-parent-sync")];
+const LINKED: &[Opt] = &[
+    flag('a', "all"),
+    with('l', "name", "NAME"),
+    long("no-parent-sync"),
+];
 const REFRESH: &[Opt] = &[long("full"), flag('q', "quiet")];
 
 /// All subcommands.
@@ -235,7 +247,12 @@ pub(super) const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand {
         name: "verify",
         summary: "compare the image with its packages",
-        options: &[QUIET, VERIFY, &[flag('H', "no-headers")], &[long_with("parsable", "0")]],
+        options: &[
+            QUIET,
+            VERIFY,
+            &[flag('H', "no-headers")],
+            &[long_with("parsable", "0")],
+        ],
         operands: "[PATTERN ...]",
         run: verify::verify,
     },

@@ -30,8 +30,18 @@ pub(super) fn megabytes(bytes: u64) -> String {
 /// `November 21, 2026 at 12:37:15 PM`.
 pub(super) fn date(time: Timestamp) -> String {
     const MONTHS: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September",
-        "October", "November", "December",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
     ];
     let civil = time.civil();
     let month = usize::try_from(civil.month()).unwrap_or(1) - 1;
@@ -63,9 +73,7 @@ pub(super) fn user_name(uid: u32) -> String {
 }
 
 /// Patterns from words.
-pub(super) fn patterns<'a>(
-    words: impl IntoIterator<Item = &'a str>,
-) -> Result<Vec<Pattern>, Stop> {
+pub(super) fn patterns<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Vec<Pattern>, Stop> {
     let parsed = words.into_iter().map(str::parse);
     let parsed: Result<Vec<Pattern>, _> = parsed.collect();
     parsed.map_err(|error: zones_ips::pattern::PatternError| super::failed(error))
@@ -108,11 +116,16 @@ impl Table {
             None => self.people(has_heads),
             Some("tsv") => {
                 let heads = has_heads.then_some(&self.heads);
-                heads.into_iter().chain(&self.rows).for_each(|row| println!("{}", row.join("\t")));
+                heads
+                    .into_iter()
+                    .chain(&self.rows)
+                    .for_each(|row| println!("{}", row.join("\t")));
             }
             Some("json") => self.json(),
             Some(other) => {
-                return Err(usage(format!("unknown format '{other}'; it is tsv or json")));
+                return Err(usage(format!(
+                    "unknown format '{other}'; it is tsv or json"
+                )));
             }
         }
         Ok(())
@@ -132,7 +145,9 @@ impl Table {
         }
         for row in rows() {
             let cells = row.iter().zip(&widths);
-            let line: Vec<String> = cells.map(|(cell, width)| format!("{cell:<width$}")).collect();
+            let line: Vec<String> = cells
+                .map(|(cell, width)| format!("{cell:<width$}"))
+                .collect();
             println!("{}", line.join(" ").trim_end());
         }
     }
@@ -155,7 +170,12 @@ mod tests {
 
     #[test]
     fn sizes_and_dates_read_as_the_reference_has_them() {
-        let rows = [(0, "0 B"), (1023, "1023 B"), (35_666, "34.83 kB"), (1 << 31, "2.00 GB")];
+        let rows = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (35_666, "34.83 kB"),
+            (1 << 31, "2.00 GB"),
+        ];
         for (bytes, text) in rows {
             assert_eq!(size(bytes), text);
         }

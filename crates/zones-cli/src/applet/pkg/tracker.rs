@@ -80,7 +80,11 @@ impl Tracker {
         let is_terminal = self.style == Style::Terminal;
         match event {
             Event::Refresh(publisher) => {
-                state.begin("Startup", format!("Refreshing catalog '{publisher}'"), is_terminal);
+                state.begin(
+                    "Startup",
+                    format!("Refreshing catalog '{publisher}'"),
+                    is_terminal,
+                );
             }
             Event::Stage(stage) => {
                 state.planning.get_or_insert_with(Instant::now);
@@ -96,8 +100,8 @@ impl Tracker {
                 state.end_apply(is_terminal);
                 state.begin("Finalize", finish.label().to_owned(), is_terminal);
             }
-            Event::Verify(fmri, done, total) if is_terminal => {
-                state.rewrite(&format!("{:<55.55} {done:>7}/{total}", fmri.stem().as_str()));
+            Event::Verify(it) if is_terminal => {
+                state.rewrite(&format!("{:<40} {:>7}/{}", "Verifying", it.done, it.total));
             }
             Event::Verify(..) => {}
         }
@@ -183,7 +187,9 @@ impl State {
         }
         let percent = done * 100 / total.max(1);
         if is_terminal {
-            self.rewrite(&format!("Planning: Fetching manifests: {done}/{total}  {percent}% complete"));
+            self.rewrite(&format!(
+                "Planning: Fetching manifests: {done}/{total}  {percent}% complete"
+            ));
         } else {
             self.end(false);
             println!("Planning: Fetching manifests: {done}/{total}  {percent}% complete");
@@ -205,14 +211,19 @@ impl State {
         let rate = it.bytes.0 as f64 / seconds;
         if is_terminal {
             if is_first {
-                println!("{:<34} {:>9} {:>13} {:>12} {:>7}", "DOWNLOAD", "PKGS", "FILES", "XFER (MB)", "SPEED");
+                println!(
+                    "{:<34} {:>9} {:>13} {:>12} {:>7}",
+                    "DOWNLOAD", "PKGS", "FILES", "XFER (MB)", "SPEED"
+                );
             }
             let name = it.package.map_or("Completed", |fmri| fmri.stem().as_str());
             let packages = format!("{}/{}", it.packages.0, it.packages.1);
             let files = format!("{}/{}", it.files.0, it.files.1);
             let bytes = format!("{}/{}", megabytes(it.bytes.0), megabytes(it.bytes.1));
             let speed = format!("{}/s", short(rate));
-            self.rewrite(&format!("{name:<34.34} {packages:>9} {files:>13} {bytes:>12} {speed:>7}"));
+            self.rewrite(&format!(
+                "{name:<34.34} {packages:>9} {files:>13} {bytes:>12} {speed:>7}"
+            ));
             if is_last {
                 println!();
             }
@@ -267,7 +278,10 @@ impl State {
             && !is_terminal
         {
             let seconds = since.elapsed().as_secs_f64();
-            println!(" Actions: Completed {} actions in {seconds:.2} seconds.", self.actions);
+            println!(
+                " Actions: Completed {} actions in {seconds:.2} seconds.",
+                self.actions
+            );
         }
         self.apply = None;
     }

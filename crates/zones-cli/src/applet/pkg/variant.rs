@@ -10,7 +10,10 @@ use crate::report::OK;
 
 /// The name with its prefix, which may be left out.
 pub(super) fn full(prefix: &str, name: &str) -> String {
-    match name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')) {
+    match name
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('.'))
+    {
         Some(_) => name.to_owned(),
         None => format!("{prefix}.{name}"),
     }
@@ -51,8 +54,16 @@ pub(super) fn variants(call: &Call<'_>) -> Outcome {
 pub(super) fn facets(call: &Call<'_>) -> Outcome {
     let image = call.image()?;
     let mut table = Table::new(&["FACET", "VALUE", "SRC"], &[]);
-    let own = image.settings.facets.local().map(|row| (row, FacetSource::Local));
-    let inherited = image.settings.facets.inherited().map(|row| (row, FacetSource::Parent));
+    let own = image
+        .settings
+        .facets
+        .local()
+        .map(|row| (row, FacetSource::Local));
+    let inherited = image
+        .settings
+        .facets
+        .inherited()
+        .map(|row| (row, FacetSource::Parent));
     for ((name, value), source) in own.chain(inherited) {
         if is_asked(call, "facet", name) {
             let short = name.strip_prefix("facet.").unwrap_or(name);

@@ -1,112 +1,117 @@
 //! `pkg verify`, `pkg fix`, `pkg revert`.
 
-use zones_image::check::{self, PackageReport, Severity, Target};
+use zones_image::Image;
+use zones_image::check::{self, Report, Target};
 use zones_image::plan::Package;
-use zones_image::{Event, Image};
+use zones_ips::{Fmri, ImagePathRef};
 
 use super::change::{apply_plan, tracker};
 use super::text::{is_asked, patterns};
 use super::{Call, NOTHING, Outcome, Stop, failed, usage};
 use crate::report::{FAILURE, OK};
 
-/// The installed packages asked for.
-fn asked(call: &Call<'_>, image: &Image) -> Result<Vec<Package>, Stop> {
-    let asked = patterns(call.words.operands.iter().map(String::as_str))?;
-    let packages = image.packages(&|_| {})?;
+/// Compares the packages asked for.
+fn look(call: &Call<'_>, image: &Image, packages: &[Package]) -> Result<Report, Stop> {
+    let asked = match call.words.has("path") {
+        true => Vec::new(),
+        false => patterns(call.words.operands.iter().map(String::as_str))?,
+    };
     for (word, pattern) in call.words.operands.iter().zip(&asked) {
-        if !packages.iter().any(|it| pattern.match_fmri(&it.fmri).is_some()) {
+        if !packages
+            .iter()
+            .any(|it| pattern.match_fmri(&it.fmri).is_some())
+        {
             return Err(failed(format!("'{word}' matches no installed packages")));
         }
     }
-    let packages = packages.into_iter();
-    Ok(packages.filter(|it| is_asked(&asked, &it.fmri)).collect())
+    let tracker = tracker(&call.words)?;
+    let is_wanted = |fmri: &Fmri| is_asked(&asked, fmri);
+    let report = image.verify(packages, &is_wanted, &|event| tracker.tell(event));
+    tracker.planned();
+    Ok(report?)
 }
 
-fn look(call: &Call<'_>, image: &Image, packages: &[Package]) -> Result<check::Report, Stop> {
-    let tracker = tracker(&call.words)?;
-    let options = image.verify_options(call.words.has("verbose"))?;
-    let say = |it: check::Progress<'_>| tracker.tell(Event::Verify(it.fmri, it.done, it.total));
-    let report = check::verify(packages, &image.policy(), image.root(), &options, &say);
-    tracker.planned();
-    Ok(report)
+/// Keeps what concerns these paths.
+fn of_paths(report: &mut Report, packages: &[Package], paths: &[String]) {
+    for package in &mut report.packages {
+        let own = packages.iter().find(|it| it.fmri == package.fmri);
+        package.items.retain(|item| {
+            let path = own.and_then(|it| it.manifest.actions().get(item.action)?.get("path"));
+            path.is_some_and(|path| paths.iter().any(|it| it.trim_start_matches('/') == path))
+        });
+    }
 }
 
 pub(super) fn verify(call: &Call<'_>) -> Outcome {
     let words = &call.words;
     let image = call.image()?;
-    let by_path = words.has("path");
-    let packages = match by_path {
-        true => image.packages(&|_| {})?,
-        false => asked(call, &image)?,
-    };
+    let packages = image.packages(&|_| {})?;
     let mut status = OK;
     if !words.has("unpackaged-only") {
         let mut report = look(call, &image, &packages)?;
-        if by_path {
-            report.keep_paths(&words.operands);
+        if words.has("path") {
+            of_paths(&mut report, &packages, &words.operands);
         }
-        if report.is_faulty() {
+        if !report.is_clean() {
             status = FAILURE;
         }
-        if !words.has("quiet") {
-            print(call, report.packages());
+        if words.value("parsable").is_some() {
+            println!("{}", parsable(&report));
+        } else if !words.has("quiet") {
+            show(call, &report.lines(words.has("verbose")));
         }
     }
     if words.has("unpackaged") || words.has("unpackaged-only") {
-        let found = check::unpackaged(&packages, &image.policy(), image.root());
         println!("UNPACKAGED CONTENTS");
-        for path in found {
+        for path in image.unpackaged(&packages)? {
             println!("\t{path}");
         }
     }
     Ok(status)
 }
 
-/// The table of what is wrong.
-fn print(call: &Call<'_>, reports: &[PackageReport]) {
-    let verbose = call.words.has("verbose");
-    let shown: Vec<_> = reports.iter().filter(|it| verbose || it.is_faulty()).collect();
-    if shown.is_empty() {
-        return;
-    }
-    if !call.words.has("no-headers") {
-        println!("{:<71} {:>7}", "PACKAGE", "STATUS");
-    }
-    for report in shown {
-        let status = if report.is_faulty() { "ERROR" } else { "OK" };
-        println!("{:<71} {status:>7}", report.fmri().without_version());
-        for item in report.items() {
-            let findings = item.findings().iter();
-            let findings: Vec<_> =
-                findings.filter(|it| verbose || it.severity != Severity::Info).collect();
-            if findings.is_empty() {
-                continue;
-            }
-            println!("\t{}", item.label());
-            for finding in findings {
-                println!("\t\t{}: {}", finding.severity.label(), finding.text);
-            }
-        }
-    }
+fn parsable(report: &Report) -> serde_json::Value {
+    let rows = report.packages.iter().map(|package| {
+        let items = package.items.iter().map(|item| {
+            let findings = item.findings.iter();
+            let texts: Vec<_> = findings
+                .map(|it| format!("{}: {}", it.severity.label(), it.text))
+                .collect();
+            (item.label.clone(), serde_json::json!(texts))
+        });
+        let items: serde_json::Map<_, _> = items.collect();
+        (package.fmri.to_string(), serde_json::Value::Object(items))
+    });
+    serde_json::Value::Object(rows.collect())
+}
+
+fn show(call: &Call<'_>, lines: &[String]) {
+    let skip = usize::from(call.words.has("no-headers"));
+    lines.iter().skip(skip).for_each(|line| println!("{line}"));
 }
 
 pub(super) fn fix(call: &Call<'_>) -> Outcome {
     let (mut image, lock) = call.locked()?;
     let outcome = (|| {
-        let packages = asked(call, &image)?;
+        let packages = image.packages(&|_| {})?;
         let report = look(call, &image, &packages)?;
-        let all = image.packages(&|_| {})?;
-        let planned = image.plan_repair(&all, report.packages())?;
-        if !report.is_faulty() || planned.is_empty() {
+        if report.is_clean() && image.interrupted()?.is_none() {
             return Ok(NOTHING);
         }
-        let faulty = report.packages().iter().filter(|it| it.is_faulty());
-        let faulty: Vec<_> = faulty.cloned().collect();
+        let planned = image.plan_repair(&report, &packages)?;
+        if planned.is_empty() {
+            image.end_interrupted(&lock)?;
+            return Ok(NOTHING);
+        }
+        let is_faulty = |it: &&check::PackageReport| !it.lines(false).is_empty();
+        let faulty: Vec<_> = report.packages.iter().filter(is_faulty).collect();
         if !call.words.has("quiet") {
             println!("Packages to fix: {}\n", faulty.len());
-            for report in &faulty {
-                println!("Repairing: {}", report.fmri().without_version());
-                print(call, std::slice::from_ref(report));
+            for package in faulty {
+                println!("Repairing: {}", package.fmri.without_version());
+                let mut lines = package.lines(false);
+                lines.insert(0, check::heading());
+                show(call, &lines);
             }
         }
         apply_plan(call, &mut image, &lock, &planned)
@@ -125,10 +130,16 @@ pub(super) fn revert(call: &Call<'_>) -> Outcome {
     let outcome = (|| {
         let packages = image.packages(&|_| {})?;
         let target = match tags.is_empty() {
-            true => Target::Paths(words.operands.clone()),
+            true => {
+                let path = |text: &String| {
+                    let path = ImagePathRef::new(text.trim_start_matches('/'));
+                    path.map(ImagePathRef::to_owned).map_err(failed)
+                };
+                Target::Paths(words.operands.iter().map(path).collect::<Result<_, _>>()?)
+            }
             false => Target::Tags(tags),
         };
-        let planned = image.plan_revert(&packages, &target)?;
+        let planned = image.plan_revert(&target, &packages)?;
         if planned.is_empty() {
             println!("No files need to be reverted.");
             return Ok(NOTHING);
