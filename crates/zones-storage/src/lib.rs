@@ -7,4 +7,4 @@ mod btrfs;
 mod dir;
 mod driver;
 
-pub use driver::{Driver, DriverKind, StorageError, choose};
+pub use driver::{Copied, CopyError, Driver, DriverKind, StorageError, choose};

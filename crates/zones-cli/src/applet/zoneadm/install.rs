@@ -10,27 +10,37 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use zones_archive::Progress;
-use zones_brand::{Brand, Host, Installer, Laid, SysConfig};
+use zones_brand::{Hook, HookEnd, Host, Installer, Laid, Stream, SysConfig};
 use zones_debian::ConfigureStep;
-use zones_engine::{Ending, Request, chain};
+use zones_engine::{Ending, Hooks, Request, chain};
 use zones_store::{Lock, journal};
 use zones_sys::RootFd;
 use zones_types::{Verb, Verdict, ZonePath, ZoneState, judge};
 
 use self::choices::Wanted;
-use super::{Target, uninstall, verify};
+use super::{Target, hooks, uninstall, verify};
 use crate::progress::Screen;
 use crate::report::{OK, fail_zone};
 
 pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
-    let wanted = match choices::parse(args) {
+    let hooks = match Hooks::load(target.layout, &target.zone, true) {
+        Ok(hooks) => hooks,
+        Err(error) => {
+            return fail_zone(
+                &target.zone,
+                format!("missing or invalid brand: {}", error.chain()),
+            );
+        }
+    };
+    let brand = hooks.brand();
+    let wanted = match choices::parse(args, brand.installer, &brand.installopts) {
         Ok(wanted) => wanted,
         Err(status) => return status,
     };
     if let Verdict::Refuse(refusal) = judge(target.state, Verb::Install) {
         return fail_zone(&target.zone, refusal);
     }
-    if let Err(status) = verify::before(target, "install") {
+    if let Err(status) = verify::before(target, "install", args) {
         return status;
     }
     let _lock = match (
@@ -52,9 +62,23 @@ pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
     {
         return fail_zone(&target.zone, refusal);
     }
-    match Job::new(target, wanted).and_then(|job| job.run()) {
+    match Job::new(target, wanted, hooks).and_then(|job| job.run()) {
         Ok(()) => OK,
         Err(text) => fail_zone(&target.zone, text),
+    }
+}
+
+/// How an installation fails.
+enum Failure {
+    /// Nothing of it stays.
+    BackOut(String),
+    /// A hook may have left things that only it knows: the zone stays incomplete.
+    Stay(String),
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self::BackOut(text)
     }
 }
 
@@ -63,6 +87,7 @@ struct Job<'a> {
     target: &'a Target<'a>,
     wanted: Wanted,
     installer: Installer,
+    hooks: Hooks,
     zonepath: ZonePath,
     screen: Screen,
     log: PathBuf,
@@ -70,13 +95,17 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     /// Checks all that can be checked before anything is changed.
-    fn new(target: &'a Target<'a>, wanted: Wanted) -> Result<Self, String> {
+    fn new(target: &'a Target<'a>, wanted: Wanted, hooks: Hooks) -> Result<Self, String> {
         let config =
             zones_engine::load(target.layout, &target.zone).map_err(|error| error.chain())?;
         let zonepath = config.zonepath.clone().ok_or("zonepath not specified")?;
-        let name = config.brand.clone().ok_or("brand not specified")?;
-        let brand = Brand::find(&name, &zones_engine::brand_folder(target.layout))
-            .map_err(|error| chain(&error))?;
+        let installer = hooks.brand().installer;
+        if installer == Installer::Hook && !hooks.has(Hook::Install) {
+            return Err(format!(
+                "brand `{}` has neither an installer nor a hook `install`; use another brand",
+                hooks.brand().name
+            ));
+        }
         if let Some(path) = &wanted.sysconfig {
             read_sysconfig(path)?;
         }
@@ -85,7 +114,8 @@ impl<'a> Job<'a> {
         Ok(Self {
             target,
             wanted,
-            installer: brand.installer,
+            installer,
+            hooks,
             zonepath,
             screen,
             log,
@@ -105,14 +135,31 @@ impl<'a> Job<'a> {
         store
             .set_state(zone, ZoneState::Incomplete)
             .map_err(|error| chain(&error))?;
-        if let Err(text) = self.fill() {
-            self.screen.record(&format!("failed: {text}"));
-            return Err(self.back_out(text));
+        match self.fill() {
+            Ok(()) => {}
+            Err(Failure::BackOut(text)) => {
+                self.screen.record(&format!("failed: {text}"));
+                return Err(self.back_out(text));
+            }
+            Err(Failure::Stay(text)) => {
+                self.screen.record(&format!("failed: {text}"));
+                return Err(format!(
+                    "{text}\nThe zone is incomplete: `zoneadm uninstall` cleans it up. Log: {}",
+                    self.log.display()
+                ));
+            }
         }
         store
             .set_state(zone, ZoneState::Installed)
             .map_err(|error| chain(&error))?;
         journal::end(layout, zone).map_err(|error| chain(&error))?;
+        match self.hook(Hook::Postinstall)? {
+            None | Some(HookEnd::Done) => {}
+            Some(end) => {
+                let text = hooks::failed(Hook::Postinstall, end);
+                return Err(format!("{text}\nThe zone is installed."));
+            }
+        }
         self.screen.line(
             "Done",
             &format!(
@@ -146,7 +193,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn fill(&self) -> Result<(), String> {
+    fn fill(&self) -> Result<(), Failure> {
         let root = self.make_root()?;
         self.screen.line(
             "Image",
@@ -173,7 +220,34 @@ impl<'a> Job<'a> {
                 &format!("Applying {} ... done.", path.display()),
             );
         }
-        zones_brand::finish(self.installer, &root).map_err(|error| chain(&error))
+        self.install_hook()?;
+        Ok(zones_brand::finish(self.installer, &root).map_err(|error| chain(&error))?)
+    }
+
+    /// The brand's own part of the installation. Statuses: brands(7).
+    fn install_hook(&self) -> Result<(), Failure> {
+        let Some(end) = self.hook(Hook::Install)? else {
+            return Ok(());
+        };
+        let text = hooks::failed(Hook::Install, end);
+        match end {
+            HookEnd::Done => Ok(()),
+            HookEnd::Usage => Err(Failure::BackOut(format!(
+                "{text}\nusage:\tinstall [brand-specific args]; the brand takes `{}`",
+                self.hooks.brand().installopts
+            ))),
+            HookEnd::NotComplete => Err(Failure::BackOut(text)),
+            _ => Err(Failure::Stay(text)),
+        }
+    }
+
+    /// Runs a hook; its lines go to screen and log.
+    fn hook(&self, hook: Hook) -> Result<Option<HookEnd>, String> {
+        if self.hooks.has(hook) {
+            self.screen.record(&format!("+ hook {hook}"));
+        }
+        let mut say = |_: Stream, line: &str| self.screen.say(line);
+        hooks::run(&self.hooks, hook, &self.wanted.operands, &mut say)
     }
 
     fn make_root(&self) -> Result<RootFd, String> {

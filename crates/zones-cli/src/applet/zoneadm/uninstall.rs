@@ -3,11 +3,12 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
-use zones_engine::Request;
+use zones_brand::{Hook, HookEnd};
+use zones_engine::{Hooks, Request};
 use zones_store::Lock;
 use zones_types::{Verb, Verdict, ZoneState, judge};
 
-use super::Target;
+use super::{Target, hooks};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 /// What belongs to a zone below its zonepath; anything else is somebody's data and stays.
@@ -22,14 +23,14 @@ const STANDARD: [&str; 7] = [
 ];
 
 pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
-    let force = match args {
-        [] => false,
-        [flag] if flag == "-F" => true,
-        _ => {
-            eprintln!("usage:\tuninstall [-F]");
-            return USAGE;
-        }
-    };
+    let force = args.iter().any(|flag| flag == "-F");
+    let hooks = Hooks::load(target.layout, &target.zone, true);
+    let has_hook = |hook| hooks.as_ref().is_ok_and(|hooks: &Hooks| hooks.has(hook));
+    let for_brand = has_hook(Hook::Uninstall) || has_hook(Hook::Preuninstall);
+    if !for_brand && args.iter().any(|flag| flag != "-F") {
+        eprintln!("usage:\tuninstall [-F]");
+        return USAGE;
+    }
     let state = target.state;
     if let Verdict::Refuse(refusal) = judge(state, Verb::Uninstall) {
         return fail_zone(&target.zone, refusal);
@@ -52,7 +53,23 @@ pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
             );
         }
     };
-    remove(target)
+    // The files of a zone can go even where its brand is not known any more.
+    if let Some(status) = hooks
+        .ok()
+        .and_then(|hooks| hook(target, &hooks, Hook::Preuninstall, args))
+    {
+        return status;
+    }
+    remove(target, args)
+}
+
+/// Runs a hook of the brand; `Some` is the status of a command that ends here.
+fn hook(target: &Target<'_>, hooks: &Hooks, hook: Hook, args: &[String]) -> Option<u8> {
+    match hooks::run(hooks, hook, args, &mut hooks::print) {
+        Ok(None | Some(HookEnd::Done)) => None,
+        Ok(Some(end)) => Some(fail_zone(&target.zone, hooks::failed(hook, end))),
+        Err(text) => Some(fail_zone(&target.zone, text)),
+    }
 }
 
 fn confirmed(target: &Target<'_>) -> bool {
@@ -79,7 +96,7 @@ fn confirmed(target: &Target<'_>) -> bool {
 }
 
 /// From here on the zone is `incomplete` until its files are gone.
-fn remove(target: &Target<'_>) -> u8 {
+fn remove(target: &Target<'_>, args: &[String]) -> u8 {
     let failed = |error: String| fail_zone(&target.zone, error);
     let config = match zones_engine::load(target.layout, &target.zone) {
         Ok(config) => config,
@@ -110,6 +127,10 @@ fn remove(target: &Target<'_>) -> u8 {
     }
     if let Err(error) = target.store.set_state(&target.zone, ZoneState::Incomplete) {
         return failed(zones_engine::chain(&error));
+    }
+    let hooks = Hooks::of(target.layout, &config, true).ok();
+    if let Some(status) = hooks.and_then(|hooks| hook(target, &hooks, Hook::Uninstall, args)) {
+        return status;
     }
     if let Err(error) = remove_files(zonepath.as_path()) {
         return failed(error);
