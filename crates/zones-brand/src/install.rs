@@ -73,6 +73,8 @@ pub struct Host {
     pub root: PathBuf,
     /// Folder for fetched files.
     pub cache: PathBuf,
+    /// Bytes that may stay there; `None`: the usual bound.
+    pub cache_limit: Option<u64>,
     /// Seconds since 1970.
     pub now: i64,
 }
@@ -129,6 +131,9 @@ fn request(choices: &Choices, host: &Host) -> Result<Request, InstallError> {
         .unwrap_or_else(|| native_arch().to_owned());
     let sources = HostSources::read(&host.root).map_err(InstallError::Sources)?;
     let mut request = Request::new(sources, &arch, host.cache.join("debian"), host.now);
+    if let Some(limit) = host.cache_limit {
+        request.cache_limit = limit;
+    }
     request.include.clone_from(&choices.include);
     request.variant = if choices.standard {
         Variant::Standard

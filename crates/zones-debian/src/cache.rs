@@ -1,20 +1,25 @@
 //! Fetched files by their hash, kept between installs and verified on each use.
 
+mod prune;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps};
 
 use crate::error::DebianError;
 use crate::hash::Hasher;
 use crate::release::Want;
 
-/// A folder with `sha256/HASH` for whole files and `partial/HASH` for those under way.
+/// A folder with `sha256/HASH` for whole files and `partial/HASH` for those under way. Whoever has it
+/// open keeps others from pruning it.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     root: PathBuf,
+    lock: Arc<File>,
 }
 
 impl Cache {
@@ -28,8 +33,19 @@ impl Cache {
                 .create(&path);
             made.map_err(|source| DebianError::Cache { path, source })?;
         }
+        let path = root.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path);
+        let lock = lock.and_then(|file| {
+            rustix::fs::flock(&file, FlockOperation::LockShared)?;
+            Ok(Arc::new(file))
+        });
         Ok(Self {
             root: root.to_owned(),
+            lock: lock.map_err(|source| DebianError::Cache { path, source })?,
         })
     }
 
@@ -49,6 +65,19 @@ impl Cache {
         })?;
         if found.is_none() && path.exists() {
             fs::remove_file(&path).map_err(|source| DebianError::Cache { path, source })?;
+        }
+        if found.is_some() {
+            // Its time is that of its last use, by which the cache is pruned.
+            let now = rustix::fs::UTIME_NOW;
+            let now = Timespec {
+                tv_sec: 0,
+                tv_nsec: now,
+            };
+            let times = Timestamps {
+                last_access: now,
+                last_modification: now,
+            };
+            let _ = rustix::fs::utimensat(CWD, self.path(want), &times, AtFlags::empty());
         }
         Ok(found)
     }

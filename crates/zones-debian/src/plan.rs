@@ -15,6 +15,9 @@ use crate::resolve::{Variant, is_base, resolve};
 use crate::sources::{HostSources, Source};
 use indices::Indices;
 
+/// What stays in the cache unless the host says otherwise, in bytes.
+pub const CACHE_LIMIT: u64 = 2 << 30;
+
 /// What the caller wants.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -34,6 +37,8 @@ pub struct Request {
     pub keyring: Option<PathBuf>,
     /// Folder for fetched files, kept between installs.
     pub cache: PathBuf,
+    /// Bytes that may stay in that folder at the end.
+    pub cache_limit: u64,
     /// Read-only folders with package files as apt names them; used after verification.
     pub archives: Vec<PathBuf>,
     /// The clock, in seconds since 1970.
@@ -55,6 +60,7 @@ impl Request {
             include: Vec::new(),
             keyring: None,
             cache,
+            cache_limit: CACHE_LIMIT,
             archives: Vec::new(),
             now,
             network: Network::default(),
@@ -116,6 +122,7 @@ pub struct Plan {
     /// Bytes on disk, as the packages declare.
     pub installed: u64,
     pub(crate) cache: Cache,
+    pub(crate) cache_limit: u64,
     pub(crate) archives: Vec<PathBuf>,
     pub(crate) network: Network,
     pub(crate) names: Names,
@@ -165,6 +172,7 @@ pub fn plan(request: &Request, progress: &dyn Progress) -> Result<Plan, DebianEr
         sources: sources.into_iter().map(|s| s.0).collect(),
         packages,
         cache,
+        cache_limit: request.cache_limit,
         archives: request.archives.clone(),
         network: request.network.clone(),
         names,

@@ -234,3 +234,31 @@ fn a_brand_of_solaris_configures_and_boots() {
     refused(&output, 1, "writable by others than its owner (chmod go-w)");
     assert_eq!(host.state("z1"), "installed");
 }
+
+/// Whatever dies while a removed root is taken apart: the next command goes on.
+#[test]
+fn removed_trees_are_not_forgotten() {
+    let host = host_or_skip!("removed_trees_are_not_forgotten");
+    host.install("z1", "");
+    let left = host.path().join("zones/.zones-removed-x");
+    fs::create_dir_all(left.join("0/usr/bin")).unwrap();
+    let kept = host.path().join("kept");
+    fs::create_dir(&kept).unwrap();
+    let notes = host.path().join("var/lib/zones/trash");
+    fs::create_dir_all(&notes).unwrap();
+    fs::write(notes.join("x"), left.to_str().unwrap()).unwrap();
+    fs::write(notes.join("y"), kept.to_str().unwrap()).unwrap();
+    for n in 0..3_000 {
+        fs::write(host.zonepath("z1").join(format!("root/usr/{n}")), "x").unwrap();
+    }
+    host.ok("zoneadm", &["-z", "z1", "uninstall", "-F"]);
+    assert_eq!(host.state("z1"), "configured");
+    assert!(!host.zonepath("z1").exists());
+    let empty = |path: &std::path::Path| fs::read_dir(path).unwrap().next().is_none();
+    support::until("everything is gone", || empty(&notes));
+    assert!(empty(&host.path().join("zones")));
+    assert!(
+        kept.exists(),
+        "a note names only what an uninstallation made"
+    );
+}

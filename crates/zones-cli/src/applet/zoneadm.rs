@@ -7,6 +7,7 @@ mod mark;
 mod run;
 mod subcommand;
 mod sysboot;
+mod trash;
 mod uninstall;
 mod verify;
 

@@ -21,6 +21,7 @@ use self::choices::Wanted;
 use super::{Target, hooks, uninstall, verify};
 use crate::progress::Screen;
 use crate::report::{OK, fail_zone};
+use crate::settings::HostSettings;
 
 pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
     let hooks = match Hooks::load(target.layout, &target.zone, true) {
@@ -88,6 +89,7 @@ struct Job<'a> {
     wanted: Wanted,
     installer: Installer,
     hooks: Hooks,
+    cache_limit: Option<u64>,
     zonepath: ZonePath,
     screen: Screen,
     log: PathBuf,
@@ -116,6 +118,7 @@ impl<'a> Job<'a> {
             wanted,
             installer,
             hooks,
+            cache_limit: HostSettings::read(target.layout)?.package_cache,
             zonepath,
             screen,
             log,
@@ -178,7 +181,7 @@ impl<'a> Job<'a> {
     fn back_out(&self, text: String) -> String {
         let (layout, zone, store) = (self.target.layout, &self.target.zone, &self.target.store);
         let _ = zones_engine::request(layout, zone, &Request::Halt);
-        if let Err(more) = uninstall::remove_files(self.zonepath.as_path()) {
+        if let Err(more) = uninstall::remove_files(layout, self.zonepath.as_path()) {
             return format!(
                 "{text}\nIts files could not be removed ({more}); the zone is incomplete, use `zoneadm uninstall`."
             );
@@ -203,6 +206,7 @@ impl<'a> Job<'a> {
         let host = Host {
             root: PathBuf::from("/"),
             cache: self.target.layout.cache(),
+            cache_limit: self.cache_limit,
             now: now(),
         };
         let laid = zones_brand::lay_down(self.installer, choices, &host, &root, &self.screen)
@@ -210,7 +214,7 @@ impl<'a> Job<'a> {
         for note in &laid.notes {
             self.screen.line("Source", note);
         }
-        self.configure(&laid)?;
+        self.configure(&laid, &root)?;
         if let Some(path) = &self.wanted.sysconfig {
             read_sysconfig(path)?
                 .apply(&root)
@@ -275,19 +279,24 @@ impl<'a> Job<'a> {
     }
 
     /// Runs the packages' own scripts, inside the zone and nowhere else.
-    fn configure(&self, laid: &Laid) -> Result<(), String> {
+    fn configure(&self, laid: &Laid, root: &RootFd) -> Result<(), String> {
         if laid.steps.is_empty() {
             return Ok(());
         }
         let (layout, zone) = (self.target.layout, &self.target.zone);
         let begun = Instant::now();
         call(zones_engine::request(layout, zone, &Request::Mount))?;
-        for step in &laid.steps {
-            if self.screen.cancelled() {
-                return Err("interrupted".to_owned());
-            }
-            self.step(step)?;
-        }
+        std::thread::scope(|scope| {
+            // The disk has nothing to do while scripts run: what is laid down goes there now, so that
+            // little is left to be written at the end.
+            scope.spawn(|| root.sync());
+            laid.steps
+                .iter()
+                .try_for_each(|step| match self.screen.cancelled() {
+                    true => Err("interrupted".to_owned()),
+                    false => self.step(step),
+                })
+        })?;
         call(zones_engine::request(layout, zone, &Request::Halt))?;
         let seconds = begun.elapsed().as_secs_f64();
         self.screen.line(

@@ -29,6 +29,7 @@ pub(super) fn run(layout: &Layout, store: &Store, _zone: Option<&ZoneName>, args
 
 /// Boots in parallel, one zoneadm for each zone, and waits for all.
 fn start(layout: &Layout, store: &Store) -> u8 {
+    super::trash::sweep(layout);
     let zones = match store.list() {
         Ok(zones) => zones,
         Err(error) => return fail("zoneadm", zones_engine::chain(&error)),

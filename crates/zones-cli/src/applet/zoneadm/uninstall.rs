@@ -1,13 +1,16 @@
 //! `zoneadm uninstall`.
 
+use std::ffi::OsString;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use zones_brand::{Hook, HookEnd};
 use zones_engine::{Hooks, Request};
-use zones_store::Lock;
+use zones_storage::DriverKind;
+use zones_store::{Layout, Lock};
 use zones_types::{Verb, Verdict, ZoneState, judge};
 
+use super::trash::{self, Trash};
 use super::{Target, hooks};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
@@ -132,7 +135,7 @@ fn remove(target: &Target<'_>, args: &[String]) -> u8 {
     if let Some(status) = hooks.and_then(|hooks| hook(target, &hooks, Hook::Uninstall, args)) {
         return status;
     }
-    if let Err(error) = remove_files(zonepath.as_path()) {
+    if let Err(error) = remove_files(target.layout, zonepath.as_path()) {
         return failed(error);
     }
     let _ = zones_store::journal::end(target.layout, &target.zone);
@@ -142,15 +145,19 @@ fn remove(target: &Target<'_>, args: &[String]) -> u8 {
     }
 }
 
-/// Removes the standard entries, then the folder itself when nothing else is in it.
-pub(super) fn remove_files(zonepath: &Path) -> Result<(), String> {
+/// Takes the standard entries away, then the folder itself when nothing else is in it. Large trees
+/// are only put aside here; see [`trash`].
+pub(super) fn remove_files(layout: &Layout, zonepath: &Path) -> Result<(), String> {
     if !zonepath.exists() {
         return Ok(());
     }
     let driver = zones_storage::choose(zonepath).map_err(|error| zones_engine::chain(&error))?;
-    for name in STANDARD {
+    let mut trash = Trash::new(layout, zonepath);
+    for name in standard(zonepath) {
         let path = zonepath.join(name);
         match std::fs::symlink_metadata(&path) {
+            // A subvolume goes at once; the kernel takes its files apart later on.
+            Ok(meta) if meta.is_dir() && driver.kind() == DriverKind::Dir && trash.take(&path) => {}
             Ok(meta) if meta.is_dir() => driver
                 .destroy(&path)
                 .map_err(|error| zones_engine::chain(&error))?,
@@ -159,6 +166,8 @@ pub(super) fn remove_files(zonepath: &Path) -> Result<(), String> {
             Err(_) => {}
         }
     }
+    drop(trash);
+    trash::sweep(layout);
     let left = std::fs::read_dir(zonepath)
         .map(|entries| entries.count())
         .unwrap_or(0);
@@ -172,6 +181,15 @@ pub(super) fn remove_files(zonepath: &Path) -> Result<(), String> {
     }
     std::fs::remove_dir(zonepath)
         .map_err(|error| format!("cannot remove {}: {error}", zonepath.display()))
+}
+
+/// The names of what belongs to the zone, also of roots that were being made when something died.
+fn standard(zonepath: &Path) -> Vec<OsString> {
+    let found = std::fs::read_dir(zonepath).into_iter().flatten().flatten();
+    let new = found
+        .map(|entry| entry.file_name())
+        .filter(|name| name.to_string_lossy().starts_with(zones_storage::NEW));
+    STANDARD.iter().map(OsString::from).chain(new).collect()
 }
 
 /// Mount points below a folder, from the kernel's own table (octal escapes of blanks undone).
