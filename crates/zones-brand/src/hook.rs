@@ -250,3 +250,22 @@ impl std::fmt::Display for Hook {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_has_every_hook() {
+        let manual = include_str!("../../../docs/man/brands.7");
+        for row in &MOMENTS {
+            assert!(
+                manual.contains(&format!("\n.B {}\n", row.name)),
+                "{}",
+                row.name
+            );
+            assert_eq!(Hook::of(row.name), Some(row.hook));
+            assert_eq!(row.hook.as_str(), row.name);
+        }
+    }
+}

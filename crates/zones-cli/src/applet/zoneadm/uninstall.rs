@@ -38,6 +38,10 @@ pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
     if let Verdict::Refuse(refusal) = judge(state, Verb::Uninstall) {
         return fail_zone(&target.zone, refusal);
     }
+    // Which folder is the zone's must be beyond doubt before one is removed.
+    if let Err(status) = super::verify::files_agree(target) {
+        return status;
+    }
     match force || confirmed(target) {
         true => {}
         false if std::io::stdin().is_terminal() => return OK,

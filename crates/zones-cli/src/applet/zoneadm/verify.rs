@@ -34,7 +34,24 @@ pub(super) fn before(target: &Target<'_>, verb: &str, args: &[String]) -> Result
     check(target, verb, args)
 }
 
+/// Index and document must say the same before anything is done by either of them.
+pub(super) fn files_agree(target: &Target<'_>) -> Result<(), u8> {
+    match target.store.disagreements(&target.zone) {
+        Ok(found) if found.is_empty() => Ok(()),
+        Ok(found) => {
+            found.iter().for_each(|text| eprintln!("{text}"));
+            eprintln!("zoneadm: zone {} failed to verify", target.zone);
+            Err(FAILURE)
+        }
+        Err(error) => Err(fail(
+            "zoneadm",
+            format!("{}: {}", target.zone, zones_engine::chain(&error)),
+        )),
+    }
+}
+
 fn check(target: &Target<'_>, verb: &str, args: &[String]) -> Result<(), u8> {
+    files_agree(target)?;
     let config = match zones_engine::load(target.layout, &target.zone) {
         Ok(config) => config,
         Err(error) => {
