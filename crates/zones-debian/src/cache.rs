@@ -14,7 +14,8 @@ use crate::error::DebianError;
 use crate::hash::Hasher;
 use crate::release::Want;
 
-/// A folder with `sha256/HASH` for whole files and `partial/HASH` for those under way. Whoever has it
+/// A folder with `sha256/HASH` for whole files, `partial/HASH` for those under way, and `chosen/KEY` for
+/// choices of packages. Whoever has it
 /// open keeps others from pruning it.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
@@ -25,7 +26,7 @@ pub(crate) struct Cache {
 impl Cache {
     /// Opens the cache; makes its folders, for their owner alone.
     pub(crate) fn open(root: &Path) -> Result<Self, DebianError> {
-        for name in ["sha256", "partial"] {
+        for name in ["sha256", "partial", "chosen"] {
             let path = root.join(name);
             let made = fs::DirBuilder::new()
                 .recursive(true)
@@ -67,17 +68,7 @@ impl Cache {
             fs::remove_file(&path).map_err(|source| DebianError::Cache { path, source })?;
         }
         if found.is_some() {
-            // Its time is that of its last use, by which the cache is pruned.
-            let now = rustix::fs::UTIME_NOW;
-            let now = Timespec {
-                tv_sec: 0,
-                tv_nsec: now,
-            };
-            let times = Timestamps {
-                last_access: now,
-                last_modification: now,
-            };
-            let _ = rustix::fs::utimensat(CWD, self.path(want), &times, AtFlags::empty());
+            touch(&self.path(want));
         }
         Ok(found)
     }
@@ -119,6 +110,27 @@ impl Cache {
         }
     }
 
+    /// A choice of packages that was kept.
+    pub(crate) fn choice(&self, key: &str) -> Option<Vec<u8>> {
+        let path = self.root.join("chosen").join(key);
+        let bytes = fs::read(&path).ok()?;
+        touch(&path);
+        Some(bytes)
+    }
+
+    /// Keeps a choice; when that fails, the next installation chooses again.
+    pub(crate) fn keep_choice(&self, key: &str, bytes: &[u8]) {
+        let temporary = self
+            .root
+            .join("partial")
+            .join(format!("{key}.{}", std::process::id()));
+        let kept = fs::write(&temporary, bytes)
+            .and_then(|()| fs::rename(&temporary, self.root.join("chosen").join(key)));
+        if kept.is_err() {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+
     /// Keeps bytes whose hash was checked.
     pub(crate) fn put(&self, want: &Want, bytes: &[u8]) -> io::Result<()> {
         let (path, file) = self.partial(want)?;
@@ -129,6 +141,19 @@ impl Cache {
         io::Write::write_all(&mut &file, bytes)?;
         self.keep(&path, want)
     }
+}
+
+/// The time of a file is that of its last use, by which the cache is pruned.
+fn touch(path: &Path) {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_NOW,
+    };
+    let times = Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    let _ = rustix::fs::utimensat(CWD, path, &times, AtFlags::empty());
 }
 
 /// Opens a file if it has the wanted size and hash.

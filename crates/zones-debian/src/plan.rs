@@ -1,6 +1,7 @@
 //! What will be installed, and from where.
 
 mod indices;
+mod memo;
 
 use std::path::PathBuf;
 
@@ -145,14 +146,27 @@ pub fn plan(request: &Request, progress: &dyn Progress) -> Result<Plan, DebianEr
         progress,
     };
     let sources = indices.sources()?;
-    let texts = indices.packages(&sources)?;
+    let key = memo::key(request, &sources);
+    let known = key.as_ref().and_then(|key| cache.choice(key));
+    let known = known.and_then(|bytes| memo::read(bytes, sources.len()));
+    let texts = match &known {
+        Some(texts) => texts,
+        None => &indices.packages(&sources)?,
+    };
     progress.end(Phase::Index);
     progress.begin(Phase::Resolve, 0);
     let mut index = Index::default();
-    for (source, text) in &texts {
+    for (source, text) in texts {
         index.add(text, *source, &request.arch);
     }
-    let chosen = resolve(&index, request.variant, &request.include)?;
+    let chosen = if known.is_some() {
+        index.all().map(|offer| (offer.name, *offer)).collect()
+    } else {
+        resolve(&index, request.variant, &request.include)?
+    };
+    if let (Some(key), None) = (&key, &known) {
+        cache.keep_choice(key, &memo::write(&chosen));
+    }
     let asked = |o: &Offer<'_>| {
         is_base(o, request.variant)
             || o.name == "apt"

@@ -42,6 +42,7 @@ impl Cache {
         }
         let mut whole = entries(self.root.join("sha256"));
         whole.extend(partial);
+        whole.extend(entries(self.root.join("chosen")));
         let mut total: u64 = whole.iter().map(|entry| entry.size).sum();
         whole.sort_by_key(|entry| entry.used);
         for entry in whole {
