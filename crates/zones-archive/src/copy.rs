@@ -1,5 +1,5 @@
-//! A folder of the host, copied in with owners, modes, times, links, holes and attributes; blocks are
-//! shared where the file system can.
+//! A folder of the host, copied in with owners, modes, times, links, holes and attributes; blocks
+//! are shared where the file system can.
 
 #[cfg(test)]
 mod tests;

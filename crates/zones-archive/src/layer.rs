@@ -204,8 +204,8 @@ impl<'a> Layer<'a> {
         stamp(&file, meta).map_err(|e| LayError::new("set the owner and mode of", path, e))
     }
 
-    /// A regular file with the content of `from`: sharing its blocks where the file system can, else
-    /// with the same holes. Returns the bytes that are shared.
+    /// A regular file with the content of `from`: sharing its blocks where the file system can,
+    /// else with the same holes. Returns the bytes that are shared.
     ///
     /// # Errors
     /// When `from` cannot be read, or the kernel refuses.

@@ -47,8 +47,8 @@ pub enum Hook {
     Query,
 }
 
-/// What stands in a manifest, when it runs, in which state the zone is then, and what is appended to
-/// its command line.
+/// What stands in a manifest, when it runs, in which state the zone is then, and what is appended
+/// to its command line.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs)]
 pub struct Moment {

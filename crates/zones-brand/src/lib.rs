@@ -1,8 +1,8 @@
 //! Brands: manifests, hooks and installers.
 //!
 //! A brand is a folder of data: `brand.toml` and hook scripts. Those in `brands/` of the source are
-//! part of the binary; `/usr/lib/brand/NAME/brand.toml` of the host goes before them, and where that
-//! is missing, `config.xml` and `platform.xml` of Solaris in the same folder.
+//! part of the binary; `/usr/lib/brand/NAME/brand.toml` of the host goes before them, and where
+//! that is missing, `config.xml` and `platform.xml` of Solaris in the same folder.
 
 mod hook;
 mod install;

@@ -14,9 +14,8 @@ use crate::error::DebianError;
 use crate::hash::Hasher;
 use crate::release::Want;
 
-/// A folder with `sha256/HASH` for whole files, `partial/HASH` for those under way, and `chosen/KEY` for
-/// choices of packages. Whoever has it
-/// open keeps others from pruning it.
+/// A folder with `sha256/HASH` for whole files, `partial/HASH` for those under way, and
+/// `chosen/KEY` for choices of packages. Whoever has it open keeps others from pruning it.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     root: PathBuf,

@@ -70,8 +70,8 @@ pub trait Driver: std::fmt::Debug {
     /// When it exists or the file system refuses; nothing is left then.
     fn create(&self, root: &Path) -> Result<(), StorageError>;
 
-    /// Makes `to`, which must not exist, a copy of the root `from`: owners, modes, times, links, holes,
-    /// access lists, capabilities and attributes of users are kept, sockets are not.
+    /// Makes `to`, which must not exist, a copy of the root `from`: owners, modes, times, links,
+    /// holes, access lists, capabilities and attributes of users are kept, sockets are not.
     ///
     /// # Errors
     /// When `to` exists, `from` cannot be read, or there is no room; nothing is left of `to` then.

@@ -257,7 +257,8 @@ fn a_hundred_zones_boot_list_and_halt() {
     assert_eq!(host.leftovers(), Vec::<String>::new());
 }
 
-/// Index and document that disagree are named with the remedy; nothing is removed or booted by either.
+/// Index and document that disagree are named with the remedy; nothing is removed or booted by
+/// either.
 #[test]
 fn files_that_disagree_are_named_and_nothing_is_removed() {
     let host = host_or_skip!("files_that_disagree_are_named_and_nothing_is_removed");

@@ -1,5 +1,5 @@
-//! Running a hook: on the host, with an environment of its own, no descriptor but its three streams,
-//! in a process group of its own, for as long as it takes or until somebody interrupts.
+//! Running a hook: on the host, with an environment of its own, no descriptor but its three
+//! streams, in a process group of its own, for as long as it takes or until somebody interrupts.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -1,7 +1,7 @@
 //! `config.xml` and `platform.xml` of Solaris and illumos, read as a manifest of ours.
 //!
-//! Elements that speak of the Solaris kernel (`modname`, `restartinit`, mounts inside the zone) mean
-//! nothing here and are read over. Source: illumos `usr/src/lib/libbrand/dtd/brand.dtd.1` and
+//! Elements that speak of the Solaris kernel (`modname`, `restartinit`, mounts inside the zone)
+//! mean nothing here and are read over. Source: illumos `usr/src/lib/libbrand/dtd/brand.dtd.1` and
 //! `zone_platform.dtd.1`.
 
 #[cfg(test)]

@@ -101,8 +101,8 @@ fn request(options: &Options, mode: Streams) -> SessionRequest {
     }
 }
 
-/// An interactive login: what the brand names for it, else the user's shell. Everybody who comes this
-/// far is root here, so it is the command that asks for no password.
+/// An interactive login: what the brand names for it, else the user's shell. Everybody who comes
+/// this far is root here, so it is the command that asks for no password.
 fn login(layout: &Layout, zone: &ZoneName, options: &Options) -> SessionRequest {
     let mut request = request(options, Streams::Terminal);
     let brand = || {

@@ -2,8 +2,8 @@
 //! the next installation need not read the fifty megabytes of the lists again.
 //!
 //! A choice is kept under a hash of all that it depends on, the hashes in the signed indices among
-//! them. It holds the paragraphs of the chosen packages as the lists have them, behind a hash of its
-//! own against damage. The cache is root's alone, as the root is into which the packages go.
+//! them. It holds the paragraphs of the chosen packages as the lists have them, behind a hash of
+//! its own against damage. The cache is root's alone, as the root is into which the packages go.
 
 use std::collections::BTreeMap;
 

@@ -42,7 +42,8 @@ impl Daemon {
         let Some(hooks) = self.hooks()?.filter(|hooks| hooks.has(hook)) else {
             return Ok(());
         };
-        // Whoever asked may go away, and the host may want us to end: a hook is not waited for then.
+        // Whoever asked may go away, and the host may want us to end: a hook is not waited for
+        // then.
         let signals = SignalFd::new(&[SIGINT, SIGTERM]);
         let signals = signals.map_err(EngineError::kernel("watch signals"))?;
         let mut interrupts: Vec<BorrowedFd<'_>> = vec![signals.as_fd()];

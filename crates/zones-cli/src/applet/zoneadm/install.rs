@@ -287,8 +287,8 @@ impl<'a> Job<'a> {
         let begun = Instant::now();
         call(zones_engine::request(layout, zone, &Request::Mount))?;
         std::thread::scope(|scope| {
-            // The disk has nothing to do while scripts run: what is laid down goes there now, so that
-            // little is left to be written at the end.
+            // The disk has nothing to do while scripts run: what is laid down goes there now, so
+            // that little is left to be written at the end.
             scope.spawn(|| root.sync());
             laid.steps
                 .iter()
