@@ -39,6 +39,11 @@ pub trait Env {
     fn template(&self, name: &ZoneName) -> Result<Option<ZoneConfig>, String>;
     /// The configuration of the detached zone at a path; the error is the whole message.
     fn detached(&self, path: &str) -> Result<ZoneConfig, String>;
+    /// What the brand's own check says of a configuration that is fine otherwise; the error are the
+    /// lines to show.
+    fn check(&self, _config: &ZoneConfig) -> Result<(), Vec<String>> {
+        Ok(())
+    }
 }
 
 /// Where the commands come from.

@@ -4,11 +4,12 @@
 //! It may die at any time: the zone goes on, and the next command starts a new daemon that takes
 //! over by the state file and zsched's socket.
 
+mod change;
 mod console;
 mod live;
 mod wait;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use zones_store::Layout;
 use zones_sys::{Channel, SignalFd};
@@ -18,6 +19,7 @@ use crate::control::{Request, Response};
 use crate::error::EngineError;
 use crate::runtime::{Phase, RunState, control_path};
 use crate::stage::{Ending, receive, send};
+use change::Change;
 use console::Console;
 use live::Live;
 use wait::Event;
@@ -39,6 +41,8 @@ struct Daemon {
     /// Who waits for the end of a shutdown, until when, and whether the zone is to boot again.
     shutdown: Option<Shutdown>,
     terminated: bool,
+    /// Who waits for what is being done now.
+    caller: Option<OwnedFd>,
     _lock: std::fs::File,
 }
 
@@ -71,6 +75,7 @@ pub fn run(layout: &Layout, zone: &ZoneName, first: Option<Channel>) -> Result<(
         live: None,
         shutdown: None,
         terminated: false,
+        caller: None,
         _lock: lock,
     };
     daemon.live = Live::adopt(layout, zone)?;
@@ -146,9 +151,11 @@ impl Daemon {
         if let Request::Shutdown { reboot, timeout_s } = request {
             return self.begin_shutdown(client, reboot, timeout_s);
         }
+        self.caller = client.as_fd().try_clone_to_owned().ok();
         let response = self
             .obey(&request)
             .unwrap_or_else(|error| Response::failed(error.chain()));
+        self.caller = None;
         let _ = send(&client, &response, &[]);
         if request == Request::Attend {
             // It stays as long as its client wants it to.
@@ -211,11 +218,19 @@ impl Daemon {
     }
 
     fn make_ready(&mut self, phase: Phase) -> Result<Response, EngineError> {
+        let hooked = phase != Phase::Mounted;
+        if hooked {
+            self.before(Change::Ready, ZoneState::Installed)?;
+        }
         let (live, warnings) = Live::start(&self.layout, &self.zone, phase)?;
         if let Some(master) = live.console() {
             self.console.connect(master);
         }
         self.live = Some(live);
+        if hooked && let Err(error) = self.after(Change::Ready, ZoneState::Installed) {
+            self.halt();
+            return Err(error);
+        }
         if phase == Phase::Ready {
             self.console.notice("NOTICE: Zone readied");
         }
@@ -244,15 +259,21 @@ impl Daemon {
         };
         self.console
             .notice(&format!("NOTICE: Zone booting up{with}"));
-        let Some(live) = &mut self.live else {
-            return Err(EngineError::Gone);
-        };
-        if let Err(error) = live.boot(&self.layout, &self.zone, args) {
+        if let Err(error) = self.start_init(args) {
             self.halt();
             self.console.notice("NOTICE: Zone boot failed");
             return Err(error);
         }
         Ok(response)
+    }
+
+    /// The last step of a boot, with what the brand wants done around it.
+    fn start_init(&mut self, args: &[String]) -> Result<(), EngineError> {
+        self.before(Change::Boot, ZoneState::Ready)?;
+        self.hook(zones_brand::Hook::Boot, &[])?;
+        let live = self.live.as_mut().ok_or(EngineError::Gone)?;
+        live.boot(&self.layout, &self.zone, args)?;
+        self.after(Change::Boot, ZoneState::Ready)
     }
 
     fn reboot(&mut self, args: &[String]) -> Result<Response, EngineError> {
@@ -269,6 +290,7 @@ impl Daemon {
 
     /// Takes everything down that this zone has in the kernel, known or left over.
     fn halt(&mut self) {
+        let state = self.before_halt();
         self.console.disconnect();
         match self.live.take() {
             Some(live) => live.teardown(&self.layout, &self.zone),
@@ -278,6 +300,7 @@ impl Daemon {
             }
             None => {}
         }
+        self.after_halt(state);
     }
 
     fn begin_shutdown(&mut self, client: Channel, reboot: Option<Vec<String>>, timeout_s: u64) {
@@ -286,12 +309,9 @@ impl Daemon {
             _ if self.shutdown.is_some() => Some("shutdown already in progress".to_owned()),
             _ => None,
         };
-        let asked = match (&refused, &mut self.live) {
-            (None, Some(live)) => live
-                .ask_to_end(&self.layout, &self.zone)
-                .map_err(|error| error.chain()),
-            (None, None) => Err("not running".to_owned()),
-            (Some(text), _) => Err(text.clone()),
+        let asked = match refused {
+            None => self.ask_to_end().map_err(|error| error.chain()),
+            Some(text) => Err(text),
         };
         match asked {
             Ok(()) => {
@@ -308,6 +328,21 @@ impl Daemon {
                 let _ = send(&client, &Response::failed(text), &[]);
             }
         }
+    }
+
+    /// The brand's way to shut down, else the one of the zone's init.
+    fn ask_to_end(&mut self) -> Result<(), EngineError> {
+        let words = self.shutdown_words()?;
+        let Some(live) = &mut self.live else {
+            return Err(EngineError::Gone);
+        };
+        let Some(words) = words else {
+            return live.ask_to_end(&self.layout, &self.zone);
+        };
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        crate::login::spawn_quietly(&self.layout, &self.zone, &words)?;
+        live.set_phase(&self.layout, &self.zone, Phase::ShuttingDown);
+        Ok(())
     }
 
     /// The zone did not end in time; it keeps running.

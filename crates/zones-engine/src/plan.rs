@@ -5,6 +5,7 @@ mod mounts;
 mod network;
 mod privileges;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -114,12 +115,8 @@ impl BootPlan {
             interfaces: interfaces(config)?,
             locked: config.locked().map(|bytes| bytes.0),
             tmpfs_bytes,
-            filesystems: mounts::filesystems(config)?,
-            devices: config
-                .devices
-                .iter()
-                .map(|device| device.matches.clone())
-                .collect(),
+            filesystems: mounts::filesystems(&with_brand_mounts(config, brand))?,
+            devices: devices(config, brand),
             privileges: Privileges::new(&config.limitpriv, config.ip_type, range.is_some())?,
             init: brand.init.clone(),
             path: brand.path.clone(),
@@ -174,6 +171,39 @@ fn deferred(config: &ZoneConfig, not_enforced: &mut Vec<NotEnforced>) {
     for rctl in &config.rctls {
         later(!ENFORCED.contains(&rctl.name.as_str()), &rctl.name);
     }
+}
+
+/// The file systems of the brand, then those of the zone.
+fn with_brand_mounts<'a>(config: &'a ZoneConfig, brand: &Brand) -> Cow<'a, ZoneConfig> {
+    if brand.mounts.is_empty() {
+        return Cow::Borrowed(config);
+    }
+    let zonepath = config.zonepath.as_ref().map_or("", |path| path.as_str());
+    let fill = |text: &str| {
+        text.replace("%R", zonepath)
+            .replace("%z", config.name.as_str())
+    };
+    let own = brand.mounts.iter().map(|mount| zones_config::Fs {
+        dir: mount.directory.clone(),
+        special: fill(&mount.special),
+        fs_type: mount.fs_type.clone(),
+        options: mount.options.clone(),
+        ..zones_config::Fs::default()
+    });
+    let mut all = config.clone();
+    all.filesystems = own.chain(config.filesystems.iter().cloned()).collect();
+    Cow::Owned(all)
+}
+
+/// Patterns of device nodes: those of the brand for this kind of network, then those of the zone.
+fn devices(config: &ZoneConfig, brand: &Brand) -> Vec<String> {
+    let fits = |ip_type: Option<IpType>| ip_type.is_none_or(|wanted| wanted == config.ip_type);
+    let brand = brand.devices.iter().filter(|device| fits(device.ip_type));
+    let own = config.devices.iter().map(|device| device.matches.clone());
+    brand
+        .map(|device| device.matches.clone())
+        .chain(own)
+        .collect()
 }
 
 fn interfaces(config: &ZoneConfig) -> Result<Vec<Interface>, PlanError> {

@@ -25,8 +25,8 @@ pub use exec::{CStrings, exec};
 pub use filelock::lock_file;
 pub use mount::{MountAttr, mount_setattr};
 pub use process::{
-    CloneFlags, Fork, ProcessId, clone_process, close_all_except, exit_now, kill_everybody,
-    personality_32bit, pidfd_signal, set_fs_ids, trim_memory, unshare,
+    CloneFlags, Fork, ProcessId, clone_process, close_all_except, close_all_on_exec, exit_now,
+    kill_everybody, personality_32bit, pidfd_signal, set_fs_ids, trim_memory, unshare,
 };
 pub use procfs::{start_time, thread_count};
 pub use rootfd::{Dir, DirItem, RootFd, Stamp};

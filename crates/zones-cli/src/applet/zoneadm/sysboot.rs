@@ -2,10 +2,13 @@
 
 use std::process::{Child, Command};
 
+use zones_brand::{Hook, HookEnd};
+use zones_engine::Hooks;
 use zones_store::{Layout, Store};
 use zones_types::{ZoneName, ZoneState};
 
-use crate::report::{FAILURE, OK, USAGE, fail};
+use super::hooks;
+use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
 
 /// Seconds for an orderly end of all zones; what is left then is halted.
 const GRACE_S: u64 = 45;
@@ -26,24 +29,39 @@ pub(super) fn run(layout: &Layout, store: &Store, _zone: Option<&ZoneName>, args
 
 /// Boots in parallel, one zoneadm for each zone, and waits for all.
 fn start(layout: &Layout, store: &Store) -> u8 {
+    super::trash::sweep(layout);
     let zones = match store.list() {
         Ok(zones) => zones,
         Err(error) => return fail("zoneadm", zones_engine::chain(&error)),
     };
-    let wanted = |entry: &zones_store::IndexEntry| {
-        entry.state == ZoneState::Installed
-            && zones_engine::load(layout, &entry.name).is_ok_and(|config| config.autoboot)
-    };
-    let names: Vec<ZoneName> = zones
+    let (mut names, mut status) = (Vec::new(), OK);
+    for entry in zones
         .into_iter()
-        .filter(wanted)
-        .map(|entry| entry.name)
-        .collect();
+        .filter(|entry| entry.state == ZoneState::Installed)
+    {
+        match zones_engine::load(layout, &entry.name) {
+            Ok(config) if config.autoboot => names.push(entry.name),
+            Ok(_) => status |= sysboot_hook(layout, &entry.name),
+            Err(error) => status |= fail_zone(&entry.name, error.chain()),
+        }
+    }
     if names.is_empty() {
-        return OK;
+        return status;
     }
     println!("Booting zones: {}.", words(&names));
-    each(layout, &names, &["boot"])
+    status | each(layout, &names, &["boot"])
+}
+
+/// What the brand of a zone that is not booted wants done at the start of the host.
+fn sysboot_hook(layout: &Layout, zone: &ZoneName) -> u8 {
+    let run = || -> Result<(), String> {
+        let hooks = Hooks::load(layout, zone, false).map_err(|error| error.chain())?;
+        match hooks::run(&hooks, Hook::Sysboot, &[], &mut hooks::print)? {
+            None | Some(HookEnd::Done) => Ok(()),
+            Some(end) => Err(hooks::failed(Hook::Sysboot, end)),
+        }
+    };
+    run().map_or_else(|text| fail_zone(zone, text), |()| OK)
 }
 
 fn stop(layout: &Layout, store: &Store) -> u8 {
