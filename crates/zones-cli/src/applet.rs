@@ -1,5 +1,9 @@
 //! The commands that this binary is, in one table.
 
+pub(crate) mod pkgrecv;
+pub(crate) mod pkgrepo;
+pub(crate) mod pkgsend;
+pub(crate) mod pkgsign;
 pub(crate) mod zlogin;
 pub(crate) mod zoneadm;
 pub(crate) mod zoneadmd;
@@ -21,7 +25,7 @@ pub(crate) struct Applet {
 }
 
 /// All commands; the last one is started by others only.
-pub(crate) const APPLETS: [Applet; 5] = [
+pub(crate) const APPLETS: [Applet; 9] = [
     Applet {
         name: "zonecfg",
         summary: "set up zone configuration",
@@ -41,6 +45,26 @@ pub(crate) const APPLETS: [Applet; 5] = [
         name: "zonename",
         summary: "print the name of the current zone",
         run: zonename::run,
+    },
+    Applet {
+        name: "pkgrepo",
+        summary: "manage package repositories",
+        run: pkgrepo::run,
+    },
+    Applet {
+        name: "pkgsend",
+        summary: "publish packages",
+        run: pkgsend::run,
+    },
+    Applet {
+        name: "pkgrecv",
+        summary: "copy packages between repositories",
+        run: pkgrecv::run,
+    },
+    Applet {
+        name: "pkgsign",
+        summary: "sign packages",
+        run: pkgsign::run,
     },
     Applet {
         name: "zoneadmd",
