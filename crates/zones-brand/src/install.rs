@@ -26,6 +26,10 @@ pub struct Choices {
     pub standard: bool,
     /// `--keyring`.
     pub keyring: Option<PathBuf>,
+    /// `-P [NAME=]URI`.
+    pub publisher: Option<String>,
+    /// `-e`: packages beyond the usual ones.
+    pub extra: Vec<String>,
 }
 
 /// What was laid down.
@@ -54,6 +58,9 @@ pub enum InstallError {
     /// From an archive or folder.
     #[error(transparent)]
     Archive(#[from] zones_archive::ArchiveError),
+    /// From a package repository.
+    #[error(transparent)]
+    Image(#[from] zones_image::ImageError),
     /// It was unpacked, and is no system.
     #[error("`{0}` does not hold a Linux system: {1}")]
     NotLinux(String, zones_archive::NotLinux),
@@ -94,8 +101,8 @@ pub fn lay_down(
         Installer::Debian => from_mirror(choices, host, root, progress),
         Installer::Native => from_host(choices, host, root, progress),
         Installer::Lx => from_archive(choices, root, progress),
-        // The root is the hook's to fill.
-        Installer::Hook => Ok(Laid::default()),
+        // The root is the hook's to fill, or that of `ipkg::install`.
+        Installer::Hook | Installer::Ipkg => Ok(Laid::default()),
     }
 }
 
@@ -106,7 +113,7 @@ pub fn lay_down(
 pub fn finish(installer: Installer, root: &RootFd) -> Result<(), InstallError> {
     match installer {
         Installer::Debian | Installer::Native => Ok(zones_debian::finish(root)?),
-        Installer::Lx | Installer::Hook => rustix::fs::syncfs(
+        Installer::Lx | Installer::Hook | Installer::Ipkg => rustix::fs::syncfs(
             root.open_beneath(
                 Path::new("/"),
                 rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY,

@@ -4,11 +4,14 @@
 //! part of the binary; `/usr/lib/brand/NAME/brand.toml` of the host goes before them, and where
 //! that is missing, `config.xml` and `platform.xml` of Solaris in the same folder.
 
+mod global;
 mod hook;
 mod install;
+pub mod ipkg;
 mod manifest;
 mod sysconfig;
 
+pub use global::{create_global, global_folder, open_global};
 pub use hook::{
     CommandLine, Distrust, Hook, HookCall, HookEnd, HookError, MOMENTS, Moment, Stream, Words,
     environment,

@@ -13,8 +13,9 @@ use zones_types::BrandName;
 use crate::hook::{CommandLine, Distrust, Hook, trusted};
 
 /// The manifests that are part of the binary.
-const EMBEDDED: [(&str, &str); 3] = [
+const EMBEDDED: [(&str, &str); 4] = [
     ("debian", include_str!("../../../brands/debian/brand.toml")),
+    ("ipkg", include_str!("../../../brands/ipkg/brand.toml")),
     ("lx", include_str!("../../../brands/lx/brand.toml")),
     ("native", include_str!("../../../brands/native/brand.toml")),
 ];
@@ -122,6 +123,8 @@ fn default_path() -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Installer {
+    /// From a publisher of packages; see [`crate::ipkg`].
+    Ipkg,
     /// From a Debian mirror.
     Debian,
     /// As `debian`, all choices taken from the host.

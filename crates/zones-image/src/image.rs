@@ -184,6 +184,12 @@ impl Image {
         self.folder.root()
     }
 
+    /// What the command brought.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     /// The time of the operation.
     #[must_use]
     pub fn now(&self) -> CatalogTime {
@@ -328,6 +334,14 @@ impl Image {
                 errors: error.map(str::to_owned).into_iter().collect(),
             },
         )
+    }
+
+    /// As [`Image::note`], for an operation that began with this command and succeeded.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn note_now(&self, operation: &str) -> Result<()> {
+        self.note(operation, self.seconds(), "None", None)
     }
 
     /// The policy by which actions are chosen.
@@ -548,12 +562,16 @@ impl Image {
         Ok(origins)
     }
 
+    /// Where payloads are kept.
+    #[must_use]
+    pub fn cache_folder(&self) -> PathBuf {
+        let own = self.client.cache.clone();
+        own.unwrap_or_else(|| self.folder.full("cache/content"))
+    }
+
     /// The cache of payloads.
     pub(crate) fn cache(&self) -> Result<Cache> {
-        match &self.client.cache {
-            Some(path) => Cache::open(path, self.path()),
-            None => Cache::open(&self.folder.full("cache/content"), self.path()),
-        }
+        Cache::open(&self.cache_folder(), self.path())
     }
 
     fn manifest_file(fmri: &Fmri) -> Option<String> {

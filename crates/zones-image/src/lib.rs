@@ -32,6 +32,6 @@ pub use image::{Client, Create, Image, ImageLock, Listed};
 pub use linked::{Link, check_name};
 pub use operation::{Done, Planned, Wanted};
 pub use progress::{Download, Event, Finish, Stage, Tell};
-pub use settings::{Origin, PublisherSettings, Settings};
+pub use settings::{Origin, PublisherSettings, RECORDS_ONLY, Settings};
 pub use state::{Frozen, Installed};
 pub use transport::Fetched;

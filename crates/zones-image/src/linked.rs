@@ -127,7 +127,7 @@ pub fn check_name(name: &str) -> Result<()> {
 impl Image {
     /// Writes what `parent` has into this image, which becomes or stays its child.
     ///
-    /// Nothing else is changed; see whether it is in step by [`Image::out_of_step`].
+    /// Nothing else is changed; whether it is in step, a plan of `Sync` tells.
     ///
     /// # Errors
     /// The publishers of the child do not begin with those of the parent, or a write fails.
@@ -194,6 +194,17 @@ impl Image {
             lines(&link.publishers),
             lines(&own)
         )))
+    }
+
+    /// Whether this image may be a child of `parent` as both are set up now.
+    ///
+    /// # Errors
+    /// Its publishers do not begin with those of the parent.
+    pub fn check_parent(&self, parent: &Image) -> Result<()> {
+        match self.link()? {
+            Some(old) => self.check_publishers(&self.link_to(parent, &old.name, &old.model)?),
+            None => Ok(()),
+        }
     }
 
     /// Makes the image independent again.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use zones_ips::catalog::{DEPENDENCY, EntrySet};
-use zones_ips::{Fmri, ImagePath, ImagePathRef, Pattern, Stem, Timestamp};
+use zones_ips::{Action, ActionKind, Fmri, ImagePath, ImagePathRef, Pattern, Stem, Timestamp};
 use zones_solver::{Freeze, Operation as Wish, Release, Request as Problem, Source};
 use zones_sys::RootFd;
 
@@ -16,7 +16,7 @@ use crate::journal::Intent;
 use crate::linked::Link;
 use crate::plan::{self, Package, Plan, Policy, plan};
 use crate::progress::{Event, Finish, Stage, Tell};
-use crate::settings::Settings;
+use crate::settings::{RECORDS_ONLY, Settings};
 use crate::transport::{Cached, Fetched, fetch};
 
 /// The note of an operation under way, below the data of the image.
@@ -150,6 +150,8 @@ impl Image {
             .cloned()
             .collect();
         let new = self.manifests(&coming, tell)?;
+        let coming = self.entries(&new)?;
+        let (before, new) = (self.laid(before), self.laid(new));
         let known: BTreeMap<&Fmri, &Package> =
             before.iter().chain(&new).map(|it| (&it.fmri, it)).collect();
         let after: Vec<Package> = after
@@ -171,7 +173,7 @@ impl Image {
         };
         let plan = plan(&request, &ImageDisk::new(&self.root))?;
         Ok(Planned {
-            coming: self.entries(&new)?,
+            coming,
             plan,
             name: name.to_owned(),
             avoid: solution.avoid,
@@ -179,6 +181,24 @@ impl Image {
             settings: wanted.settings,
             parent: wanted.parent,
         })
+    }
+
+    /// Packages with what this image lays down of them.
+    fn laid(&self, packages: Vec<Package>) -> Vec<Package> {
+        if !self.settings.is(RECORDS_ONLY) {
+            return packages;
+        }
+        let record = |package: Package| {
+            let actions = package.manifest.actions().iter();
+            let is_record =
+                |it: &&Action| matches!(it.kind(), ActionKind::Set | ActionKind::Depend);
+            let manifest = actions.filter(is_record).cloned().collect();
+            Package {
+                manifest: Arc::new(manifest),
+                ..package
+            }
+        };
+        packages.into_iter().map(record).collect()
     }
 
     /// The state of the image as the solver wants it.
@@ -376,9 +396,10 @@ impl Image {
             threads: 0,
         };
         let say = |it| tell(Event::Verify(it));
+        let packages = self.laid(packages.to_vec());
         Ok(check::verify(
             &self.root,
-            packages,
+            &packages,
             is_wanted,
             &self.policy(),
             &options,

@@ -18,6 +18,10 @@ use crate::error::{ImageError, Result};
 
 pub use publisher::{Origin, PublisherSettings};
 
+/// Property of an image that holds no files: its packages are only recorded, for the images that
+/// are linked to it.
+pub const RECORDS_ONLY: &str = "records-only";
+
 /// The format that is written.
 const VERSION: u32 = 4;
 

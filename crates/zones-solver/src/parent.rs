@@ -15,7 +15,7 @@ pub(crate) fn objection(job: &Job<'_>, release: &Release) -> Option<Reason> {
     } else {
         Place::ParentImage
     };
-    release.depends.iter().find_map(|depend| {
+    let asked = release.depends.iter().find_map(|depend| {
         let (stem, wanted, publisher) = match depend {
             Depend::Parent(target) => (&target.stem, target.version.as_ref(), None),
             Depend::ParentSelf => (
@@ -29,7 +29,18 @@ pub(crate) fn objection(job: &Job<'_>, release: &Release) -> Option<Reason> {
             return Some(Reason::NotInParent(stem.clone(), place));
         };
         compare(stem, wanted, publisher, have, place)
-    })
+    });
+    asked.or_else(|| synced(job, release))
+}
+
+/// What both have and what fixes versions of others is the same in both: a zone follows `entire` of
+/// its host.
+fn synced(job: &Job<'_>, release: &Release) -> Option<Reason> {
+    let parent = job.image.parent.as_ref()?;
+    let (publisher, version) = parent.installed.get(&release.stem)?;
+    let is_same = *publisher == release.publisher && *version == release.version;
+    (release.is_incorporation() && !is_same)
+        .then(|| Reason::SyncedIncorporation(release.stem.clone()))
 }
 
 fn compare(

@@ -6,6 +6,8 @@
 mod btrfs;
 mod dir;
 mod driver;
+mod environment;
 
 pub use dir::NEW;
 pub use driver::{Copied, CopyError, Driver, DriverKind, StorageError, choose};
+pub use environment::{EnvironmentError, Environments, Known};

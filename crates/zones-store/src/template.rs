@@ -3,10 +3,11 @@
 use zones_config::{DEFAULT_BRAND, TEMPLATE_BLANK, TEMPLATE_DEFAULT, ZoneConfig};
 
 /// Name, brand. Everything else is as in a blank configuration: IP type shared, no autoboot.
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: [(&str, &str); 9] = [
     (TEMPLATE_DEFAULT, DEFAULT_BRAND),
     (TEMPLATE_BLANK, DEFAULT_BRAND),
     ("SYSdebian", "debian"),
+    ("SYSipkg", "ipkg"),
     ("SYSlx", "lx"),
     ("SYSnative", "native"),
     ("SUNWdefault", DEFAULT_BRAND),

@@ -3,10 +3,11 @@
 mod change;
 mod contents;
 mod create;
+mod environment;
 mod history;
 mod hold;
 mod info;
-mod linked;
+pub(crate) mod linked;
 mod list;
 mod mediator;
 mod options;
@@ -29,6 +30,7 @@ use zones_store::Layout;
 use crate::report::{FAILURE, OK, USAGE};
 use options::Parsed;
 use table::{ALIASES, SUBCOMMANDS, Subcommand};
+pub(crate) use tracker::Tracker;
 
 /// Nothing had to be done.
 pub(super) const NOTHING: u8 = 4;
@@ -107,12 +109,20 @@ pub(crate) fn run(layout: &Layout, args: &[String]) -> u8 {
     let root = root
         .or_else(crate::env::image)
         .unwrap_or_else(|| PathBuf::from("/"));
+    let client = client(layout, args);
+    let root = match place(layout, root, &client) {
+        Ok(root) => root,
+        Err(error) => {
+            say(subcommand.name, &error.to_string());
+            return error.exit();
+        }
+    };
     let call = Call {
         name: subcommand.name,
         layout,
         root,
         words,
-        client: client(layout, args),
+        client,
     };
     match (subcommand.run)(&call) {
         Ok(NOTHING) if crate::env::is_nothing_fine() => OK,
@@ -177,7 +187,20 @@ fn globals(args: &[String]) -> Result<(Option<PathBuf>, &[String]), String> {
     }
 }
 
-fn client(layout: &Layout, args: &[String]) -> Client {
+/// `/` of a host is its global image, made when it is first used; in a zone it is the zone's own.
+fn place(layout: &Layout, root: PathBuf, client: &Client) -> Result<PathBuf, ImageError> {
+    let is_own = layout.is_host() && (Image::is_at(&root) || crate::inside::is_inside());
+    if root != Path::new("/") || is_own {
+        return Ok(root);
+    }
+    if rustix::process::geteuid().is_root() {
+        zones_brand::create_global(layout, client.clone())?;
+    }
+    Ok(zones_brand::global_folder(layout))
+}
+
+/// What this command brings to operations on images.
+pub(crate) fn client(layout: &Layout, args: &[String]) -> Client {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -5,7 +5,7 @@ use zones_types::{BrandName, Bytes};
 use super::{AttrType, Rctl, RctlAction, RctlValue, ZoneConfig};
 
 /// The brand of a zone whose document names none, and of the default template.
-pub const DEFAULT_BRAND: &str = "debian";
+pub const DEFAULT_BRAND: &str = "ipkg";
 
 /// The template of `create` without options.
 pub const TEMPLATE_DEFAULT: &str = "SYSdefault";

@@ -4,6 +4,7 @@ use zones_image::plan::Plan;
 use zones_image::{Done, Image, ImageLock, Planned, Wanted};
 use zones_solver::Operation;
 
+use super::environment::{self, Kind};
 use super::linked::Children;
 use super::options::Parsed;
 use super::text::{patterns, size};
@@ -60,17 +61,21 @@ pub(super) fn operate(
     wanted.is_offline |= words.has("no-refresh");
     let tracker = tracker(words)?;
     let tell = |event: zones_image::Event<'_>| tracker.tell(event);
+    let wish = wanted.wish.clone();
     let planned = image.plan(call.name, wanted, &tell);
     tracker.planned();
     let planned = planned?;
     let children = Children::of(call, image)?;
     // The children are planned against what this image will have, before anything is changed.
-    let below = children.plan(call, image, &planned)?;
+    let below = children.plan(call, image, &planned, &wish)?;
     if planned.is_empty() && below.is_empty() {
         return nothing(call);
     }
     let status = carry_out(call, image, lock, &planned, &tracker)?;
-    below.carry_out(call, image).map(|child| status.max(child))
+    if words.has("trial") {
+        return Ok(status);
+    }
+    Ok(status.max(below.carry_out(call, image)))
 }
 
 /// Shows a plan and carries it out, unless it is only tried.
@@ -99,11 +104,39 @@ pub(super) fn carry_out(
     if planned.is_empty() {
         return Ok(OK);
     }
+    match environment::kind(call, image, !planned.plan.changes().is_empty())? {
+        Kind::None => execute(image, lock, planned, tracker)?,
+        Kind::Backup(name) => {
+            let name = environment::backup(call, image, name)?;
+            if !words.has("quiet") {
+                println!("A backup boot environment was made: {name}");
+            }
+            execute(image, lock, planned, tracker)?;
+        }
+        Kind::New(name) => {
+            let mut made = environment::make(call, image, name)?;
+            let lock = made.image.lock()?;
+            if let Err(error) = execute(&mut made.image, &lock, planned, tracker) {
+                made.back_out();
+                return Err(error);
+            }
+            made.end(call)?;
+        }
+    }
+    Ok(OK)
+}
+
+fn execute(
+    image: &mut Image,
+    lock: &ImageLock,
+    planned: &Planned,
+    tracker: &Tracker,
+) -> Result<(), Stop> {
     let tell = |event: zones_image::Event<'_>| tracker.tell(event);
     let done = image.execute(planned, lock, &tell);
     tracker.end();
     after(&done?);
-    Ok(OK)
+    Ok(())
 }
 
 fn after(done: &Done) {
@@ -175,26 +208,28 @@ fn licenses(words: &Parsed, plan: &Plan) -> Result<(), Stop> {
     Err(Stop::Failed(text, 6))
 }
 
-/// What will be done, right-aligned as pkg(1) has it.
-fn summary(call: &Call<'_>, plan: &Plan) {
-    let verbose = call.words.has("verbose") || call.words.has("trial");
+/// How many packages and mediators change, and in what way; nothing that is zero.
+pub(super) fn counts(plan: &Plan) -> impl Iterator<Item = (&'static str, usize)> {
     let count = |is: fn(bool, bool) -> bool| {
         let changes = plan.changes().iter();
         changes
             .filter(|it| is(it.from.is_some(), it.to.is_some()))
             .count()
     };
-    let mut rows: Vec<(&str, String)> = Vec::new();
-    for (label, number) in [
+    let rows = [
         ("Packages to remove", count(|from, to| from && !to)),
         ("Packages to install", count(|from, to| !from && to)),
         ("Packages to update", count(|from, to| from && to)),
         ("Mediators to change", plan.mediators().len()),
-    ] {
-        if number > 0 {
-            rows.push((label, number.to_string()));
-        }
-    }
+    ];
+    rows.into_iter().filter(|(_, number)| *number > 0)
+}
+
+/// What will be done, right-aligned as pkg(1) has it.
+fn summary(call: &Call<'_>, plan: &Plan) {
+    let verbose = call.words.has("verbose") || call.words.has("trial");
+    let counts = counts(plan).map(|(label, number)| (label, number.to_string()));
+    let mut rows: Vec<(&str, String)> = counts.collect();
     if verbose {
         if let Ok(room) = rustix::fs::statvfs(&call.root) {
             rows.push((

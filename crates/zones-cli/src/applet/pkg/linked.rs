@@ -1,44 +1,49 @@
-//! Linked images: children whose packages a parent constrains.
+//! Linked images: children whose packages a parent constrains. Zones are children of the global
+//! image; other images are linked by `attach-linked`.
+
+mod children;
 
 use std::path::{Path, PathBuf};
 
-use zones_image::{Image, Planned, Wanted, check_name};
+use zones_image::{Image, ImageLock, Link, Wanted, check_name};
 use zones_solver::Operation;
+use zones_store::Layout;
+use zones_types::ZoneName;
 
 use super::change::{operate, run};
 use super::text::Table;
 use super::{Call, NOTHING, Outcome, Stop, failed, usage};
 use crate::report::OK;
+use children::find;
+pub(super) use children::{Child, Children};
 
 /// A child is not in step with its parent.
 const DIVERGED: u8 = 52;
 /// The image has no parent.
 const NO_PARENT: u8 = 53;
 
-/// Planned operations of the children of an image.
-pub(super) struct Below;
-
-/// The children of an image.
-pub(super) struct Children;
-
-impl Children {
-    pub(super) fn of(_: &Call<'_>, _: &Image) -> Result<Self, Stop> {
-        Ok(Self)
-    }
-
-    pub(super) fn plan(&self, _: &Call<'_>, _: &Image, _: &Planned) -> Result<Below, Stop> {
-        Ok(Below)
-    }
+fn no_parent() -> Stop {
+    let text = "the image is no linked child; see: pkg list-linked";
+    Stop::Failed(text.to_owned(), NO_PARENT)
 }
 
-impl Below {
-    pub(super) fn is_empty(&self) -> bool {
-        true
+/// The children that the options name, of a call on their parent. None: the image itself is meant.
+fn named(call: &Call<'_>, image: &Image) -> Result<Option<Vec<Child>>, Stop> {
+    let words = &call.words;
+    let all = find(call.layout, image)?;
+    if words.has("name") {
+        let one = |name: &str| {
+            let found = all.iter().find(|it| it.name == name).cloned();
+            found.ok_or_else(|| failed(format!("Unknown child linked image: {name}")))
+        };
+        return words
+            .values("name")
+            .map(one)
+            .collect::<Result<_, _>>()
+            .map(Some);
     }
-
-    pub(super) fn carry_out(self, _: &Call<'_>, _: &Image) -> Outcome {
-        Ok(OK)
-    }
+    let is_parent = words.has("all") || (image.link()?.is_none() && !all.is_empty());
+    Ok(is_parent.then_some(all))
 }
 
 pub(super) fn attach(call: &Call<'_>) -> Outcome {
@@ -48,59 +53,95 @@ pub(super) fn attach(call: &Call<'_>) -> Outcome {
     };
     check_name(name)?;
     let other = std::path::absolute(Path::new(folder)).map_err(failed)?;
-    if !words.has("parent") {
+    if words.has("parent") == words.has("child") {
         return Err(usage("either -p (parent) or -c (child) must be specified"));
     }
-    let parent = Image::open(&other, call.client.clone())?;
+    let is_forced = words.has("force") || words.has("allow-relink");
+    let other = Image::open(&other, call.client.clone())?;
     let (mut image, lock) = call.locked()?;
-    image.attach(
-        &parent,
-        name,
-        "pull",
-        words.has("force") || words.has("allow-relink"),
-    )?;
-    if words.has("linked-md-only") {
+    if words.has("parent") {
+        image.attach(&other, name, "pull", is_forced)?;
+        return first_sync(call, &mut image, &lock);
+    }
+    let mut child = other;
+    let child_lock = child.lock()?;
+    child.attach(&image, name, "push", is_forced)?;
+    let status = first_sync(call, &mut child, &child_lock)?;
+    if !name.starts_with("zone:") {
+        let path = format!("{}/", child.path().display());
+        let rows = [
+            ("li-name", name.clone()),
+            ("li-model", "push".to_owned()),
+            ("li-path", path),
+        ];
+        let rows = rows.map(|(name, value)| (name.to_owned(), value));
+        image.settings.linked.insert(name.clone(), rows.into());
+        image.save()?;
+    }
+    Ok(status)
+}
+
+fn first_sync(call: &Call<'_>, image: &mut Image, lock: &ImageLock) -> Outcome {
+    if call.words.has("linked-md-only") || call.words.has("no-pkg-updates") {
         return Ok(OK);
     }
-    operate(call, &mut image, &lock, Wanted::new(Operation::Sync)).map(|_| OK)
+    operate(call, image, lock, Wanted::new(Operation::Sync)).map(|_| OK)
 }
 
 pub(super) fn detach(call: &Call<'_>) -> Outcome {
-    let (image, _lock) = call.locked()?;
-    image.detach()?;
+    let (mut image, _lock) = call.locked()?;
+    let Some(children) = named(call, &image)? else {
+        image.detach()?;
+        return Ok(OK);
+    };
+    for child in children {
+        let other = Image::open(&child.path, call.client.clone());
+        match other.and_then(|it| it.lock().and_then(|_lock| it.detach())) {
+            Ok(()) => {}
+            // The parent forgets a child that is gone.
+            Err(error) if !call.words.has("force") => return Err(error.into()),
+            Err(error) => eprintln!("pkg detach-linked: {}: {error}", child.name),
+        }
+        if image.settings.linked.remove(&child.name).is_some() {
+            image.save()?;
+        }
+    }
     Ok(OK)
 }
 
 pub(super) fn list(call: &Call<'_>) -> Outcome {
     let image = call.image()?;
-    let Some(link) = image.link()? else {
-        return Ok(OK);
-    };
     let mut table = Table::new(&["NAME", "RELATIONSHIP", "PATH"], &[]);
-    if let Some(parent) = &link.parent {
-        table.row(["-".to_owned(), "parent".to_owned(), parent.clone()]);
+    if let Some(link) = image.link()? {
+        if let Some(parent) = &link.parent {
+            table.row(["-".to_owned(), "parent".to_owned(), parent.clone()]);
+        }
+        table.row([link.name, "self".to_owned(), link.path]);
     }
-    table.row([link.name, "self".to_owned(), link.path]);
-    table.print(call)?;
+    for child in find(call.layout, &image)? {
+        let path = format!("{}/", child.path.display()).replace("//", "/");
+        table.row([child.name, "child".to_owned(), path]);
+    }
+    if !table.is_empty() {
+        table.print(call)?;
+    }
     Ok(OK)
 }
 
 pub(super) fn properties(call: &Call<'_>) -> Outcome {
-    let Some(link) = call.image()?.link()? else {
-        return Err(Stop::Failed(
-            "the image is no linked child".to_owned(),
-            NO_PARENT,
-        ));
+    let image = call.image()?;
+    let link = match named(call, &image)? {
+        Some(children) if call.words.has("name") => match children.first() {
+            Some(child) => Image::open(&child.path, call.client.clone())?.link()?,
+            None => None,
+        },
+        _ => image.link()?,
     };
+    let link = link.ok_or_else(no_parent)?;
+    let wanted = &call.words.operands;
     let mut table = Table::new(&["PROPERTY", "VALUE"], &[]);
-    let rows = [
-        ("li-model", Some(link.model)),
-        ("li-name", Some(link.name)),
-        ("li-parent", link.parent),
-        ("li-path", Some(link.path)),
-    ];
-    for (name, value) in rows {
-        if let Some(value) = value {
+    for (name, value) in rows(link) {
+        if wanted.is_empty() || wanted.iter().any(|it| it == name) {
             table.row([name.to_owned(), value]);
         }
     }
@@ -108,37 +149,115 @@ pub(super) fn properties(call: &Call<'_>) -> Outcome {
     Ok(OK)
 }
 
+fn rows(link: Link) -> impl Iterator<Item = (&'static str, String)> {
+    let rows = [
+        ("li-model", Some(link.model)),
+        ("li-name", Some(link.name)),
+        ("li-parent", link.parent),
+        ("li-path", Some(link.path)),
+        ("li-recurse", Some("true".to_owned())),
+    ];
+    rows.into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+}
+
+/// Why a child is out of step with its parent; None when it is in step.
+fn diverged(child: &Image, parent: Option<&Image>) -> Result<Option<String>, Stop> {
+    let mut wanted = Wanted::new(Operation::Sync);
+    wanted.is_offline = true;
+    if let Some(parent) = parent {
+        if let Err(error) = child.check_parent(parent) {
+            return Ok(Some(error.to_string()));
+        }
+        wanted.parent = Some(parent.installed()?.iter().cloned().collect());
+    }
+    match child.plan("audit-linked", wanted, &|_| {}) {
+        Ok(planned) if planned.is_empty() => Ok(None),
+        Ok(planned) => {
+            let changes = planned.plan.changes().iter();
+            let names = changes.filter_map(|it| it.from.as_ref().or(it.to.as_ref()));
+            let names: Vec<&str> = names.map(|it| it.stem().as_str()).collect();
+            Ok(Some(format!("to be changed: {}", names.join(", "))))
+        }
+        Err(error) => Ok(Some(error.to_string())),
+    }
+}
+
+/// Whether a zone is in step with the global image; None when it is not linked.
+pub(crate) fn in_step(layout: &Layout, zone: &ZoneName, root: &Path) -> Option<bool> {
+    let client = super::client(layout, &[]);
+    let global = zones_brand::open_global(layout, client.clone()).ok()??;
+    let image = Image::open(root, client).ok()?;
+    let link = image.link().ok()??;
+    let is_ours = link.name == zones_brand::ipkg::link_name(zone);
+    let found = is_ours.then(|| diverged(&image, Some(&global)));
+    found.map(|it| matches!(it, Ok(None)))
+}
+
 pub(super) fn audit(call: &Call<'_>) -> Outcome {
     let image = call.image()?;
-    if image.link()?.is_none() {
-        return Err(Stop::Failed(
-            "the image is no linked child".to_owned(),
-            NO_PARENT,
-        ));
+    let Some(children) = named(call, &image)? else {
+        let link = image.link()?.ok_or_else(no_parent)?;
+        let parent = parent_of(call, &link);
+        let why = diverged(&image, parent.as_ref())?;
+        return Ok(said(&link.name, why));
+    };
+    let mut table = Table::new(&["NAME", "STATUS"], &[]);
+    let mut status = OK;
+    for child in children {
+        let opened = Image::open(&child.path, call.client.clone())?;
+        let why = diverged(&opened, Some(&image))?;
+        let text = if why.is_some() { "diverged" } else { "synced" };
+        table.row([child.name.clone(), text.to_owned()]);
+        status = status.max(said(&child.name, why));
     }
-    let planned = image.plan("audit-linked", Wanted::new(Operation::Sync), &|_| {});
-    match planned {
-        Ok(planned) if planned.is_empty() => Ok(OK),
-        _ => Err(Stop::Said(DIVERGED)),
+    table.print(call)?;
+    Ok(status)
+}
+
+fn said(name: &str, why: Option<String>) -> u8 {
+    match why {
+        None => OK,
+        Some(why) => {
+            let why = why.replace('\n', "\n  ");
+            eprintln!("pkg audit-linked: {name} is out of step with its parent: {why}");
+            DIVERGED
+        }
     }
+}
+
+/// The parent of a pull child, if it can be reached and is wanted.
+fn parent_of(call: &Call<'_>, link: &Link) -> Option<Image> {
+    let path = link.parent.as_ref().map(PathBuf::from);
+    let path = path.filter(|_| !call.words.has("no-parent-sync"))?;
+    Image::open(&path, call.client.clone()).ok()
 }
 
 pub(super) fn sync(call: &Call<'_>) -> Outcome {
     let image = call.image()?;
-    let Some(link) = image.link()? else {
-        return Err(Stop::Failed(
-            "the image is no linked child".to_owned(),
-            NO_PARENT,
-        ));
+    let Some(children) = named(call, &image)? else {
+        let link = image.link()?.ok_or_else(no_parent)?;
+        if let Some(parent) = parent_of(call, &link) {
+            image.refresh_link(&parent)?;
+        }
+        return run(call, Wanted::new(Operation::Sync));
     };
-    if let Some(parent) = &link.parent
-        && !call.words.has("no-parent-sync")
-        && let Ok(parent) = Image::open(&PathBuf::from(parent), call.client.clone())
-    {
-        image.refresh_link(&parent)?;
+    let mut status = NOTHING;
+    for child in children {
+        let mut other = Image::open(&child.path, call.client.clone())?;
+        let lock = other.lock()?;
+        other.check_parent(&image)?;
+        let mut wanted = Wanted::new(Operation::Sync);
+        wanted.parent = Some(image.installed()?.iter().cloned().collect());
+        println!("Linked image '{}':", child.name);
+        let done = operate(call, &mut other, &lock, wanted)?;
+        if !call.words.has("trial") {
+            other.refresh_link(&image)?;
+            if done != NOTHING {
+                let _ = other.note_now(call.name);
+            }
+        }
+        status = if done == NOTHING { status } else { done };
     }
-    match run(call, Wanted::new(Operation::Sync)) {
-        Ok(NOTHING) => Ok(NOTHING),
-        other => other,
-    }
+    Ok(status)
 }

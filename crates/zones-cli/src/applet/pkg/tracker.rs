@@ -21,7 +21,7 @@ pub(super) enum Style {
 }
 
 /// Shows events.
-pub(super) struct Tracker {
+pub(crate) struct Tracker {
     style: Style,
     state: Mutex<State>,
 }
@@ -44,7 +44,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PLAIN_PAUSE: Duration = Duration::from_secs(5);
 
 impl Tracker {
-    pub(super) fn new(is_quiet: bool) -> Self {
+    pub(crate) fn new(is_quiet: bool) -> Self {
         let style = match is_quiet {
             true => Style::Quiet,
             false if std::io::stdout().is_terminal() => Style::Terminal,
@@ -70,7 +70,7 @@ impl Tracker {
         }
     }
 
-    pub(super) fn tell(&self, event: Event<'_>) {
+    pub(crate) fn tell(&self, event: Event<'_>) {
         if self.style == Style::Quiet {
             return;
         }
@@ -108,7 +108,7 @@ impl Tracker {
     }
 
     /// Planning is over: what was begun ends, and its time is told.
-    pub(super) fn planned(&self) {
+    pub(crate) fn planned(&self) {
         if self.style == Style::Quiet {
             return;
         }
@@ -124,7 +124,7 @@ impl Tracker {
     }
 
     /// All is over.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         if self.style == Style::Quiet {
             return;
         }

@@ -1,6 +1,7 @@
 //! `zoneadm install`: from configured through incomplete to installed, or back to configured.
 
 mod choices;
+mod ipkg;
 
 use std::fs::File;
 use std::io::Write;
@@ -111,6 +112,7 @@ impl<'a> Job<'a> {
         if let Some(path) = &wanted.sysconfig {
             read_sysconfig(path)?;
         }
+        ipkg::check(installer, &wanted.choices)?;
         let (log, file) = open_log(target)?;
         let screen = Screen::new(file);
         Ok(Self {
@@ -198,11 +200,13 @@ impl<'a> Job<'a> {
 
     fn fill(&self) -> Result<(), Failure> {
         let root = self.make_root()?;
-        self.screen.line(
-            "Image",
-            &format!("Preparing at {}.", self.zonepath.root().display()),
-        );
         let choices = &self.wanted.choices;
+        if self.installer == Installer::Ipkg {
+            ipkg::fill(self)?;
+        } else {
+            let text = format!("Preparing at {}.", self.zonepath.root().display());
+            self.screen.line("Image", &text);
+        }
         let host = Host {
             root: PathBuf::from("/"),
             cache: self.target.layout.cache(),

@@ -15,7 +15,8 @@ use super::{Target, hooks};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 /// What belongs to a zone below its zonepath; anything else is somebody's data and stays.
-const STANDARD: [&str; 7] = [
+const STANDARD: [&str; 8] = [
+    "be",
     "dev",
     "lastexited",
     "logs",
@@ -193,7 +194,12 @@ fn standard(zonepath: &Path) -> Vec<OsString> {
     let new = found
         .map(|entry| entry.file_name())
         .filter(|name| name.to_string_lossy().starts_with(zones_storage::NEW));
-    STANDARD.iter().map(OsString::from).chain(new).collect()
+    let environments = std::fs::read_dir(zonepath.join("be"));
+    let environments = environments.into_iter().flatten().flatten();
+    // Each by itself: it may be a subvolume.
+    let environments = environments.map(|entry| Path::new("be").join(entry.file_name()).into());
+    let fixed = STANDARD.iter().map(OsString::from);
+    environments.chain(fixed).chain(new).collect()
 }
 
 /// Mount points below a folder, from the kernel's own table (octal escapes of blanks undone).

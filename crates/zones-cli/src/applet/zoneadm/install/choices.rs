@@ -17,10 +17,12 @@ pub(super) struct Wanted {
 }
 
 /// Every option takes a value.
-const OPTIONS: [&str; 8] = [
+const OPTIONS: [&str; 10] = [
+    "-P",
     "-a",
     "-d",
     "-c",
+    "-e",
     "--suite",
     "--arch",
     "--include",
@@ -112,22 +114,25 @@ fn try_parse(args: &[String], letters: &str) -> Result<Wanted, String> {
     Ok(wanted)
 }
 
+/// The words of a list with commas.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(',').filter(|name| !name.is_empty());
+    words.map(str::to_owned)
+}
+
 fn set(wanted: &mut Wanted, name: &str, value: String) -> Result<(), String> {
     let choices = &mut wanted.choices;
     match name {
         // The form of OpenSolaris 2008.05, where publishers had names.
         "-a" => choices.archive = Some(value),
+        "-P" => choices.publisher = Some(value),
+        "-e" => choices.extra.extend(words(&value)),
         "-d" => choices.directory = Some(PathBuf::from(value)),
         "-c" => wanted.sysconfig = Some(PathBuf::from(value)),
         "--suite" => choices.suite = Some(value),
         "--arch" => choices.arch = Some(value),
         "--keyring" => choices.keyring = Some(PathBuf::from(value)),
-        "--include" => choices.include.extend(
-            value
-                .split(',')
-                .filter(|name| !name.is_empty())
-                .map(str::to_owned),
-        ),
+        "--include" => choices.include.extend(words(&value)),
         _ => {
             choices.standard = match value.as_str() {
                 "minbase" => false,
@@ -148,10 +153,10 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Wanted, String> {
-        try_parse(&words(line), "q:x")
+        try_parse(&split(line), "q:x")
     }
 
-    fn words(line: &str) -> Vec<String> {
+    fn split(line: &str) -> Vec<String> {
         line.split(' ').map(str::to_owned).collect()
     }
 
@@ -160,11 +165,11 @@ mod tests {
         let wanted = parse("-x --suite=trixie -q 10g -xq5").unwrap();
         assert_eq!(wanted.operands, ["-x", "-q", "10g", "-xq5"]);
         assert_eq!(wanted.choices.suite.as_deref(), Some("trixie"));
-        let all = words("-q 10g image -x -- y");
+        let all = split("-q 10g image -x -- y");
         assert_eq!(hook_only(&all, "q:x").unwrap_err(), "unknown option `--`");
         assert_eq!(hook_only(&all[..4], "q:x").unwrap().operands, all[..4]);
         assert_eq!(
-            hook_only(&words("-q"), "q:x").unwrap_err(),
+            hook_only(&split("-q"), "q:x").unwrap_err(),
             "-q needs a value"
         );
         assert_eq!(parse("-y").unwrap_err(), "unknown option `-y`");
@@ -172,6 +177,12 @@ mod tests {
 
     #[test]
     fn options_are_understood_in_both_forms() {
+        let wanted = parse("-P test=http://example.org/ -e web/server,shell/bash -e vim").unwrap();
+        assert_eq!(
+            wanted.choices.publisher.as_deref(),
+            Some("test=http://example.org/")
+        );
+        assert_eq!(wanted.choices.extra, ["web/server", "shell/bash", "vim"]);
         let wanted = parse("-a http://example.org/debian --suite=trixie --include a,b --include c --variant standard").unwrap();
         assert_eq!(wanted.choices.include, ["a", "b", "c"]);
         assert_eq!(wanted.choices.suite.as_deref(), Some("trixie"));

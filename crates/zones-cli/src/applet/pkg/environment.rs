@@ -1,0 +1,170 @@
+//! Boot environments around operations on the image of a zone. Source: pkg(1), be-policy.
+//!
+//! A new environment is a copy that the operation is carried out in, active from the next boot of
+//! the zone on. A backup environment is a copy of how things were. By default an update makes a
+//! backup; `be-policy` and options of the command say otherwise.
+
+use std::path::{Path, PathBuf};
+
+use zones_archive::Silent;
+use zones_engine::chain;
+use zones_image::{Image, RECORDS_ONLY};
+use zones_storage::Environments;
+use zones_store::{Layout, Lock, Store};
+use zones_types::{ZoneName, ZonePath};
+
+use super::{Call, Stop, failed};
+
+/// What is made around an operation.
+pub(super) enum Kind {
+    /// Nothing.
+    None,
+    /// A copy of how things were.
+    Backup(Option<String>),
+    /// A copy that the operation works in.
+    New(Option<String>),
+}
+
+/// A new environment, until it counts.
+pub(super) struct Made {
+    pub(super) image: Image,
+    environments: Environments,
+    name: String,
+    old: String,
+    _lock: Lock,
+}
+
+/// The zone whose root this is.
+pub(super) fn zone_of(layout: &Layout, root: &Path) -> Option<(ZoneName, ZonePath)> {
+    let entries = Store::open(layout.clone()).list().ok()?;
+    let mut zones = entries
+        .into_iter()
+        .filter_map(|it| Some((it.name.clone(), it.zonepath()?)));
+    zones.find(|(_, path)| path.root() == root)
+}
+
+/// What the command line and the image ask for.
+pub(super) fn kind(call: &Call<'_>, image: &Image, is_changed: bool) -> Result<Kind, Stop> {
+    let words = &call.words;
+    let name = |option: &str| words.value(option).map(str::to_owned);
+    let policy = image.settings.property("be-policy");
+    let is_new = words.has("require-new-be") || words.has("be-name") || policy == "always-new";
+    let is_asked_backup = words.has("require-backup-be") || words.has("backup-be-name");
+    let is_asked = words.has("require-new-be") || words.has("be-name") || is_asked_backup;
+    if zone_of(call.layout, image.path()).is_none() {
+        // The global image holds no files; what was asked for is for the zones below it.
+        return match is_asked && !image.settings.is(RECORDS_ONLY) {
+            true => Err(failed(format!(
+                "'{}' is no root of a zone: boot environments are for zones",
+                image.path().display()
+            ))),
+            false => Ok(Kind::None),
+        };
+    }
+    if !is_changed {
+        return Ok(Kind::None);
+    }
+    if is_new && words.has("deny-new-be") {
+        let text = "a new boot environment is required by be-policy and denied by --deny-new-be";
+        return Err(Stop::Failed(text.to_owned(), 5));
+    }
+    if is_new {
+        return Ok(Kind::New(name("be-name")));
+    }
+    let by_policy = match policy {
+        "create-backup" => true,
+        "when-required" => false,
+        _ => matches!(call.name, "update" | "sync-linked"),
+    };
+    match is_asked_backup || (by_policy && !words.has("no-backup-be")) {
+        true => Ok(Kind::Backup(name("backup-be-name"))),
+        false => Ok(Kind::None),
+    }
+}
+
+fn open(call: &Call<'_>, image: &Image) -> Result<(Environments, PathBuf, Lock), Stop> {
+    let found = zone_of(call.layout, image.path());
+    let (zone, path) = found.ok_or_else(|| failed("the zone is gone"))?;
+    let lock = Lock::try_zone(call.layout, &zone).map_err(|error| failed(chain(&error)))?;
+    let lock = lock.ok_or_else(|| {
+        failed(format!(
+            "zone '{zone}': another zoneadm may have an operation in progress."
+        ))
+    })?;
+    let environments = Environments::open(path.as_path());
+    let environments = environments.map_err(|error| failed(chain(&error)))?;
+    Ok((environments, path.as_path().to_owned(), lock))
+}
+
+/// Keeps how things are. Gives the name of the copy.
+pub(super) fn backup(call: &Call<'_>, image: &Image, name: Option<String>) -> Result<String, Stop> {
+    let (mut environments, _, _lock) = open(call, image)?;
+    let active = environments.active().to_owned();
+    let name = name.unwrap_or_else(|| environments.free_name(&format!("{active}-backup")));
+    let made = environments.create(&name, &active, seconds(image), &Silent);
+    made.map_err(|error| failed(chain(&error)))?;
+    Ok(name)
+}
+
+/// Makes the copy that an operation works in.
+pub(super) fn make(call: &Call<'_>, image: &Image, name: Option<String>) -> Result<Made, Stop> {
+    let (mut environments, _, lock) = open(call, image)?;
+    let old = environments.active().to_owned();
+    let name = name.unwrap_or_else(|| {
+        let numbered = old.rsplit_once('-');
+        let is_number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+        let base = numbered.filter(|(_, it)| is_number(it));
+        environments.free_name(base.map_or(&old, |(base, _)| base))
+    });
+    let made = environments.create(&name, &old, seconds(image), &Silent);
+    made.map_err(|error| failed(chain(&error)))?;
+    let path = environments.path(&name);
+    Ok(Made {
+        image: Image::open(&path, call.client.clone())?,
+        environments,
+        name,
+        old,
+        _lock: lock,
+    })
+}
+
+impl Made {
+    /// The operation succeeded in the copy.
+    pub(super) fn end(mut self, call: &Call<'_>) -> Result<(), Stop> {
+        let (old, new) = (&self.old, &self.name);
+        if call.words.has("no-be-activate") {
+            println!(
+                "\nA clone of {old} exists and has been updated.  To set the\n\
+                 new BE as the active one on next boot, execute the following\n\
+                 command as a privileged user and reboot when ready to switch to\n\
+                 the updated BE:\n\nbeadm activate {new}"
+            );
+            return Ok(());
+        }
+        let done = self.environments.activate(new);
+        done.map_err(|error| failed(chain(&error)))?;
+        println!(
+            "\nA clone of {old} exists and has been updated and activated.\n\
+             On the next boot the Boot Environment {new} will be\n\
+             mounted on '/'.  Reboot when ready to switch to this updated BE.\n\n\
+             *** Reboot required ***\nNew BE: {new}"
+        );
+        Ok(())
+    }
+
+    /// The operation failed in the copy, which goes.
+    pub(super) fn back_out(mut self) {
+        let name = self.name.clone();
+        match self.environments.destroy(&name) {
+            Ok(()) => eprintln!(
+                "The running system has not been modified. Modifications were only made to a \
+                 clone ({name}) of the running system, which is removed."
+            ),
+            Err(error) => eprintln!("pkg: boot environment {name}: {}", chain(&error)),
+        }
+    }
+}
+
+fn seconds(image: &Image) -> i64 {
+    image.now().second().unix_seconds()
+}

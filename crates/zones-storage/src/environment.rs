@@ -1,0 +1,498 @@
+//! Boot environments: several roots of one zone, of which one is active. Source: beadm(8).
+//!
+//! The active one is ZONEPATH/root, all others are ZONEPATH/be/NAME. `ZONEPATH/be/.record` says
+//! which name the active one has and which one becomes active at the next boot. A switch is two
+//! renames; what is where tells how far it came, so that whoever comes next completes it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use zones_archive::Progress;
+use zones_store::{StoreError, atomic};
+
+use crate::driver::{Copied, CopyError, Driver, StorageError, choose};
+
+/// What the environment of a new zone is called.
+const FIRST: &str = "zbe";
+const FOLDER: &str = "be";
+const RECORD: &str = ".record";
+/// Begins the names of what is being made or removed.
+const UNFINISHED: [&str; 2] = [".new-", ".gone-"];
+/// Letters that a name may have.
+const NAME_LEN_MAX: usize = 64;
+
+/// The boot environments of a zone. Whoever changes them holds the lock of the zone.
+#[derive(Debug)]
+pub struct Environments {
+    zonepath: PathBuf,
+    record: Record,
+}
+
+/// What is written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    /// The name of the root.
+    active: String,
+    /// What the root becomes at the next boot.
+    next: Option<String>,
+    known: Vec<Known>,
+}
+
+/// One environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Its name.
+    pub name: String,
+    /// Its name for ever.
+    pub uuid: String,
+    /// When it was made, seconds since 1970.
+    pub created: i64,
+}
+
+/// Why a boot environment is not as it was wished.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// A name that cannot be one.
+    #[error(
+        "'{0}' is no name of a boot environment: letters, digits, '-', '_', '.' and ':' make one"
+    )]
+    Name(String),
+    /// No environment of this name.
+    #[error("{0} does not exist or appears not to be a BE; see: beadm list")]
+    Unknown(String),
+    /// There is one of this name.
+    #[error("BE {0} already exists; choose another name, or: beadm destroy {0}")]
+    Exists(String),
+    /// It is in use.
+    #[error("BE {0} is active now or on the next boot; activate another one first")]
+    Active(String),
+    /// The roots are not where they should be.
+    #[error("`{}`: neither its root nor boot environment {name} is whole", zonepath.display())]
+    Lost {
+        /// The zone.
+        zonepath: PathBuf,
+        /// What was to become active.
+        name: String,
+    },
+    /// The storage driver.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A copy failed.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// The record.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A folder.
+    #[error("cannot {what} `{}`", path.display())]
+    Io {
+        /// Verb.
+        what: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EnvironmentError {
+    let path = path.to_owned();
+    move |source| EnvironmentError::Io { what, path, source }
+}
+
+impl Environments {
+    /// Those of the zone at `zonepath`. Reads only.
+    ///
+    /// # Errors
+    /// The record cannot be read.
+    pub fn open(zonepath: &Path) -> Result<Self, EnvironmentError> {
+        let path = zonepath.join(FOLDER).join(RECORD);
+        let record = match atomic::read(&path)? {
+            Some(text) => serde_json::from_str(&text)
+                .map_err(|error| failed("understand", &path)(io::Error::other(error)))?,
+            None => Record {
+                active: FIRST.to_owned(),
+                next: None,
+                known: Vec::new(),
+            },
+        };
+        let mut all = Self {
+            zonepath: zonepath.to_owned(),
+            record,
+        };
+        all.look();
+        Ok(all)
+    }
+
+    /// What is there counts, whatever is written down.
+    fn look(&mut self) {
+        let folder = self.zonepath.join(FOLDER);
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter(|name| check(name).is_ok()).collect();
+        names.push(self.record.active.clone());
+        names.sort();
+        names.dedup();
+        let half = self.half_switched().map(str::to_owned);
+        names.extend(half.filter(|it| !names.contains(it)));
+        self.record.known.retain(|it| names.contains(&it.name));
+        for name in names {
+            if !self.record.known.iter().any(|it| it.name == name) {
+                let created = changed(&self.path(&name));
+                let uuid = zones_store::random_uuid().unwrap_or_default();
+                let known = Known {
+                    name,
+                    uuid,
+                    created,
+                };
+                self.record.known.push(known);
+            }
+        }
+        self.record.known.sort_by_key(|it| it.created);
+    }
+
+    /// All of them, the oldest first.
+    #[must_use]
+    pub fn all(&self) -> &[Known] {
+        &self.record.known
+    }
+
+    /// The name of the one that is the root.
+    #[must_use]
+    pub fn active(&self) -> &str {
+        &self.record.active
+    }
+
+    /// The name of the one that is the root after the next boot.
+    #[must_use]
+    pub fn next(&self) -> &str {
+        self.record.next.as_deref().unwrap_or(&self.record.active)
+    }
+
+    /// Where the files of one are.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        if name == self.record.active {
+            self.zonepath.join("root")
+        } else {
+            self.zonepath.join(FOLDER).join(name)
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.record.known.iter().any(|it| it.name == name)
+    }
+
+    fn known(&self, name: &str) -> Result<(), EnvironmentError> {
+        match self.has(name) {
+            true => Ok(()),
+            false => Err(EnvironmentError::Unknown(name.to_owned())),
+        }
+    }
+
+    /// A name that is free: `BASE-1`, `BASE-2` ...
+    #[must_use]
+    pub fn free_name(&self, base: &str) -> String {
+        let mut numbers = 1_u32..;
+        let free = numbers.find_map(|number| {
+            let name = format!("{base}-{number}");
+            (!self.has(&name)).then_some(name)
+        });
+        free.unwrap_or_else(|| base.to_owned())
+    }
+
+    /// Makes an environment with the files of another one.
+    ///
+    /// # Errors
+    /// The name is taken or the copy fails; nothing is left of it then.
+    pub fn create(
+        &mut self,
+        name: &str,
+        from: &str,
+        now: i64,
+        progress: &dyn Progress,
+    ) -> Result<Copied, EnvironmentError> {
+        check(name)?;
+        self.complete()?;
+        self.known(from)?;
+        if self.has(name) {
+            return Err(EnvironmentError::Exists(name.to_owned()));
+        }
+        let driver = self.prepare()?;
+        let folder = self.zonepath.join(FOLDER);
+        let new = folder.join(format!("{}{name}", UNFINISHED[0]));
+        let copied = driver.copy(&self.path(from), &new, progress)?;
+        let place = folder.join(name);
+        fs::rename(&new, &place).map_err(failed("make", &place))?;
+        let uuid = zones_store::random_uuid()?;
+        self.record.known.push(Known {
+            name: name.to_owned(),
+            uuid,
+            created: now,
+        });
+        self.write()?;
+        Ok(copied)
+    }
+
+    /// Makes the folder, and removes what a killed process left in it.
+    fn prepare(&self) -> Result<Box<dyn Driver>, EnvironmentError> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let folder = self.zonepath.join(FOLDER);
+        let mut builder = fs::DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(&folder);
+        made.map_err(failed("make", &folder))?;
+        let driver = choose(&folder)?;
+        for entry in fs::read_dir(&folder).map_err(failed("read", &folder))? {
+            let entry = entry.map_err(failed("read", &folder))?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if UNFINISHED.iter().any(|it| name.starts_with(it)) {
+                driver.destroy(&entry.path())?;
+            }
+        }
+        Ok(driver)
+    }
+
+    fn write(&self) -> Result<(), EnvironmentError> {
+        let path = self.zonepath.join(FOLDER).join(RECORD);
+        let text = serde_json::to_vec_pretty(&self.record)
+            .map_err(|error| failed("write", &path)(io::Error::other(error)))?;
+        Ok(atomic::write(&path, &text, 0o600)?)
+    }
+
+    /// Has an environment be the root from the next boot on; see [`Environments::settle`].
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn activate(&mut self, name: &str) -> Result<(), EnvironmentError> {
+        self.complete()?;
+        self.known(name)?;
+        self.prepare()?;
+        self.record.next = (name != self.record.active).then(|| name.to_owned());
+        self.write()
+    }
+
+    /// Makes the environment that was activated the root, when another one is it, and gives its
+    /// name. Only for a zone that is down.
+    ///
+    /// # Errors
+    /// A rename fails; call again to go on.
+    pub fn settle(&mut self) -> Result<Option<String>, EnvironmentError> {
+        let Some(next) = self.record.next.clone() else {
+            return Ok(None);
+        };
+        let root = self.zonepath.join("root");
+        let folder = self.zonepath.join(FOLDER);
+        let (old, new) = (folder.join(&self.record.active), folder.join(&next));
+        let is = |path: &Path| fs::symlink_metadata(path).is_ok_and(|it| it.is_dir());
+        if is(&root) && is(&new) && !is(&old) {
+            move_to(&root, &old)?;
+        }
+        if is(&new) && is(&old) && !is(&root) {
+            move_to(&new, &root)?;
+        }
+        if is(&new) || !is(&old) || !is(&root) {
+            let zonepath = self.zonepath.clone();
+            return Err(EnvironmentError::Lost {
+                zonepath,
+                name: next,
+            });
+        }
+        self.record.active.clone_from(&next);
+        self.record.next = None;
+        self.write()?;
+        Ok(Some(next))
+    }
+
+    /// Completes a switch that somebody began, who died.
+    fn complete(&mut self) -> Result<(), EnvironmentError> {
+        let is_half = self.half_switched().is_some() || !self.zonepath.join("root").exists();
+        if is_half {
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// The one whose files are the root already, although the record does not say so yet.
+    fn half_switched(&self) -> Option<&str> {
+        let next = self.record.next.as_deref()?;
+        let folder = self.zonepath.join(FOLDER);
+        (!folder.join(next).exists() && folder.join(&self.record.active).exists()).then_some(next)
+    }
+
+    /// Removes an environment.
+    ///
+    /// # Errors
+    /// It is active now or at the next boot, or cannot be removed.
+    pub fn destroy(&mut self, name: &str) -> Result<(), EnvironmentError> {
+        self.complete()?;
+        self.known(name)?;
+        if name == self.record.active || name == self.next() {
+            return Err(EnvironmentError::Active(name.to_owned()));
+        }
+        let driver = self.prepare()?;
+        let gone = self
+            .zonepath
+            .join(FOLDER)
+            .join(format!("{}{name}", UNFINISHED[1]));
+        let place = self.path(name);
+        fs::rename(&place, &gone).map_err(failed("remove", &place))?;
+        self.record.known.retain(|it| it.name != name);
+        self.write()?;
+        Ok(driver.destroy(&gone)?)
+    }
+
+    /// Gives an environment another name.
+    ///
+    /// # Errors
+    /// The new name is taken.
+    pub fn rename(&mut self, name: &str, to: &str) -> Result<(), EnvironmentError> {
+        check(to)?;
+        self.complete()?;
+        self.known(name)?;
+        if self.has(to) {
+            return Err(EnvironmentError::Exists(to.to_owned()));
+        }
+        if self.record.next.is_some() && (name == self.next() || name == self.record.active) {
+            return Err(EnvironmentError::Active(name.to_owned()));
+        }
+        self.prepare()?;
+        if name == self.record.active {
+            self.record.active = to.to_owned();
+        } else {
+            let place = self.path(name);
+            let new = self.zonepath.join(FOLDER).join(to);
+            fs::rename(&place, &new).map_err(failed("rename", &place))?;
+        }
+        let mut known = self.record.known.iter_mut();
+        if let Some(known) = known.find(|it| it.name == name) {
+            known.name = to.to_owned();
+        }
+        self.write()
+    }
+}
+
+/// A rename that outlives a power loss.
+fn move_to(from: &Path, to: &Path) -> Result<(), EnvironmentError> {
+    fs::rename(from, to).map_err(failed("move", from))?;
+    for path in [from, to] {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let synced = fs::File::open(folder).and_then(|it| it.sync_all());
+        synced.map_err(failed("sync", folder))?;
+    }
+    Ok(())
+}
+
+fn check(name: &str) -> Result<(), EnvironmentError> {
+    let is_letter = |it: char| it.is_ascii_alphanumeric() || "-_.:".contains(it);
+    let is_fine = name.starts_with(|it: char| it.is_ascii_alphanumeric())
+        && name.chars().all(is_letter)
+        && name.len() <= NAME_LEN_MAX;
+    match is_fine {
+        true => Ok(()),
+        false => Err(EnvironmentError::Name(name.to_owned())),
+    }
+}
+
+/// When a folder changed last, seconds since 1970.
+fn changed(path: &Path) -> i64 {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::symlink_metadata(path).map_or(0, |it| it.ctime())
+}
+
+#[cfg(test)]
+mod tests {
+    use zones_archive::Silent;
+
+    use super::*;
+
+    fn zone() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("root")).unwrap();
+        fs::write(folder.path().join("root/version"), "1").unwrap();
+        folder
+    }
+
+    fn version(zonepath: &Path) -> String {
+        fs::read_to_string(zonepath.join("root/version")).unwrap()
+    }
+
+    #[test]
+    fn a_rollback_brings_the_old_files_back() {
+        let folder = zone();
+        let path = folder.path();
+        let mut all = Environments::open(path).unwrap();
+        assert_eq!(
+            (all.active(), all.next(), all.all().len()),
+            ("zbe", "zbe", 1)
+        );
+        all.create("before", "zbe", 7, &Silent).unwrap();
+        fs::write(path.join("root/version"), "2").unwrap();
+        all.activate("before").unwrap();
+        let mut all = Environments::open(path).unwrap();
+        assert_eq!((all.active(), all.next()), ("zbe", "before"));
+        assert_eq!(all.settle().unwrap().as_deref(), Some("before"));
+        assert_eq!(version(path), "1");
+        let mut all = Environments::open(path).unwrap();
+        assert_eq!(all.settle().unwrap(), None);
+        assert_eq!((all.active(), all.all().len()), ("before", 2));
+        assert!(matches!(
+            all.destroy("before"),
+            Err(EnvironmentError::Active(_))
+        ));
+        all.rename("zbe", "broken").unwrap();
+        all.destroy("broken").unwrap();
+        assert!(matches!(
+            all.activate("broken"),
+            Err(EnvironmentError::Unknown(_))
+        ));
+        assert_eq!(Environments::open(path).unwrap().all().len(), 1);
+    }
+
+    /// Whatever of the two renames and the record a killed process left out.
+    #[test]
+    fn a_switch_that_was_killed_is_completed() {
+        for steps in 0..3 {
+            let folder = zone();
+            let path = folder.path();
+            let mut all = Environments::open(path).unwrap();
+            all.create("before", "zbe", 7, &Silent).unwrap();
+            fs::write(path.join("root/version"), "2").unwrap();
+            all.activate("before").unwrap();
+            if steps > 0 {
+                fs::rename(path.join("root"), path.join("be/zbe")).unwrap();
+            }
+            if steps > 1 {
+                fs::rename(path.join("be/before"), path.join("root")).unwrap();
+            }
+            let mut all = Environments::open(path).unwrap();
+            assert_eq!(all.all().len(), 2, "{steps}");
+            all.settle().unwrap();
+            assert_eq!(version(path), "1", "{steps}");
+            let all = Environments::open(path).unwrap();
+            assert_eq!((all.active(), all.next()), ("before", "before"), "{steps}");
+            assert_eq!(all.all().len(), 2, "{steps}");
+        }
+    }
+
+    #[test]
+    fn what_was_half_made_or_half_removed_is_swept() {
+        let folder = zone();
+        let path = folder.path();
+        fs::create_dir_all(path.join("be/.new-a/deep")).unwrap();
+        fs::create_dir_all(path.join("be/.gone-b")).unwrap();
+        let mut all = Environments::open(path).unwrap();
+        assert_eq!(all.all().len(), 1);
+        all.create("c", "zbe", 7, &Silent).unwrap();
+        let names: Vec<_> = fs::read_dir(path.join("be")).unwrap().flatten().collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        for name in ["", "a/b", ".x", "-x", "a b"] {
+            let made = all.create(name, "zbe", 7, &Silent);
+            assert!(matches!(made, Err(EnvironmentError::Name(_))), "{name}");
+        }
+        let made = all.create("c", "zbe", 7, &Silent);
+        assert!(matches!(made, Err(EnvironmentError::Exists(_))));
+    }
+}
