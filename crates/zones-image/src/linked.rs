@@ -220,6 +220,14 @@ impl Image {
         self.folder.remove("linked")
     }
 
+    /// As [`Image::detach`]; an image that is no child is fine.
+    ///
+    /// # Errors
+    /// The link cannot be removed.
+    pub fn detach_if_linked(&self) -> Result<()> {
+        self.folder.remove("linked")
+    }
+
     /// Takes over what the parent has now. A pull child asks its parent; without one that can be
     /// reached, the copies stay.
     ///

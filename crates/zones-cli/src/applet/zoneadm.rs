@@ -1,5 +1,7 @@
 //! zoneadm(8): administer zones. Subcommands stand in one table.
 
+mod attach;
+mod environment;
 mod hooks;
 mod install;
 mod list;

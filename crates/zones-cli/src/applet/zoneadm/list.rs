@@ -23,6 +23,9 @@ enum Form {
 const FIELDS: [&str; 7] = [
     "zoneid", "zonename", "state", "zonepath", "uuid", "brand", "ip-type",
 ];
+/// One more that `-o` takes, because it costs a plan for each zone: whether the packages of the
+/// zone are in step with those of the global zone.
+const SYNC: &str = "sync";
 
 #[derive(Default)]
 struct Options {
@@ -44,6 +47,8 @@ struct Row {
     uuid: String,
     brand: String,
     ip_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sync: Option<&'static str>,
 }
 
 pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args: &[String]) -> u8 {
@@ -64,13 +69,16 @@ pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args:
         if zone.is_some_and(|zone| *zone != entry.name) {
             continue;
         }
-        let row = row(layout, store, &entry, options.form != Form::Names);
+        let mut row = row(layout, store, &entry, options.form != Form::Names);
         let shown = match row.state {
             ZoneState::Configured | ZoneState::Incomplete => options.configured,
             ZoneState::Installed | ZoneState::Ready => options.configured || options.installed,
             _ => true,
         };
         if (shown || zone.is_some() || !options.states.is_empty()) && wanted(row.state) {
+            if matches!(&options.form, Form::Fields(fields) if fields.contains(&FIELDS.len())) {
+                row.sync = Some(sync(layout, &entry));
+            }
             rows.push(row);
         }
     }
@@ -145,12 +153,13 @@ fn output(value: Option<&String>) -> Result<Form, u8> {
         Some("json") => return Ok(Form::Json),
         names => names.unwrap_or_default(),
     };
-    let place = |name: &str| FIELDS.iter().position(|field| *field == name);
+    let known = || FIELDS.iter().chain([&SYNC]);
+    let place = |name: &str| known().position(|field| *field == name);
     let fields = names.split(',').map(|name| place(name).ok_or(name));
     match fields.collect() {
         Ok(fields) => Ok(Form::Fields(fields)),
         Err(name) => {
-            let all = FIELDS.join(", ");
+            let all = known().copied().collect::<Vec<_>>().join(", ");
             eprintln!("zoneadm: list -o takes `json` or some of {all}; not `{name}`");
             Err(USAGE)
         }
@@ -181,6 +190,18 @@ fn global_row() -> Row {
         uuid: String::new(),
         brand: "native".to_owned(),
         ip_type: "shared",
+        sync: None,
+    }
+}
+
+/// `yes`, `no`, or `-` for a zone that is not linked.
+fn sync(layout: &Layout, entry: &IndexEntry) -> &'static str {
+    let is_there = entry.state == ZoneState::Installed;
+    let root = entry.zonepath().filter(|_| is_there).map(|it| it.root());
+    match root.and_then(|root| crate::applet::pkg::linked::in_step(layout, &entry.name, &root)) {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "-",
     }
 }
 
@@ -211,6 +232,7 @@ fn row(layout: &Layout, store: &Store, entry: &IndexEntry, details: bool) -> Row
         uuid: entry.uuid.clone(),
         brand: brand.unwrap_or_else(|| "-".to_owned()),
         ip_type: if exclusive { "excl" } else { "shared" },
+        sync: None,
     }
 }
 
@@ -245,7 +267,11 @@ fn print(rows: &[Row], form: &Form) -> u8 {
         Form::Fields(wanted) => {
             for row in rows {
                 let all = fields(row);
-                let some: Vec<&str> = wanted.iter().map(|at| all[*at].as_str()).collect();
+                let sync = row.sync.unwrap_or("-");
+                let some = wanted
+                    .iter()
+                    .map(|at| all.get(*at).map_or(sync, String::as_str));
+                let some: Vec<&str> = some.collect();
                 text += &format!("{}\n", some.join(":"));
             }
         }

@@ -3,7 +3,7 @@
 use zones_engine::{Request, Response};
 use zones_types::{Verb, Verdict, ZoneState, judge};
 
-use super::{Target, verify};
+use super::{Target, environment, verify};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
@@ -19,6 +19,9 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
     }
     let incomplete = force && target.state == ZoneState::Incomplete;
     if !incomplete && let Some(status) = settled(target, Verb::Boot) {
+        return status;
+    }
+    if let Err(status) = environment::settle(target) {
         return status;
     }
     if let Err(status) = verify::before(target, "boot", args) {
@@ -38,6 +41,9 @@ pub(super) fn ready(target: &Target<'_>, args: &[String]) -> u8 {
         },
         [] => {
             if let Some(status) = settled(target, Verb::Ready) {
+                return status;
+            }
+            if let Err(status) = environment::settle(target) {
                 return status;
             }
             match verify::before(target, "ready", args) {
@@ -69,6 +75,9 @@ pub(super) fn reboot(target: &Target<'_>, args: &[String]) -> u8 {
     };
     if let Some(status) = settled(target, Verb::Reboot) {
         return status;
+    }
+    if environment::is_pending(target) {
+        return environment::reboot(target, words);
     }
     match verify::before(target, "reboot", args) {
         Err(status) => status,

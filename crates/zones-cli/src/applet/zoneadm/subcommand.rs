@@ -3,7 +3,7 @@
 use zones_store::{Layout, Store};
 use zones_types::ZoneName;
 
-use super::{Target, install, list, mark, run, sysboot, uninstall, verify};
+use super::{Target, attach, install, list, mark, run, sysboot, uninstall, verify};
 use crate::report::{OK, USAGE};
 
 /// How a subcommand is called.
@@ -26,7 +26,7 @@ pub(super) struct Subcommand {
 }
 
 /// In the order of the manual.
-pub(super) const SUBCOMMANDS: [Subcommand; 13] = [
+pub(super) const SUBCOMMANDS: [Subcommand; 15] = [
     Subcommand {
         name: "boot",
         arguments: "[-s] [-f] [-- boot_arguments]",
@@ -85,6 +85,7 @@ pub(super) const SUBCOMMANDS: [Subcommand; 13] = [
         name: "install",
         arguments: "[brand-specific args]",
         text: "Installs the zone.\n\
+               ipkg:   [-P [PUBLISHER=]URI] [-e PACKAGE,...] [-c FILE]\n\
                debian: [-a URI] [--suite NAME] [--arch NAME] [--include PKG,...] [--variant minbase|standard]\n\
                \x20       [--keyring FILE] [-c FILE]\n\
                native: [--include PKG,...] [-c FILE]\n\
@@ -98,6 +99,23 @@ pub(super) const SUBCOMMANDS: [Subcommand; 13] = [
         text: "Removes the files of the zone; -F does so without asking.",
         privileged: true,
         run: Run::Zone(uninstall::run),
+    },
+    Subcommand {
+        name: "detach",
+        arguments: "[-n]",
+        text: "Detaches the zone: its files stay with a description of it beside them, to be attached\n\
+               here or on another host. -n only prints the description.",
+        privileged: true,
+        run: Run::Zone(attach::detach),
+    },
+    Subcommand {
+        name: "attach",
+        arguments: "[-F] [-n PATH] [-u]",
+        text: "Attaches a zone whose files are at its zonepath. Of brand ipkg, its packages must be in\n\
+               step with the global zone; -u brings them in step, -F looks at nothing. -n PATH only\n\
+               checks a description (- is standard input).",
+        privileged: true,
+        run: Run::Zone(attach::attach),
     },
     Subcommand {
         name: "mark",

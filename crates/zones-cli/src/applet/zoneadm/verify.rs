@@ -209,7 +209,7 @@ fn root(target: &Target<'_>, root: &Path, verb: &str, findings: &mut Findings) {
     };
     let shown = root.display();
     if target.state == ZoneState::Configured {
-        if root.with_file_name("SUNWdetached.xml").exists() {
+        if verb != "attach" && root.with_file_name("SUNWdetached.xml").exists() {
             findings.errors.push(format!(
                 "Cannot {verb} detached zone.\nUse attach or remove {shown} directory."
             ));

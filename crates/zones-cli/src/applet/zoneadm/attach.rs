@@ -1,0 +1,230 @@
+//! `zoneadm detach`, `zoneadm attach`: a zone leaves a host with its files, and comes to one.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use zones_config::ZoneConfig;
+use zones_engine::chain;
+use zones_image::{Image, Wanted};
+use zones_ips::Stem;
+use zones_solver::Operation;
+use zones_store::{Lock, atomic, read_document, write_document};
+use zones_types::{Verb, Verdict, ZoneState, judge};
+
+use super::{Target, verify};
+use crate::applet::pkg;
+use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
+
+/// What a detached zone leaves beside its root.
+const DETACHED: &str = "SUNWdetached.xml";
+/// The brand whose packages are brought in step.
+const BRAND: &str = "ipkg";
+
+pub(super) fn detach(target: &Target<'_>, args: &[String]) -> u8 {
+    let is_trial = match args {
+        [] => false,
+        [flag] if flag == "-n" => true,
+        _ => {
+            eprintln!("usage:\tdetach [-n]");
+            return USAGE;
+        }
+    };
+    if let Verdict::Refuse(refusal) = judge(target.state, Verb::Detach) {
+        return fail_zone(&target.zone, refusal);
+    }
+    let run = || -> Result<(), String> {
+        let _lock = lock(target)?;
+        let config = config(target)?;
+        let text = write_document(&config);
+        if is_trial {
+            print!("{text}");
+            return Ok(());
+        }
+        let zonepath = config.zonepath.ok_or("zonepath not specified")?;
+        let path = zonepath.as_path().join(DETACHED);
+        atomic::write(&path, text.as_bytes(), 0o600).map_err(|error| chain(&error))?;
+        let done = target.store.set_state(&target.zone, ZoneState::Configured);
+        done.map(drop).map_err(|error| chain(&error))
+    };
+    run().map_or_else(|text| fail_zone(&target.zone, text), |()| OK)
+}
+
+fn lock(target: &Target<'_>) -> Result<Option<Lock>, String> {
+    if crate::env::lock_is_held() {
+        return Ok(None);
+    }
+    let lock = Lock::zone(target.layout, &target.zone);
+    lock.map(Some).map_err(|error| chain(&error))
+}
+
+fn config(target: &Target<'_>) -> Result<ZoneConfig, String> {
+    zones_engine::load(target.layout, &target.zone).map_err(|error| error.chain())
+}
+
+/// What the command line of attach asks for.
+#[derive(Default)]
+struct Wish {
+    is_forced: bool,
+    is_update: bool,
+    manifest: Option<String>,
+}
+
+fn parse(args: &[String]) -> Option<Wish> {
+    let mut wish = Wish::default();
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-F" => wish.is_forced = true,
+            "-u" | "-U" => wish.is_update = true,
+            "-n" => wish.manifest = Some(words.next()?.clone()),
+            _ => return None,
+        }
+    }
+    Some(wish)
+}
+
+pub(super) fn attach(target: &Target<'_>, args: &[String]) -> u8 {
+    let Some(wish) = parse(args) else {
+        eprintln!("usage:\tattach [-F] [-n PATH] [-u]");
+        return USAGE;
+    };
+    match &wish.manifest {
+        Some(_) if wish.is_forced => {
+            return fail("zoneadm", "-F and -n flags are mutually exclusive");
+        }
+        Some(path) => return trial(path),
+        None => {}
+    }
+    if let Verdict::Refuse(refusal) = judge(target.state, Verb::Attach) {
+        return fail_zone(&target.zone, refusal);
+    }
+    if let Err(status) = verify::before(target, "attach", args) {
+        return status;
+    }
+    match really(target, &wish) {
+        Ok(()) => OK,
+        Err(text) if text.is_empty() => FAILURE,
+        Err(text) => fail_zone(&target.zone, text),
+    }
+}
+
+/// `-n`: whether the zone of this manifest could be attached.
+fn trial(path: &str) -> u8 {
+    let mut text = String::new();
+    let read = match path {
+        "-" => std::io::stdin().read_to_string(&mut text).map(drop),
+        _ => std::fs::read_to_string(path).map(|it| text = it),
+    };
+    if let Err(error) = read {
+        return fail("zoneadm", format!("cannot read `{path}`: {error}"));
+    }
+    match read_document(&text) {
+        Ok(_) => OK,
+        Err(_) if path == "-" => fail("zoneadm", "Input is not a valid XML file"),
+        Err(_) => fail("zoneadm", format!("{path} is not an XML file")),
+    }
+}
+
+fn really(target: &Target<'_>, wish: &Wish) -> Result<(), String> {
+    let _lock = lock(target)?;
+    let config = config(target)?;
+    let zonepath = config.zonepath.clone().ok_or("zonepath not specified")?;
+    let root = zonepath.root();
+    if !root.is_dir() {
+        let root = root.display();
+        return Err(format!(
+            "there is no root at {root}; put the files of the zone there first"
+        ));
+    }
+    let is_ours = config.brand_or_default().as_str() == BRAND;
+    if is_ours && !wish.is_forced {
+        line("Attach Path", &root.display().to_string());
+        let done = packages(target, wish, &root);
+        let word = if done.is_ok() { "Succeeded" } else { "Failed" };
+        line("Result", &format!("Attach {word}."));
+        done?;
+    }
+    let set = target.store.set_state(&target.zone, ZoneState::Installed);
+    set.map_err(|error| chain(&error))?;
+    let detached = zonepath.as_path().join(DETACHED);
+    atomic::remove(&detached).map_err(|error| chain(&error))
+}
+
+fn line(label: &str, text: &str) {
+    println!("{label:>26}: {text}");
+}
+
+/// Brings the packages of the zone in step with those of this host, or says that they are not.
+fn packages(target: &Target<'_>, wish: &Wish, root: &Path) -> Result<(), String> {
+    let words = ["zoneadm", "-z", target.zone.as_str(), "attach"].map(str::to_owned);
+    let client = pkg::client(target.layout, &words);
+    let global = zones_brand::create_global(target.layout, client.clone());
+    let global = global.map_err(|error| chain(&error))?;
+    let mut image = Image::open(root, client).map_err(|error| chain(&error))?;
+    let lock = image.lock().map_err(|error| chain(&error))?;
+    line("Global zone version", &version(&global));
+    line("Non-Global zone version", &version(&image));
+    line(
+        "Cache",
+        &format!("Using {}.", image.cache_folder().display()),
+    );
+    let name = zones_brand::ipkg::link_name(&target.zone);
+    // Where it came from has no say any more.
+    let linked = image.attach(&global, &name, "push", true);
+    if let Err(error) = linked {
+        line("Evaluation", "The zone is not linked to the global zone:");
+        println!("{error}");
+        return match wish.is_update {
+            true => Err(String::new()),
+            false => image.detach_if_linked().map_err(|error| chain(&error)),
+        };
+    }
+    let mut wanted = Wanted::new(Operation::Sync);
+    wanted.is_offline = !wish.is_update;
+    let tracker = pkg::Tracker::new(false);
+    let planned = image.plan("attach", wanted, &|event| {
+        if wish.is_update {
+            tracker.tell(event);
+        }
+    });
+    tracker.planned();
+    match planned {
+        Ok(planned) if planned.is_empty() => Ok(()),
+        Ok(planned) if wish.is_update => {
+            println!("  Updating non-global zone: Output follows");
+            let done = image.execute(&planned, &lock, &|event| tracker.tell(event));
+            tracker.end();
+            done.map_err(|error| chain(&error))?;
+            println!("  Updating non-global zone: Zone updated.");
+            Ok(())
+        }
+        Err(error) if wish.is_update => Err(chain(&error)),
+        _ => {
+            let zone = &target.zone;
+            line(
+                "Evaluation",
+                &format!(
+                    "Packages in zone {zone} are out of sync with the global zone. To proceed, \
+                     retry with the -u flag."
+                ),
+            );
+            Err(String::new())
+        }
+    }
+}
+
+/// The version of the incorporation, by which all others are known.
+fn version(image: &Image) -> String {
+    let find = || {
+        let stem: Stem = zones_brand::ipkg::INCORPORATION.parse().ok()?;
+        let installed = image.installed().ok()?;
+        Some(
+            installed
+                .get(&stem)?
+                .clone()
+                .without_publisher()
+                .to_string(),
+        )
+    };
+    find().unwrap_or_else(|| "no 'entire' incorporation".to_owned())
+}
