@@ -1,6 +1,10 @@
 //! The commands that this binary is, in one table.
 
 pub(crate) mod pkg;
+pub(crate) mod pkgrecv;
+pub(crate) mod pkgrepo;
+pub(crate) mod pkgsend;
+pub(crate) mod pkgsign;
 pub(crate) mod zlogin;
 pub(crate) mod zoneadm;
 pub(crate) mod zoneadmd;
@@ -22,7 +26,7 @@ pub(crate) struct Applet {
 }
 
 /// All commands; the last one is started by others only.
-pub(crate) const APPLETS: [Applet; 6] = [
+pub(crate) const APPLETS: [Applet; 10] = [
     Applet {
         name: "zonecfg",
         summary: "set up zone configuration",
@@ -47,6 +51,26 @@ pub(crate) const APPLETS: [Applet; 6] = [
         name: "pkg",
         summary: "administer the packages of an image",
         run: pkg::run,
+    },
+    Applet {
+        name: "pkgrepo",
+        summary: "manage package repositories",
+        run: pkgrepo::run,
+    },
+    Applet {
+        name: "pkgsend",
+        summary: "publish packages",
+        run: pkgsend::run,
+    },
+    Applet {
+        name: "pkgrecv",
+        summary: "copy packages between repositories",
+        run: pkgrecv::run,
+    },
+    Applet {
+        name: "pkgsign",
+        summary: "sign packages",
+        run: pkgsign::run,
     },
     Applet {
         name: "zoneadmd",

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use zones_repository::HttpOptions;
 use zones_store::Layout;
+
+use crate::applet::pkgrepo::Trouble;
 
 /// Moves all folders below this one, as `-R` does.
 const ZONES_ROOT: &str = "ZONES_ROOT";
@@ -20,6 +23,44 @@ pub(crate) fn layout() -> Layout {
 /// Whether an outer zoneadm holds the lock of the zone.
 pub(crate) fn lock_is_held() -> bool {
     std::env::var_os(LOCK_HELD).is_some_and(|value| value == "1")
+}
+
+/// The package repository that is meant where none is named: `PKG_REPO`.
+pub(crate) fn package_repository() -> Option<String> {
+    std::env::var("PKG_REPO").ok()
+}
+
+/// Where packages come from where no origin is named: `PKG_SRC`.
+pub(crate) fn package_source() -> Option<String> {
+    std::env::var("PKG_SRC").ok()
+}
+
+/// Where packages go where no target is named: `PKG_DEST`.
+pub(crate) fn package_target() -> Option<String> {
+    std::env::var("PKG_DEST").ok()
+}
+
+/// The open transaction of pkgsend: `PKG_TRANS_ID`.
+pub(crate) fn package_transaction() -> Option<String> {
+    std::env::var("PKG_TRANS_ID").ok()
+}
+
+/// How to reach depots: proxies, and the token in the file that `PKG_TOKEN_FILE` names.
+pub(crate) fn http_options() -> Result<HttpOptions, Trouble> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let token = match variable("PKG_TOKEN_FILE") {
+        Some(path) => {
+            let text = std::fs::read_to_string(&path);
+            let text = text.map_err(|error| Trouble::Failed(format!("`{path}`: {error}")))?;
+            Some(text.trim().to_owned())
+        }
+        None => None,
+    };
+    Ok(HttpOptions {
+        token,
+        proxy: variable("https_proxy").or_else(|| variable("http_proxy")),
+        ..HttpOptions::default()
+    })
 }
 
 /// The caller's terminal type.

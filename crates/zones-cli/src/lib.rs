@@ -1,13 +1,15 @@
-//! The applets: zonecfg, zoneadm, zoneadmd, zlogin, zonename.
+//! The applets: zonecfg, zoneadm, zoneadmd, zlogin, zonename, and those of packages.
 //!
 //! This is the only crate that prints, reads the environment and chooses exit codes.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 mod applet;
 mod env;
+mod getopt;
 mod inside;
 mod progress;
 mod report;
+mod table;
 
 use std::process::ExitCode;
 

@@ -10,6 +10,7 @@
 //! Sources: pkgrepo(1), pkgsend(1), pkgrecv(1), pkg.depotd(8).
 
 pub mod archive;
+mod bundle;
 pub mod config;
 pub mod disk;
 mod elf;
@@ -25,6 +26,7 @@ mod store;
 mod transaction;
 
 pub use archive::{ArchiveSource, ArchiveWriter};
+pub use bundle::Bundle;
 pub use config::Configuration;
 pub use disk::Disk;
 pub use error::{IoCause, RepositoryError, Result};

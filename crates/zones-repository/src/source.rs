@@ -127,6 +127,24 @@ pub trait Source: Debug + Send + Sync {
     }
 }
 
+/// The origin that a user named: `http:` or `https:` URI, `file:` URI, or the path of a repository
+/// or archive.
+///
+/// # Errors
+///
+/// There is none; a depot is not asked yet.
+pub fn open(name: &str, options: &HttpOptions) -> Result<Box<dyn Source>> {
+    if name.starts_with("http://") || name.starts_with("https://") {
+        return Ok(Box::new(HttpSource::new(name, options)?));
+    }
+    let path = crate::remote::file_path(name);
+    let path = std::path::Path::new(&path);
+    if path.is_file() {
+        return Ok(Box::new(crate::archive::ArchiveSource::open(path)?));
+    }
+    Ok(Box::new(FileSource::open(path)?))
+}
+
 /// Checks the name of a payload: only a SHA-1 names one.
 pub(crate) fn payload_name(name: &Digest) -> Result<String> {
     if name.algorithm() == Algorithm::Sha1 {

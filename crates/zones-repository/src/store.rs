@@ -303,7 +303,7 @@ impl Store {
         let closed = filled.and_then(|()| transaction.close(listing));
         if closed.is_err() {
             // The first error is the one to report.
-            let _ = self.disk.remove_all(&self.below("trans").join(id));
+            let _ = self.discard_transaction(&id);
         }
         closed
     }

@@ -230,9 +230,18 @@ impl Store {
         let lock = zones_sys::lock_file(&file, false);
         let is_dead = lock.map_err(RepositoryError::io("lock", &self.disk().full(&live)))?;
         if is_dead {
-            self.disk().remove_all(&folder)?;
+            self.discard_transaction(id)?;
         }
         Ok(is_dead)
+    }
+
+    /// Removes the folder of a transaction: out of sight first, so that it is never half there.
+    pub(crate) fn discard_transaction(&self, id: &str) -> Result<()> {
+        let top = self.below("trans");
+        let temp = top.join(Disk::temp_name());
+        self.disk().remove_all(&temp)?;
+        self.disk().rename(&top.join(id), &temp)?;
+        self.disk().remove_all(&temp)
     }
 
     /// Removes transactions whose one process died; their names.
@@ -489,7 +498,7 @@ impl Transaction {
         }
         drop(lock);
         // The package is published; a folder that stays does no harm.
-        let _ = self.disk().remove_all(&self.folder);
+        let _ = self.store.discard_transaction(&self.id);
         Ok(self.fmri)
     }
 
@@ -499,7 +508,7 @@ impl Transaction {
     ///
     /// The folder cannot be removed.
     pub fn abandon(self) -> Result<()> {
-        self.disk().remove_all(&self.folder)
+        self.store.discard_transaction(&self.id)
     }
 
     /// The payloads that the manifest needs, each here or in the repository.
