@@ -10,8 +10,17 @@
 //! of the image nor at another place in it than the manifest says.
 
 mod error;
+mod extra;
 mod folder;
+mod hand;
+mod job;
+mod lay;
+mod names;
+mod remove;
 mod run;
+mod salvage;
+mod thing;
+mod write;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -22,8 +31,9 @@ use zones_sys::RootFd;
 use crate::plan::Plan;
 
 pub use error::ApplyError;
+pub(crate) use extra::extras;
 pub use folder::sweep;
-pub(crate) use folder::{Folders, is_regular};
+pub(crate) use folder::{Folders, is_regular, kind};
 
 /// Where payloads come from. Everything that [`Plan::content`] names must be there.
 pub trait Content: Sync {
@@ -130,5 +140,5 @@ pub fn apply(
     options: &Options,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Report, ApplyError> {
-    run::Run::new(plan, root, content, options, progress).all()
+    run::all(plan, root, content, options, progress)
 }

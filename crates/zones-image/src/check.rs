@@ -2,9 +2,12 @@
 //!
 //! Source: pkg(1), and the words its programs were seen to print.
 
+mod delivered;
 mod disk;
+mod file;
 mod repair;
 mod report;
+mod thing;
 mod unpackaged;
 mod verify;
 

@@ -7,12 +7,12 @@
 //!
 //! Source: pkg(7) and pkg(1), and what their programs were seen to do.
 
-mod chosen;
-mod collect;
-mod compare;
+pub(crate) mod chosen;
+pub(crate) mod collect;
+pub(crate) mod compare;
 mod conflict;
-mod decide;
-mod output;
+pub(crate) mod decide;
+pub(crate) mod output;
 mod step;
 mod tree;
 
@@ -196,7 +196,7 @@ pub enum PlanError {
     #[error("the package {fmri} has an action that cannot be installed: {source}")]
     Action {
         /// The package.
-        fmri: Fmri,
+        fmri: Box<Fmri>,
         /// What is wrong with the action.
         source: ActionError,
     },
@@ -204,7 +204,7 @@ pub enum PlanError {
     #[error("the package {fmri} delivers '{path}', which is reserved; it must be corrected")]
     Reserved {
         /// The package.
-        fmri: Fmri,
+        fmri: Box<Fmri>,
         /// The path.
         path: ImagePath,
     },

@@ -1,5 +1,6 @@
 //! Lines of fields between colons.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::AccountError;
@@ -47,9 +48,10 @@ pub(super) fn put(text: &mut String, wanted: &str, line: Option<&str>) {
 
 /// The first number of the range that no line has in this field.
 pub(super) fn free(text: &str, number: usize) -> Option<u32> {
-    let taken: Vec<u32> = text
+    let taken: HashSet<u32> = text
         .lines()
         .filter_map(|line| field(line, number).parse().ok())
+        .filter(|id| FREE.contains(id))
         .collect();
     FREE.into_iter().find(|id| !taken.contains(id))
 }

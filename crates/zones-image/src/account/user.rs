@@ -2,7 +2,7 @@
 
 use zones_ips::Action;
 
-use super::{AccountError, Database, line};
+use super::{AccountError, Accounts, Database, line};
 
 /// The fields of etc/shadow behind name and password, and whether what is on disk wins.
 const AGING: [(&str, bool); 7] = [
@@ -73,7 +73,13 @@ impl Database {
             user: name.to_owned(),
             group: group.to_owned(),
         };
-        self.accounts().gid(group).ok_or_else(missing)
+        self.gid(group).ok_or_else(missing)
+    }
+
+    /// The number of a group, read from its line alone.
+    fn gid(&self, group: &str) -> Option<u32> {
+        let line = line::find(self.group.as_deref().unwrap_or_default(), group);
+        Accounts::parse("", line.unwrap_or_default()).gid(group)
     }
 
     fn put_shadow(&mut self, name: &str, action: &Action) {
@@ -91,7 +97,9 @@ impl Database {
         for (at, (key, is_kept)) in AGING.into_iter().enumerate() {
             let kept = old.as_deref().filter(|_| is_kept);
             let value = kept.map(|old| line::field(old, at + 2));
-            let value = value.filter(|value| !value.is_empty()).or(action.get(key));
+            let value = value
+                .filter(|value| !value.is_empty())
+                .or_else(|| action.get(key));
             new.push(':');
             new.push_str(value.unwrap_or_default());
         }
@@ -116,7 +124,7 @@ impl Database {
         let name = action.get("username").unwrap_or_default();
         let found = line::find(self.passwd.as_deref().unwrap_or_default(), name)?;
         let group = action.get("group").unwrap_or_default();
-        let gid = self.accounts().gid(group).map(|gid| gid.to_string());
+        let gid = self.gid(group).map(|gid| gid.to_string());
         let rows = [
             ("uid", 2, action.get("uid")),
             ("group", 3, gid.as_deref()),

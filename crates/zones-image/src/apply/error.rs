@@ -48,7 +48,7 @@ pub enum ApplyError {
         /// The file.
         path: String,
         /// The package.
-        fmri: Fmri,
+        fmri: Box<Fmri>,
         /// Why.
         #[source]
         source: io::Error,
@@ -59,7 +59,7 @@ pub enum ApplyError {
         /// The file.
         path: String,
         /// The package.
-        fmri: Fmri,
+        fmri: Box<Fmri>,
         /// What came and what should have.
         mismatch: Mismatch,
     },
@@ -72,7 +72,7 @@ pub enum ApplyError {
         /// The file.
         path: String,
         /// The package.
-        fmri: Fmri,
+        fmri: Box<Fmri>,
         /// Bytes that came, as far as they were read.
         found: u64,
         /// Bytes that should have come.
@@ -99,7 +99,7 @@ pub enum ApplyError {
     #[error("the package {fmri} has an action that cannot be installed: {source}")]
     Action {
         /// The package.
-        fmri: Fmri,
+        fmri: Box<Fmri>,
         /// What is wrong.
         source: ActionError,
     },

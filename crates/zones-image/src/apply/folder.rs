@@ -25,10 +25,6 @@ impl<'a> Folders<'a> {
         Self { root, last: None }
     }
 
-    pub(crate) fn root(&self) -> &'a RootFd {
-        self.root
-    }
-
     /// Opens a folder; None is the root.
     ///
     /// # Errors
@@ -60,6 +56,11 @@ impl<'a> Folders<'a> {
 /// The kind of what was looked at.
 pub(crate) fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
+}
+
+/// Whether nothing has the name.
+pub(super) fn is_free(folder: &Dir, name: &OsStr) -> bool {
+    matches!(folder.lstat(name), Err(Errno::NOENT))
 }
 
 /// Whether it is a regular file.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zones_ips::mediator::{self, Choice, Mediation, Setting};
 use zones_ips::{Action, ActionError, ActionKind};
 
-use super::Policy;
+use super::{Package, Policy};
 
 /// Whether an action is a link that a mediator may choose.
 pub(super) fn is_mediated(action: &Action) -> bool {
@@ -47,4 +47,14 @@ pub(crate) fn is_chosen(
     };
     let choice = choices.get(&*mediation.mediator);
     Ok(choice.is_some_and(|choice| choice.selects(&mediation)))
+}
+
+/// The choices over packages; a link that cannot be read takes no part.
+pub(crate) fn of_packages(packages: &[Package], policy: &Policy) -> BTreeMap<String, Choice> {
+    let actions = packages.iter().flat_map(|it| it.manifest.actions());
+    let links = actions.filter(|action| is_mediated(action) && policy.allow(action));
+    let links: Vec<_> = links
+        .filter_map(|action| action.mediation().ok().flatten())
+        .collect();
+    choices(links.iter(), policy)
 }

@@ -9,7 +9,7 @@ use super::{Change, Item, Package, PlanError, Policy, Request, chosen};
 
 /// A thing in the image that actions deliver to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Key<'a> {
+pub(crate) enum Key<'a> {
     Group(&'a str),
     User(&'a str),
     Path(&'a str),
@@ -50,7 +50,7 @@ pub(super) struct Table<'a> {
 }
 
 /// What a silent action delivers to: nothing.
-pub(super) fn key<'a>(fmri: &'a Fmri, action: &'a Action) -> Option<Key<'a>> {
+pub(crate) fn key<'a>(fmri: &'a Fmri, action: &'a Action) -> Option<Key<'a>> {
     let name = action.key()?;
     Some(match action.kind() {
         ActionKind::Group => Key::Group(name),
@@ -90,7 +90,7 @@ pub(crate) fn is_at_or_below(path: &str, top: &str) -> bool {
 
 /// The folders above a path, the nearest first.
 pub(crate) fn parents(path: &str) -> impl Iterator<Item = &str> {
-    let above = |path: &&str| path.rfind('/').map(|at| at);
+    let above = |path: &&'_ str| path.rfind('/');
     let first = above(&path).map(|at| &path[..at]);
     std::iter::successors(first, move |path| above(path).map(|at| &path[..at]))
 }
@@ -299,7 +299,7 @@ fn choices(packages: &[&Package], side: &Side<'_>) -> Result<BTreeMap<String, Ch
 
 fn wrong(package: &Package, source: ActionError) -> PlanError {
     PlanError::Action {
-        fmri: package.fmri.clone(),
+        fmri: Box::new(package.fmri.clone()),
         source,
     }
 }
@@ -323,7 +323,7 @@ fn check(
     let is_reserved = |top: &str| path.as_str() != top && is_at_or_below(path.as_str(), top);
     if is_coming && policy.reserved.iter().any(|top| is_reserved(top)) {
         return Err(PlanError::Reserved {
-            fmri: package.fmri.clone(),
+            fmri: Box::new(package.fmri.clone()),
             path: path.to_owned(),
         });
     }

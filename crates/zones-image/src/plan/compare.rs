@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use zones_ips::preserve::Direction;
-use zones_ips::{Action, ActionKind};
+use zones_ips::{Action, ActionKind, ImagePath};
 
 use super::collect::{Entry, Key, Side, Table};
 use super::{Item, MediatorChange, Plan, Step, Way, chosen};
@@ -51,7 +51,12 @@ pub(super) fn compare(table: &Table<'_>) -> Plan {
         }
     }
     split_folders(table, &mut plan);
-    sort(table, &mut plan);
+    let links = table.items(&table.after);
+    relink(
+        &mut plan,
+        links.filter(|(_, action)| chosen::is_chosen(action, &table.after.choices).unwrap_or(true)),
+    );
+    sort(&mut plan);
     plan.silent = silent(table);
     plan
 }
@@ -181,25 +186,87 @@ fn is_alike_file(from: &Action, to: &Action) -> bool {
     from.payload() == to.payload() && telling(from) == telling(to)
 }
 
-/// Ordinality: by kind; folders and links by path, users and groups by number; removals reversed.
-fn sort(table: &Table<'_>, plan: &mut Plan) {
+/// A file that is written anew is another inode: hard links to it are made anew too.
+pub(crate) fn relink<'a>(plan: &mut Plan, things: impl Iterator<Item = (Item, &'a Action)>) {
+    let steps = plan.installs.iter().chain(&plan.updates);
+    let coming: Vec<Item> = steps.filter_map(|step| step.to).collect();
+    let mut written = HashSet::new();
+    let mut linked = HashSet::new();
+    for item in coming {
+        let action = plan.action(item);
+        match action.kind() {
+            ActionKind::File => drop(written.insert(action.key().unwrap_or_default().to_owned())),
+            ActionKind::Hardlink => drop(linked.insert(item)),
+            _ => {}
+        }
+    }
+    if written.is_empty() {
+        return;
+    }
+    for (item, action) in things {
+        if action.kind() != ActionKind::Hardlink || linked.contains(&item) {
+            continue;
+        }
+        let target = hardlink_target(action);
+        if target.is_some_and(|target| written.contains(&*target)) {
+            plan.updates.push(Step {
+                from: Some(item),
+                to: Some(item),
+                way: Way::Change(Direction::Repair),
+                outcome: None,
+                removal: None,
+            });
+        }
+    }
+}
+
+/// Where a hard link leads, within the image: relative to the folder of the link, or absolute.
+pub(crate) fn hardlink_target(action: &Action) -> Option<ImagePath> {
+    let (path, target) = (action.key()?, action.target()?);
+    let mut parts: Vec<&str> = Vec::new();
+    if !target.starts_with('/') {
+        parts.extend(path.split('/'));
+        parts.pop();
+    }
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            name => parts.push(name),
+        }
+    }
+    parts.join("/").parse().ok()
+}
+
+/// Ordinality: by kind; files by folder, other things by path, users and groups by number;
+/// removals reversed.
+pub(crate) fn sort(plan: &mut Plan) {
+    let mut lists = [
+        std::mem::take(&mut plan.removals),
+        std::mem::take(&mut plan.installs),
+        std::mem::take(&mut plan.updates),
+    ];
     let rank = |step: &Step| {
-        let action = step.to.or(step.from).map(|item| table.action(item));
-        let number = action.and_then(|action| {
-            let id = action.get("gid").or_else(|| action.get("uid"))?;
-            id.parse::<u32>().ok()
-        });
-        (
-            action.map(Action::kind),
-            number.unwrap_or(1024),
-            action.and_then(Action::key),
-            step.to.or(step.from),
-        )
+        let item = step.to.or(step.from);
+        let action = item.map(|item| plan.action(item));
+        let id = action.and_then(|action| action.get("gid").or_else(|| action.get("uid")));
+        let number: u32 = id.and_then(|id| id.parse().ok()).unwrap_or(1024);
+        let path = action.and_then(Action::key).unwrap_or_default();
+        let is_file = action.is_some_and(|action| action.kind() == ActionKind::File);
+        let folder = path
+            .rfind('/')
+            .filter(|_| is_file)
+            .map_or("", |at| &path[..at]);
+        (action.map(Action::kind), number, folder, path, item)
     };
-    for steps in [&mut plan.removals, &mut plan.installs, &mut plan.updates] {
+    for steps in &mut lists {
         steps.sort_by(|left, right| rank(left).cmp(&rank(right)));
     }
-    plan.removals.reverse();
+    let [mut removals, installs, updates] = lists;
+    removals.reverse();
+    plan.removals = removals;
+    plan.installs = installs;
+    plan.updates = updates;
 }
 
 fn mediators(table: &Table<'_>) -> Vec<MediatorChange> {

@@ -9,7 +9,7 @@ use zones_ips::{Action, ActionError, ActionKind, Fmri, ImagePathRef};
 use super::{Disk, Item, Plan, PlanError, Step, Way};
 
 /// Decides for all steps.
-pub(super) fn files(plan: &mut Plan, disk: &dyn Disk) -> Result<(), PlanError> {
+pub(crate) fn files(plan: &mut Plan, disk: &dyn Disk) -> Result<(), PlanError> {
     let mut removals = std::mem::take(&mut plan.removals);
     let mut installs = std::mem::take(&mut plan.installs);
     let mut updates = std::mem::take(&mut plan.updates);
@@ -77,7 +77,7 @@ impl From<io::Error> for Cause {
 
 fn action_error(fmri: &Fmri, source: ActionError) -> PlanError {
     PlanError::Action {
-        fmri: fmri.clone(),
+        fmri: Box::new(fmri.clone()),
         source,
     }
 }

@@ -343,7 +343,7 @@ impl Plan {
             .map(|license| self.license_value(license));
         json!({
             "activate-be": true,
-            "add-packages": names(|it| added(it)),
+            "add-packages": names(added),
             "affect-packages": [],
             "affect-services": services.collect::<Vec<_>>(),
             "backup-be-name": null,
@@ -361,7 +361,7 @@ impl Plan {
             "item-messages": {},
             "licenses": licenses.collect::<Vec<_>>(),
             "release-notes": [],
-            "remove-packages": names(|it| removed(it)),
+            "remove-packages": names(removed),
             "space-available": null,
             "space-required": self.numbers().added_bytes,
             "version": 0,
