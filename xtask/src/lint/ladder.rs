@@ -4,7 +4,7 @@ use super::verdict;
 use crate::shell::{Outcome, read, top};
 
 /// Crate and level, lowest first.
-const LEVELS: [(&str, u8); 15] = [
+const LEVELS: [(&str, u8); 16] = [
     ("zones-types", 0),
     ("zones-config", 1),
     ("zones-sys", 1),
@@ -16,6 +16,7 @@ const LEVELS: [(&str, u8); 15] = [
     ("zones-archive", 2),
     ("zones-debian", 3),
     ("zones-brand", 4),
+    ("zones-depot", 4),
     ("zones-engine", 5),
     ("zones-cli", 6),
     ("zones", 7),
