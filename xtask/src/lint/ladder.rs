@@ -9,6 +9,7 @@ const LEVELS: [(&str, u8); 16] = [
     ("zones-config", 1),
     ("zones-sys", 1),
     ("zones-seccomp", 1),
+    ("zones-ips", 1),
     ("zones-store", 2),
     ("zones-cgroup", 2),
     ("zones-net", 2),
