@@ -19,6 +19,9 @@ pub enum DepotError {
     /// The sockets cannot be waited for.
     #[error("cannot serve: {0}")]
     Serve(std::io::Error),
+    /// The repository cannot be served.
+    #[error("{0}")]
+    Repository(Box<zones_repository::RepositoryError>),
     /// A file with certificates, a key or tokens is of no use.
     #[error("cannot use `{}`: {why}", path.display())]
     File {

@@ -19,7 +19,7 @@ use crate::error::DepotError;
 use crate::limits::Limits;
 use crate::log::Logs;
 use crate::metrics::Metrics;
-pub(crate) use connection::{Answer, Peer, Request};
+pub(crate) use connection::{Answer, Request};
 pub use listener::Address;
 use listener::Listener;
 use pool::Pool;

@@ -189,6 +189,7 @@ impl Lines {
         self.add("Server", concat!("zones/", env!("CARGO_PKG_VERSION")));
         if !reply.kind.is_empty() && !matches!(reply.status, 204 | 304) {
             self.add("Content-Type", reply.kind);
+            self.add("X-Content-Type-Options", "nosniff");
         }
         match reply.caching {
             Caching::Unsaid => {}
