@@ -1,5 +1,6 @@
 //! The commands that this binary is, in one table.
 
+pub(crate) mod depotd;
 pub(crate) mod zlogin;
 pub(crate) mod zoneadm;
 pub(crate) mod zoneadmd;
@@ -21,7 +22,7 @@ pub(crate) struct Applet {
 }
 
 /// All commands; the last one is started by others only.
-pub(crate) const APPLETS: [Applet; 5] = [
+pub(crate) const APPLETS: [Applet; 6] = [
     Applet {
         name: "zonecfg",
         summary: "set up zone configuration",
@@ -41,6 +42,11 @@ pub(crate) const APPLETS: [Applet; 5] = [
         name: "zonename",
         summary: "print the name of the current zone",
         run: zonename::run,
+    },
+    Applet {
+        name: "pkg.depotd",
+        summary: "serve a package repository",
+        run: depotd::run,
     },
     Applet {
         name: "zoneadmd",

@@ -26,3 +26,20 @@ pub(crate) fn lock_is_held() -> bool {
 pub(crate) fn term() -> Option<String> {
     std::env::var("TERM").ok()
 }
+
+/// Where a depot finds its repository and its pages, unless options say so.
+#[derive(Debug, Default)]
+pub(crate) struct DepotEnv {
+    /// `PKG_REPO`.
+    pub(crate) repository: Option<std::ffi::OsString>,
+    /// `PKG_DEPOT_CONTENT`.
+    pub(crate) content: Option<std::ffi::OsString>,
+}
+
+/// See [`DepotEnv`].
+pub(crate) fn depot() -> DepotEnv {
+    DepotEnv {
+        repository: std::env::var_os("PKG_REPO"),
+        content: std::env::var_os("PKG_DEPOT_CONTENT"),
+    }
+}

@@ -35,10 +35,11 @@ impl Listings {
         let now = tag(store)?;
         let publisher = store.publisher();
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, listing)) = lock().get(publisher) {
-            if *known == now && !now.is_empty() {
-                return Ok(Arc::clone(listing));
-            }
+        if let Some((known, listing)) = lock().get(publisher)
+            && *known == now
+            && !now.is_empty()
+        {
+            return Ok(Arc::clone(listing));
         }
         let listing = Arc::new(Listing::read(store)?);
         // What changed while it was read is read again by the next one who asks.

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+/// By operation and status: how many, and the microseconds that they took.
+type Requests = BTreeMap<(&'static str, u16), (u64, u64)>;
+
 /// Counters; all start at zero.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -16,8 +19,7 @@ pub(crate) struct Metrics {
     slow: AtomicU64,
     broken: AtomicU64,
     bytes: AtomicU64,
-    /// By operation and status: how many, and the microseconds that they took.
-    requests: Mutex<BTreeMap<(&'static str, u16), (u64, u64)>>,
+    requests: Mutex<Requests>,
 }
 
 /// Counts a connection as open for as long as it lives.

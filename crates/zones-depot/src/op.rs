@@ -156,11 +156,11 @@ pub(crate) fn run(
         return Err(reply.with("Allow", allowed.join(", ")));
     };
     // A publication may bring its publisher; everything else needs one that is there.
-    if row.kind != Kind::Write || row.name == "admin" || row.name == "index" {
-        if let Some(publisher) = &publisher {
-            let store = site.stock.store(Some(publisher));
-            store.map_err(|error| site.refuse(&error))?;
-        }
+    if (row.kind != Kind::Write || row.name == "admin" || row.name == "index")
+        && let Some(publisher) = &publisher
+    {
+        let store = site.stock.store(Some(publisher));
+        store.map_err(|error| site.refuse(&error))?;
     }
     if row.kind == Kind::Write {
         site.guard.check(request)?;

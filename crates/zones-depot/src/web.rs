@@ -171,7 +171,7 @@ impl Site {
         html.raw("</form></header>\n<main>\n<h1>")
             .text(title)
             .raw("</h1>\n");
-        html.append(body);
+        html.append(&body);
         html.raw("</main>\n<footer>")
             .text(concat!("zones ", env!("CARGO_PKG_VERSION")));
         html.raw("</footer>\n</body>\n</html>\n");

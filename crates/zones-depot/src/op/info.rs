@@ -16,7 +16,9 @@ use crate::site::{Answered, Call, Site};
 /// `info/0/NAME@VERSION`.
 pub(super) fn info(site: &Site, call: &mut Call<'_, '_>) -> Answered {
     let fmri = complete(call)?;
-    let store = site.stock.store(fmri.publisher().or(call.publisher()));
+    let store = site
+        .stock
+        .store(fmri.publisher().or_else(|| call.publisher()));
     let store = store.map_err(|error| site.refuse(&error))?;
     let fmri = fmri.of(store.publisher().clone());
     let manifest = store.manifest(&fmri);
@@ -24,7 +26,7 @@ pub(super) fn info(site: &Site, call: &mut Call<'_, '_>) -> Answered {
     let (size, packed) = sizes(&manifest);
     let summary = manifest
         .set_value("pkg.summary")
-        .or(manifest.set_value("description"));
+        .or_else(|| manifest.set_value("description"));
     let version = fmri.version();
     let part = |part: Option<String>| part.unwrap_or_default();
     let time = version.and_then(|version| version.timestamp());

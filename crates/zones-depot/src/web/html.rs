@@ -37,7 +37,7 @@ impl Html {
         self.raw("<td>").text(text).raw("</td>")
     }
 
-    pub(super) fn append(&mut self, other: Self) -> &mut Self {
+    pub(super) fn append(&mut self, other: &Self) -> &mut Self {
         self.0 += &other.0;
         self
     }

@@ -38,7 +38,9 @@ fn find(
 ) -> Result<(Store, Fmri, Vec<Version>), Reply> {
     let wrong = |error| Reply::refusal(400, &format!("{error}"));
     let fmri: Fmri = name.parse().map_err(wrong)?;
-    let store = site.stock.store(fmri.publisher().or(call.publisher()));
+    let store = site
+        .stock
+        .store(fmri.publisher().or_else(|| call.publisher()));
     let store = store.map_err(|error| site.refuse(&error))?;
     let listing = site
         .listings

@@ -78,6 +78,20 @@ impl Running {
         }
     }
 
+    /// The access log, which is written just after the reply: once it has anything.
+    pub(crate) fn logged(&self) -> String {
+        self.logged_with("\n")
+    }
+
+    /// The same, once it has `part`.
+    pub(crate) fn logged_with(&self, part: &str) -> String {
+        let start = std::time::Instant::now();
+        while !self.access.get().contains(part) && start.elapsed().as_secs() < 10 {
+            std::thread::yield_now();
+        }
+        self.access.get()
+    }
+
     pub(crate) fn repository(&self) -> PathBuf {
         self.folder.path().join("repo")
     }
