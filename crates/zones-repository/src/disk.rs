@@ -132,11 +132,44 @@ impl Disk {
         }
     }
 
+    /// A name that no other writer has.
+    pub(crate) fn temp_name() -> String {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        format!("{TEMP}{}-{number}", std::process::id())
+    }
+
+    /// Gives a folder its name; false when another folder with content has it.
+    pub(crate) fn claim(&self, old: &Path, new: &Path) -> Result<bool> {
+        match self.root.rename(old, new) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(false),
+            Err(errno) => Err(self.failed("create", new)(errno)),
+        }
+    }
+
+    /// Removes temporary files and folders that are older than an hour: their makers, who hold no
+    /// lock, are done or dead.
+    pub(crate) fn sweep_old(&self, folder: &Path) -> Result<()> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_secs());
+        for (name, _) in self
+            .names(folder)?
+            .iter()
+            .filter(|(it, _)| it.starts_with(TEMP))
+        {
+            let path = folder.join(name);
+            let stat = self.stat(&path)?;
+            let time = stat.map_or(0, |stat| u64::try_from(stat.st_mtime).unwrap_or_default());
+            if now.saturating_sub(time) > 3600 {
+                self.remove_all(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// A new file in `folder` under a temporary name, mode 0644.
     pub(crate) fn temp(&self, folder: &Path) -> Result<Temp<'_>> {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{TEMP}{}-{number}", std::process::id());
-        let path = folder.join(name);
+        let path = folder.join(Self::temp_name());
         let failed = |what| self.failed(what, &path);
         // A dead process of our number may have left the name.
         self.remove(&path)?;
@@ -163,6 +196,14 @@ impl Disk {
         written.map_err(RepositoryError::io("write", &self.full(below)))?;
         temp.keep(below)?;
         self.sync_folder(folder)
+    }
+
+    /// Writes a whole file, to be synced later with all others.
+    pub(crate) fn write_quickly(&self, below: &Path, bytes: &[u8]) -> Result<()> {
+        let mut temp = self.temp(parent(below))?;
+        let written = temp.file.write_all(bytes);
+        written.map_err(RepositoryError::io("write", &self.full(below)))?;
+        temp.keep(below)
     }
 
     /// Writes a folder's names to disk.
@@ -210,8 +251,10 @@ impl Disk {
 
     /// Removes what has the name with all below it; a missing one is fine.
     pub(crate) fn remove_all(&self, below: &Path) -> Result<()> {
-        let removed = self.root.remove_all(below);
-        removed.map_err(self.failed("remove", below))
+        match self.root.remove_all(below) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            Err(errno) => Err(self.failed("remove", below)(errno)),
+        }
     }
 
     /// Sets the time of a file, seconds since 1970 began.
@@ -222,6 +265,12 @@ impl Disk {
         };
         let set = self.root.utimens(below, time);
         set.map_err(self.failed("date", below))
+    }
+
+    /// Sets mode bits.
+    pub(crate) fn chmod(&self, below: &Path, mode: u32) -> Result<()> {
+        let set = self.root.chmod(below, mode);
+        set.map_err(self.failed("change the mode of", below))
     }
 
     /// A file for locking, made when missing.

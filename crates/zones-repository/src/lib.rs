@@ -9,20 +9,27 @@
 //!
 //! Sources: pkgrepo(1), pkgsend(1), pkgrecv(1), pkg.depotd(8).
 
+pub mod archive;
 pub mod config;
 mod disk;
 mod elf;
 mod error;
 pub mod payload;
+pub mod receive;
+mod remote;
 mod repository;
+pub mod search;
+pub mod signature;
 pub mod source;
 mod store;
 mod transaction;
 
+pub use archive::{ArchiveSource, ArchiveWriter};
 pub use config::Configuration;
 pub use error::{IoCause, RepositoryError, Result};
 pub use payload::Content;
+pub use remote::{Sending, Target, file_path};
 pub use repository::{Format, Repository, Status};
-pub use source::{FileSource, Source};
-pub use store::{Refreshed, Removed, Store, StoreLock, StoreStatus};
+pub use source::{FileSource, HttpOptions, HttpSource, Source};
+pub use store::{Finding, FindingKind, Fixed, Refreshed, Removed, Store, StoreLock, StoreStatus};
 pub use transaction::{Listing, Transaction};

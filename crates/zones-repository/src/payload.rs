@@ -155,6 +155,52 @@ impl PackedFacts {
     }
 }
 
+/// A stored payload that was read through.
+#[derive(Debug, Clone)]
+pub(crate) struct Examined {
+    name: Digest,
+    content: Digest,
+    size: u64,
+    packed: PackedFacts,
+}
+
+/// Reads a stored payload through; it unpacks to what its name says.
+pub(crate) fn examine(file: impl Read, name: Digest) -> Result<Examined, PayloadError> {
+    let mut packed = Vec::new();
+    let mut from = file.take(PAYLOAD_LEN_MAX);
+    from.read_to_end(&mut packed)
+        .map_err(PayloadError::Damaged)?;
+    let mut hasher = Hasher::new(Algorithm::Sha512t256);
+    let size = unpack(&packed[..], &Expected::named(name), &mut hasher)?;
+    Ok(Examined {
+        name,
+        content: hasher.finish(),
+        size,
+        packed: PackedFacts::of(&packed),
+    })
+}
+
+impl Examined {
+    /// In what the action says something else.
+    pub(crate) fn contradicts(&self, action: &Action) -> Option<String> {
+        if let Some(size) = action.size().filter(|size| *size != self.size) {
+            return Some(format!("Size: {} bytes should be {size}", self.size));
+        }
+        for said in action.digests(Extract::File) {
+            let found = match said.algorithm() {
+                Algorithm::Sha1 => self.name,
+                Algorithm::Sha512t256 => self.content,
+                Algorithm::Sha256 => continue,
+            };
+            if found != said {
+                return Some(format!("Hash: {found} should be {said}"));
+            }
+        }
+        let is_said = self.packed.is_said_by(action);
+        (!is_said).then(|| "its stored form is not the one of the manifest".to_owned())
+    }
+}
+
 /// Packs content: gzip without a name or time, so that equal content gives equal bytes.
 /// Source: RFC 1952.
 pub(crate) fn pack(content: &[u8]) -> io::Result<Vec<u8>> {

@@ -1,6 +1,7 @@
 //! Where packages come from: a folder, an archive or a server, all trusted equally little.
 
 mod folder;
+pub(crate) mod http;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use crate::error::{RepositoryError, Result};
 use crate::store::{self, read_parts};
 
 pub use folder::FileSource;
+pub use http::{HttpOptions, HttpSource};
 
 /// The bytes of a payload as they are stored.
 pub type Packed = Box<dyn Read + Send>;

@@ -5,6 +5,7 @@ mod refresh;
 mod remove;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -21,9 +22,10 @@ use crate::payload::Content;
 use crate::repository::Format;
 use crate::transaction::{Listing, Transaction};
 
-pub(crate) use catalog::{bad, read_parts};
+pub(crate) use catalog::{addition, bad, digest, read_parts};
 pub use refresh::Refreshed;
 pub use remove::Removed;
+pub use verify::{Finding, FindingKind, Fixed};
 
 /// Bytes a name may have on Linux file systems.
 pub(crate) const NAME_LEN_MAX: usize = 255;
@@ -282,13 +284,13 @@ impl Store {
         listing: Listing,
     ) -> Result<Fmri> {
         let fmri = manifest.fmri()?;
-        let transaction = self.begin(&fmri)?;
+        let transaction = self.begin_tied(&fmri)?.packed_here();
         self.fill(transaction, manifest, content, listing)
     }
 
     fn fill(
         &self,
-        mut transaction: Transaction,
+        transaction: Transaction,
         manifest: Manifest,
         content: &(dyn Fn(&Action) -> Result<Option<Content>> + Sync),
         listing: Listing,
@@ -296,9 +298,7 @@ impl Store {
         let is_name = |action: &Action| action.get("name") == Some("pkg.fmri");
         let mut actions = manifest.into_actions();
         actions.retain(|action| action.kind() != ActionKind::Set || !is_name(action));
-        let filled = transaction
-            .tie()
-            .and_then(|()| transaction.add_all(actions, content));
+        let filled = transaction.add_all(actions, content);
         let id = transaction.id().to_owned();
         let closed = filled.and_then(|()| transaction.close(listing));
         if closed.is_err() {

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use zones_ips::manifest::{MANIFEST_LEN_MAX, Unknown};
 use zones_ips::{Action, Algorithm, Digest, Fmri, Manifest};
 
+use crate::disk::Disk;
 use crate::error::{RepositoryError, Result};
 use crate::payload::{self, Content, Expected, Facts, PackedFacts};
 use crate::store::Store;
@@ -41,8 +42,34 @@ pub struct Transaction {
     folder: PathBuf,
     /// Whether signatures are added to what is published.
     is_append: bool,
+    /// Whether all payloads come from this process.
+    is_packed_here: bool,
     /// The lock that tells a running publication from one whose process died.
+    #[expect(dead_code, reason = "held until it is dropped")]
     live: Option<File>,
+}
+
+/// Who works on a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Whoever knows its name.
+    Open,
+    /// The process that began it.
+    Tied,
+    /// Whoever knows its name; it adds signatures.
+    Append,
+    /// The process that began it; it adds signatures.
+    TiedAppend,
+}
+
+impl Kind {
+    fn is_append(self) -> bool {
+        matches!(self, Self::Append | Self::TiedAppend)
+    }
+
+    fn is_tied(self) -> bool {
+        matches!(self, Self::Tied | Self::TiedAppend)
+    }
 }
 
 /// The manifest so far.
@@ -64,7 +91,7 @@ impl Store {
         let (fmri, id) = id::of_new(self, fmri)?;
         let mut manifest = Manifest::default();
         manifest.set_fmri(&fmri)?;
-        self.start(fmri, id, &manifest, false)
+        self.start(fmri, id, &manifest, Kind::Open)
     }
 
     /// Begins to add signatures to a published package, whose name must be complete.
@@ -73,11 +100,24 @@ impl Store {
     ///
     /// The package is not there.
     pub fn begin_append(&self, fmri: &Fmri) -> Result<Transaction> {
+        self.append(fmri, Kind::Append)
+    }
+
+    /// As [`Self::begin_append`], for this process alone.
+    pub(crate) fn begin_append_tied(&self, fmri: &Fmri) -> Result<Transaction> {
+        self.append(fmri, Kind::TiedAppend)
+    }
+
+    fn append(&self, fmri: &Fmri, kind: Kind) -> Result<Transaction> {
         self.must_be_writable()?;
         let fmri = self.own(fmri)?;
-        let manifest = self.manifest(&fmri)?;
         let id = id::name(&fmri)?;
-        self.start(fmri, id, &manifest, true)
+        if self.disk().has(&self.below("trans").join(&id).join(LIVE)) {
+            // One whose process died may have stored its manifest and not listed it.
+            self.refresh()?;
+        }
+        let manifest = self.manifest(&fmri)?;
+        self.start(fmri, id, &manifest, kind)
     }
 
     /// The open transaction of this name.
@@ -100,6 +140,7 @@ impl Store {
             fmri: manifest.fmri()?,
             is_append: self.disk().has(&folder.join(APPEND)),
             folder,
+            is_packed_here: false,
             live: None,
         })
     }
@@ -115,49 +156,95 @@ impl Store {
         Ok(names.filter(|name| id::is_valid(name)).collect())
     }
 
+    /// As [`Self::begin`], for this process alone: once it has died, the transaction may be removed
+    /// by anybody.
+    pub(crate) fn begin_tied(&self, fmri: &Fmri) -> Result<Transaction> {
+        self.must_be_writable()?;
+        let (fmri, id) = id::of_new(self, fmri)?;
+        let mut manifest = Manifest::default();
+        manifest.set_fmri(&fmri)?;
+        self.start(fmri, id, &manifest, Kind::Tied)
+    }
+
+    /// Makes the folder under another name first, so that it is never seen half made.
     fn start(
         &self,
         fmri: Fmri,
         id: String,
         manifest: &Manifest,
-        is_append: bool,
+        kind: Kind,
     ) -> Result<Transaction> {
-        let folder = self.below("trans").join(&id);
-        self.disk().make(&self.below("trans"))?;
-        if !self.disk().make_new(&folder)? {
-            return Err(RepositoryError::Exists(fmri));
+        let top = self.below("trans");
+        self.disk().make(&top)?;
+        let temp = top.join(Disk::temp_name());
+        self.disk().remove_all(&temp)?;
+        self.disk().make_new(&temp)?;
+        let made = self.fill_folder(&temp, manifest, kind);
+        let folder = top.join(&id);
+        let made = made.and_then(|live| {
+            self.sweep_transaction(&id)?;
+            match self.disk().claim(&temp, &folder)? {
+                true => Ok(live),
+                false => Err(RepositoryError::Exists(fmri.clone())),
+            }
+        });
+        if made.is_err() {
+            // The first error is the one to report.
+            let _ = self.disk().remove_all(&temp);
         }
-        if is_append {
-            self.disk().write(&folder.join(APPEND), b"")?;
-        }
-        let text = manifest.to_string();
-        self.disk().write(&folder.join(MANIFEST), text.as_bytes())?;
         Ok(Transaction {
             store: self.clone(),
             id,
             fmri,
             folder,
-            is_append,
-            live: None,
+            is_append: kind.is_append(),
+            is_packed_here: false,
+            live: made?,
         })
+    }
+
+    fn fill_folder(&self, folder: &Path, manifest: &Manifest, kind: Kind) -> Result<Option<File>> {
+        if kind.is_append() {
+            self.disk().write(&folder.join(APPEND), b"")?;
+        }
+        let text = manifest.to_string();
+        self.disk().write(&folder.join(MANIFEST), text.as_bytes())?;
+        if !kind.is_tied() {
+            return Ok(None);
+        }
+        let path = folder.join(LIVE);
+        let file = self.disk().lock_file(&path)?;
+        let lock = zones_sys::lock_file(&file, true);
+        lock.map_err(RepositoryError::io("lock", &self.disk().full(&path)))?;
+        Ok(Some(file))
+    }
+
+    /// Removes the transaction of this name if its one process died; whether it did.
+    fn sweep_transaction(&self, id: &str) -> Result<bool> {
+        let folder = self.below("trans").join(id);
+        let live = folder.join(LIVE);
+        if !self.disk().has(&live) {
+            return Ok(false);
+        }
+        let file = self.disk().lock_file(&live)?;
+        let lock = zones_sys::lock_file(&file, false);
+        let is_dead = lock.map_err(RepositoryError::io("lock", &self.disk().full(&live)))?;
+        if is_dead {
+            self.disk().remove_all(&folder)?;
+        }
+        Ok(is_dead)
     }
 
     /// Removes transactions whose one process died; their names.
     pub(crate) fn sweep_transactions(&self) -> Result<Vec<String>> {
         let mut swept = Vec::new();
         for id in self.transactions()? {
-            let folder = self.below("trans").join(&id);
-            let live = folder.join(LIVE);
-            if !self.disk().has(&live) {
-                continue;
-            }
-            let file = self.disk().lock_file(&live)?;
-            let lock = zones_sys::lock_file(&file, false);
-            if lock.map_err(RepositoryError::io("lock", &self.disk().full(&live)))? {
-                self.disk().remove_all(&folder)?;
+            if self.sweep_transaction(&id)? {
                 swept.push(id);
             }
         }
+        // What was begun and never got its name.
+        self.disk().sweep_old(&self.below("trans"))?;
         Ok(swept)
     }
 }
@@ -181,21 +268,13 @@ impl Transaction {
         self.is_append
     }
 
-    /// Ties the transaction to this process: once it has died, a refresh takes it away.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be made or locked.
-    pub(crate) fn tie(&mut self) -> Result<()> {
-        let path = self.folder.join(LIVE);
-        let file = self.disk().lock_file(&path)?;
-        let lock = zones_sys::lock_file(&file, true);
-        lock.map_err(RepositoryError::io("lock", &self.disk().full(&path)))?;
-        self.live = Some(file);
-        Ok(())
+    /// Says that all payloads are packed by this process, so that what its actions say is true.
+    pub(crate) fn packed_here(mut self) -> Self {
+        self.is_packed_here = true;
+        self
     }
 
-    fn disk(&self) -> &crate::disk::Disk {
+    fn disk(&self) -> &Disk {
         self.store.disk()
     }
 
@@ -207,11 +286,37 @@ impl Transaction {
     /// An action that may not be published, content that is missing or cannot be read.
     pub fn add(&self, action: Action, content: Option<&Content>) -> Result<Action> {
         let action = self.complete(action, content)?;
-        let line = format!("{action}\n");
-        let path = self.folder.join(MANIFEST);
-        let written = self.disk().append(&path)?.write_all(line.as_bytes());
-        written.map_err(RepositoryError::io("write", &self.disk().full(&path)))?;
+        self.add_complete(&action)?;
         Ok(action)
+    }
+
+    /// The action as it will be published; its content is stored, itself it is not added.
+    pub(crate) fn completed(&self, action: Action, content: Option<&Content>) -> Result<Action> {
+        self.complete(action, content)
+    }
+
+    /// Adds an action that is complete already.
+    pub(crate) fn add_complete(&self, action: &Action) -> Result<()> {
+        self.write_lines(&format!("{action}\n"))
+    }
+
+    /// Stores content that no action of its own names; its packed form.
+    pub(crate) fn store_content(&self, content: &[u8]) -> Result<Vec<u8>> {
+        let name = Digest::of(Algorithm::Sha1, content);
+        let place = self.folder.join(name.to_string());
+        if self.reuse(name, &place)?.is_none() {
+            let packed = payload::pack(content);
+            let packed = packed.map_err(RepositoryError::io("pack", &place))?;
+            self.store_bytes(&packed, &place)?;
+        }
+        let packed = self.disk().read(&place, payload::PAYLOAD_LEN_MAX)?;
+        packed.ok_or(RepositoryError::NoPayload(name))
+    }
+
+    fn write_lines(&self, lines: &str) -> Result<()> {
+        let path = self.folder.join(MANIFEST);
+        let written = self.disk().append(&path)?.write_all(lines.as_bytes());
+        written.map_err(RepositoryError::io("write", &self.disk().full(&path)))
     }
 
     /// Adds many actions at once, packing on all processors. `content` is asked for each action
@@ -234,9 +339,7 @@ impl Transaction {
         };
         let done = pack::parallel(actions, &complete)?;
         let lines: String = done.iter().map(|action| format!("{action}\n")).collect();
-        let path = self.folder.join(MANIFEST);
-        let written = self.disk().append(&path)?.write_all(lines.as_bytes());
-        written.map_err(RepositoryError::io("write", &self.disk().full(&path)))
+        self.write_lines(&lines)
     }
 
     fn complete(&self, mut action: Action, content: Option<&Content>) -> Result<Action> {
@@ -366,9 +469,9 @@ impl Transaction {
         check::whole(&manifest, &self.fmri)?;
         let payloads = self.payloads(&manifest)?;
         // What another process says of stored forms is not taken on trust.
-        let mut stored = match self.live {
-            Some(_) => HashMap::new(),
-            None => self.stored_forms(&payloads)?,
+        let mut stored = match self.is_packed_here {
+            true => HashMap::new(),
+            false => self.stored_forms(&payloads)?,
         };
         let lock = self.store.lock()?;
         if self.is_append {

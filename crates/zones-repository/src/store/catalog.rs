@@ -118,7 +118,7 @@ impl Store {
         for (read, fmri) in crate::transaction::parallel(self.packages()?, &read)? {
             match read {
                 Ok((manifest, digest)) => {
-                    catalog.apply(self.change(&fmri, &manifest, &digest)?, time, &mut log);
+                    catalog.apply(addition(&fmri, &manifest, &digest)?, time, &mut log);
                 }
                 Err(error) => bad.push((fmri, error.to_string())),
             }
@@ -137,19 +137,6 @@ impl Store {
         Ok(catalog.map_or(now, |catalog| now.max(catalog.attrs.modified.next())))
     }
 
-    pub(super) fn change(
-        &self,
-        fmri: &Fmri,
-        manifest: &Manifest,
-        digest: &Digest,
-    ) -> Result<Change> {
-        let incomplete = || RepositoryError::NoPackage(fmri.clone());
-        let version = fmri.version().ok_or_else(incomplete)?;
-        let set = Box::new(EntrySet::of(version, manifest, digest));
-        let publisher = self.publisher.clone();
-        Ok(Change::Add(publisher, fmri.stem().clone(), set))
-    }
-
     /// Makes an empty catalog.
     pub(super) fn make_catalog(&self, lock: &StoreLock) -> Result<()> {
         if self.disk().has(&self.catalog_path(ATTRS)) {
@@ -166,7 +153,7 @@ impl Store {
     /// Lists a package whose manifest is stored. The lock is held.
     pub(crate) fn list(&self, lock: &StoreLock, fmri: &Fmri, manifest: &Manifest) -> Result<()> {
         let digest = digest(manifest.to_string().as_bytes());
-        let add = self.change(fmri, manifest, &digest)?;
+        let add = addition(fmri, manifest, &digest)?;
         self.apply(lock, vec![add])
     }
 
@@ -233,6 +220,15 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The change that lists a package.
+pub(crate) fn addition(fmri: &Fmri, manifest: &Manifest, digest: &Digest) -> Result<Change> {
+    let incomplete = || RepositoryError::NoPackage(fmri.clone());
+    let version = fmri.version().ok_or_else(incomplete)?;
+    let publisher = fmri.publisher().ok_or_else(incomplete)?;
+    let set = Box::new(EntrySet::of(version, manifest, digest));
+    Ok(Change::Add(publisher.clone(), fmri.stem().clone(), set))
 }
 
 /// The digest by which a catalog names the bytes of a manifest.

@@ -3,7 +3,7 @@
 use zones_ips::Fmri;
 use zones_ips::catalog::Change;
 
-use super::catalog::digest;
+use super::catalog::{addition, digest};
 use super::{Store, StoreLock};
 use crate::error::{RepositoryError, Result};
 
@@ -100,7 +100,7 @@ impl Store {
     fn addition(&self, fmri: &Fmri) -> Result<Change> {
         let bytes = self.manifest_bytes(fmri)?;
         let manifest = self.parse(fmri, &bytes)?;
-        self.change(fmri, &manifest, &digest(&bytes))
+        addition(fmri, &manifest, &digest(&bytes))
     }
 
     /// Lists again what an append transaction had stored when its process died. A manifest that
