@@ -12,6 +12,7 @@ use crate::listing::Listings;
 use crate::log::Logs;
 use crate::metrics::Metrics;
 use crate::op;
+use crate::search::Searches;
 use crate::server::Server;
 use crate::site::{Modes, Site};
 use crate::stock::Stock;
@@ -75,7 +76,9 @@ impl Depot {
                 None => Vec::new(),
             },
             base,
-            maintenance: Mutex::new(()),
+            searches: Searches::default(),
+            maintenance: Arc::new(Mutex::new(())),
+            index_due: Arc::default(),
         };
         Ok(Self { site, config })
     }
@@ -88,6 +91,11 @@ impl Depot {
         let tls = self.config.tls.as_ref().map(tls::config).transpose()?;
         let (logs, metrics) = (Arc::clone(&self.site.logs), Arc::clone(&self.site.metrics));
         let site = Arc::new(self.site);
+        if !self.config.read_only && !self.config.mirror {
+            let stores = site.stock.stores()?.into_iter();
+            let bare = stores.filter(|store| !store.has_index());
+            bare.for_each(|store| site.index_later(store));
+        }
         Server::new(
             &self.config.addresses,
             site,

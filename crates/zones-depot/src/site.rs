@@ -1,10 +1,11 @@
 //! Which operation or page answers a request.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zones_ips::Publisher;
-use zones_repository::RepositoryError;
+use zones_repository::{RepositoryError, Store};
 
 use crate::auth::Guard;
 use crate::http::reply::Reply;
@@ -12,6 +13,7 @@ use crate::listing::Listings;
 use crate::log::Logs;
 use crate::metrics::Metrics;
 use crate::op;
+use crate::search::Searches;
 use crate::server::{Answer, Request};
 use crate::stock::Stock;
 use crate::web;
@@ -28,8 +30,11 @@ pub(crate) struct Site {
     pub(crate) content: Vec<(String, PathBuf)>,
     /// The URL under which clients see us, with a slash at its end; empty when nobody said.
     pub(crate) base: String,
+    pub(crate) searches: Searches,
     /// Held by what works on the whole repository, one at a time.
-    pub(crate) maintenance: Mutex<()>,
+    pub(crate) maintenance: Arc<Mutex<()>>,
+    /// Publishers whose search index somebody will bring up to date.
+    pub(crate) index_due: Arc<Mutex<BTreeSet<Publisher>>>,
 }
 
 /// What is served at all.
@@ -99,6 +104,27 @@ impl Site {
         ))
     }
 
+    /// Has the index brought up to date by and by. Until then searches read what it lacks.
+    pub(crate) fn index_later(&self, store: Store) {
+        let publisher = store.publisher().clone();
+        if !lock(&self.index_due).insert(publisher.clone()) {
+            return; // the one that waits will see this package, too
+        }
+        let (due, logs) = (Arc::clone(&self.index_due), Arc::clone(&self.logs));
+        let maintenance = Arc::clone(&self.maintenance);
+        let work = move || {
+            let _one = lock(&maintenance);
+            lock(&due).remove(store.publisher());
+            if let Err(error) = store.index() {
+                logs.error(&chain(&error));
+            }
+        };
+        let thread = std::thread::Builder::new().name("index".to_owned());
+        if thread.spawn(work).is_err() {
+            lock(&self.index_due).remove(&publisher);
+        }
+    }
+
     /// The reply to an error of the repository. What is wrong with the repository itself is for the
     /// log: it names files of this host.
     pub(crate) fn refuse(&self, error: &RepositoryError) -> Reply {
@@ -120,6 +146,11 @@ impl Site {
             _ => reply,
         }
     }
+}
+
+/// What a lock guards is whole at every moment, even when a thread died with it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An error with its causes in one line.

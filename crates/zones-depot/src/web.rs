@@ -142,7 +142,7 @@ impl Site {
     }
 
     /// A whole page around `body`.
-    fn wrap(&self, title: &str, publisher: Option<&Publisher>, body: Html) -> Reply {
+    fn wrap(&self, title: &str, publisher: Option<&Publisher>, body: &Html) -> Reply {
         let mut html = Html::default();
         html.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
         html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
@@ -171,7 +171,7 @@ impl Site {
         html.raw("</form></header>\n<main>\n<h1>")
             .text(title)
             .raw("</h1>\n");
-        html.append(&body);
+        html.append(body);
         html.raw("</main>\n<footer>")
             .text(concat!("zones ", env!("CARGO_PKG_VERSION")));
         html.raw("</footer>\n</body>\n</html>\n");

@@ -1,5 +1,7 @@
 //! Many clients at once, a socket of the file system, and the log.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not in a test")]
+
 mod support;
 
 use std::io::Write;

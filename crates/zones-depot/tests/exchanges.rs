@@ -1,7 +1,7 @@
 //! Conformance: each file of `tests/exchanges` is a series of requests and what has to come back.
 //!
 //! A file begins with `depot OPTIONS`: `two` or `empty` for another repository, `readonly`, `mirror`,
-//! `token`, `proxy`, `content`, `disable=OP[/VERSION]`. Then, for each exchange:
+//! `add-content`, `token`, `proxy`, `content`, `disable=OP[/VERSION]`. Then, for each exchange:
 //!
 //! ```text
 //! ### what it shows
@@ -16,6 +16,8 @@
 //! ~ part of the body
 //! ! what the body must not have
 //! ```
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not in a test")]
 
 mod support;
 
@@ -69,6 +71,7 @@ fn start(options: &str) -> Running {
         for word in options.split_whitespace() {
             match word.split_once('=').unwrap_or((word, "")) {
                 ("readonly", _) => config.read_only = true,
+                ("add-content", _) => config.add_content = true,
                 ("mirror", _) => config.mirror = true,
                 ("disable", what) => config.disabled.push(what.to_owned()),
                 ("proxy", _) => config.proxy_base = Some("https://example.org/depot".to_owned()),
@@ -141,7 +144,9 @@ fn header(reply: &Reply, line: &str, words: &mut BTreeMap<String, String>) -> Re
         };
     }
     let (name, wanted) = line.split_once(": ").unwrap();
-    let value = reply.header(name).ok_or(format!("no header {name}"))?;
+    let value = reply
+        .header(name)
+        .ok_or_else(|| format!("no header {name}"))?;
     let fits = match (wanted.strip_prefix('~'), wanted.strip_prefix('@')) {
         (Some(part), _) => value.contains(part),
         (_, Some(word)) => {
@@ -192,4 +197,4 @@ macro_rules! files {
     )*};
 }
 
-files! { reads refusals hostile read_only mirror two_publishers publication tokens pages proxy }
+files! { search search_missing reads refusals hostile read_only mirror two_publishers publication tokens pages proxy }

@@ -1,5 +1,7 @@
 //! Publication by the newer protocol, and readers beside it.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not in a test")]
+
 mod support;
 
 use std::io::Write;

@@ -1,5 +1,7 @@
 //! TLS: who may read, who may publish, who is turned away.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not in a test")]
+
 mod support;
 
 use std::io::Write;

@@ -37,12 +37,12 @@ fn refresh_catalog(store: &Store) -> Result<(), RepositoryError> {
     store.refresh().map(drop)
 }
 
-fn rebuild_index(_store: &Store) -> Result<(), RepositoryError> {
-    Ok(())
+fn rebuild_index(store: &Store) -> Result<(), RepositoryError> {
+    store.reindex().map(drop)
 }
 
-fn refresh_index(_store: &Store) -> Result<(), RepositoryError> {
-    Ok(())
+fn refresh_index(store: &Store) -> Result<(), RepositoryError> {
+    store.index().map(drop)
 }
 
 /// `admin/0?cmd=WORK`.

@@ -139,6 +139,9 @@ pub(super) fn close(site: &Site, call: &mut Call<'_, '_>) -> Answered {
     let fmri = transaction
         .close(listing)
         .map_err(|error| site.refuse_upload(&error))?;
+    if let (Listing::Now, Ok(store)) = (listing, site.stock.store(fmri.publisher())) {
+        site.index_later(store);
+    }
     Ok(done()
         .with("Package-FMRI", fmri.to_string())
         .with("State", "PUBLISHED"))

@@ -74,5 +74,5 @@ pub(super) fn page(site: &Site, call: &mut Call<'_, '_>) -> Answered {
         turn(&mut html, start + ROWS, "on ›");
     }
     html.raw("</p>\n");
-    Ok(site.wrap(&format!("Packages of {publisher}"), Some(publisher), html))
+    Ok(site.wrap(&format!("Packages of {publisher}"), Some(publisher), &html))
 }

@@ -8,7 +8,7 @@ pub(super) fn page(site: &Site, call: &mut Call<'_, '_>) -> Answered {
     let stores = site.stock.stores().map_err(|error| site.refuse(&error))?;
     if site.modes.mirror {
         html.raw("<p>This is a mirror: it has the content of packages, not their names.</p>\n");
-        return Ok(site.wrap("Package mirror", None, html));
+        return Ok(site.wrap("Package mirror", None, &html));
     }
     html.raw("<table>\n<tr><th>Publisher</th><th>Packages</th><th>Versions</th>");
     html.raw("<th>Updated</th></tr>\n");
@@ -41,5 +41,5 @@ pub(super) fn page(site: &Site, call: &mut Call<'_, '_>) -> Answered {
         html.text(store.publisher().as_str()).raw("\n");
     }
     html.raw("</pre>\n");
-    Ok(site.wrap("Package repository", None, html))
+    Ok(site.wrap("Package repository", None, &html))
 }

@@ -27,7 +27,7 @@ pub(super) fn page(site: &Site, call: &mut Call<'_, '_>, name: &str) -> Answered
             .raw("</li>\n");
     }
     html.raw("</ul>\n");
-    Ok(site.wrap(fmri.stem().as_str(), Some(store.publisher()), html))
+    Ok(site.wrap(fmri.stem().as_str(), Some(store.publisher()), &html))
 }
 
 /// The package that a path names, complete, and all its versions.
@@ -147,7 +147,7 @@ pub(super) fn manifest(site: &Site, call: &mut Call<'_, '_>, name: &str) -> Answ
     let manifest = store.manifest(&fmri).map_err(|error| site.refuse(&error))?;
     let mut frame = Html::default();
     frame.raw("<pre>\u{1}</pre>\n");
-    let whole = site.wrap(&fmri.to_string(), Some(store.publisher()), frame);
+    let whole = site.wrap(&fmri.to_string(), Some(store.publisher()), &frame);
     let Content::Bytes(bytes) = &whole.content else {
         return Ok(whole);
     };

@@ -1,7 +1,7 @@
 //! The page of the search.
 
 use super::html::Html;
-use crate::search::{self, Asked};
+use crate::search;
 use crate::site::{Answered, Call, Site};
 
 /// Rows of a page.
@@ -26,14 +26,10 @@ pub(super) fn page(site: &Site, call: &mut Call<'_, '_>) -> Answered {
             "<p>Words are found in names, summaries, paths and dependencies; <code>*</code> and ",
         );
         html.raw("<code>?</code> stand for other letters.</p>\n");
-        return Ok(site.wrap("Search", Some(publisher), html));
+        return Ok(site.wrap("Search", Some(publisher), &html));
     }
-    let asked = Asked {
-        text: token.clone(),
-        most: Some(ROWS),
-        ..Asked::default()
-    };
-    let hits = search::run(site, &store, &asked)?;
+    let query = search::query(&format!("False_2_{ROWS}_None_{token}"))?;
+    let hits = search::run(site, &store, &query)?;
     html.raw("<p class=\"quiet\">");
     html.text(&hits.len().to_string())
         .raw(" hits for ")
@@ -41,9 +37,10 @@ pub(super) fn page(site: &Site, call: &mut Call<'_, '_>) -> Answered {
         .raw("</p>\n<table>\n");
     html.raw("<tr><th>Index</th><th>Action</th><th>Value</th><th>Package</th></tr>\n");
     for hit in hits {
+        let word = hit.action.as_ref().map_or("", |action| action.word());
         html.raw("<tr>")
             .cell(&hit.index)
-            .cell(&hit.action)
+            .cell(word)
             .cell(&hit.value)
             .raw("<td>");
         let version = hit
@@ -58,5 +55,5 @@ pub(super) fn page(site: &Site, call: &mut Call<'_, '_>) -> Answered {
         html.raw("</td></tr>\n");
     }
     html.raw("</table>\n");
-    Ok(site.wrap("Search", Some(publisher), html))
+    Ok(site.wrap("Search", Some(publisher), &html))
 }

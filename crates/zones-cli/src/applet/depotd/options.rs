@@ -234,7 +234,7 @@ fn flag(text: &str) -> Result<bool, String> {
 fn base(text: &str) -> Result<String, String> {
     let rest = text
         .strip_prefix("http://")
-        .or(text.strip_prefix("https://"));
+        .or_else(|| text.strip_prefix("https://"));
     match rest {
         Some(rest) if !rest.is_empty() && !rest.contains([' ', '?', '#']) => Ok(text.to_owned()),
         _ => Err(format!(
