@@ -57,6 +57,10 @@ impl Wire {
         })
     }
 
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// The end entity's certificate that the client has shown, verified.
     pub(crate) fn certificate(&self) -> Option<&[u8]> {
         let chain = self.tls.as_ref()?.peer_certificates()?;

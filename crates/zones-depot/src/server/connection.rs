@@ -23,6 +23,8 @@ pub(crate) struct Peer {
     pub(crate) is_local: bool,
     /// It came by a socket of the file system.
     pub(crate) is_unix: bool,
+    /// It speaks TLS.
+    pub(crate) is_tls: bool,
     /// A verified client certificate (DER).
     pub(crate) certificate: Option<Vec<u8>>,
 }
@@ -61,6 +63,7 @@ pub(super) fn serve(shared: &Shared, fd: OwnedFd, mut peer: Peer) {
         shared.metrics.broken();
         return;
     };
+    peer.is_tls = wire.is_tls();
     peer.certificate = wire.certificate().map(<[u8]>::to_vec);
     let mut patience = shared.limits.head; // a new connection is there to ask
     loop {

@@ -82,6 +82,7 @@ impl Listener {
             host,
             is_local: self.is_local(),
             is_unix: matches!(self.bound, Address::Unix(_)),
+            is_tls: false,
             certificate: None,
         };
         Ok(Job { fd, peer })

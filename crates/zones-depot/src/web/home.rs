@@ -32,6 +32,7 @@ pub(super) fn page(site: &Site, call: &mut Call<'_, '_>) -> Answered {
     }
     let url = match call.request.head.header("host") {
         _ if !site.base.is_empty() => site.base.clone(),
+        Some(host) if call.request.peer.is_tls => format!("https://{host}/"),
         Some(host) => format!("http://{host}/"),
         None => String::new(),
     };

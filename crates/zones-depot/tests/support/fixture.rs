@@ -88,6 +88,12 @@ pub(crate) fn publishers_two(path: &Path) {
     }
 }
 
+/// Publisher `test` without packages.
+pub(crate) fn publisher_only(path: &Path) {
+    let repository = Repository::create(path).unwrap();
+    publish(&repository, "test", &[]);
+}
+
 /// No publisher yet.
 pub(crate) fn empty(path: &Path) {
     Repository::create(path).unwrap();
