@@ -1,8 +1,8 @@
 //! Who may publish.
 //!
-//! Reading is for everybody who can connect. Publication, and what makes the depot work, needs a token
-//! or a client certificate, except on a socket that only programs of this host can reach when neither
-//! was configured.
+//! Reading is for everybody who can connect. Publication, and what makes the depot work, needs a
+//! token or a client certificate, except on a socket that only programs of this host can reach when
+//! neither was configured.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -148,8 +148,8 @@ fn is_forwarded(request: &Request<'_>) -> bool {
     names.iter().any(|name| request.head.header(name).is_some())
 }
 
-/// A browser of this host visits pages of strangers; those must not publish through it, neither by a
-/// form nor by a name of theirs that leads to this host.
+/// A browser of this host visits pages of strangers; those must not publish through it, neither by
+/// a form nor by a name of theirs that leads to this host.
 fn is_own(request: &Request<'_>) -> bool {
     let head = request.head;
     let site = head.header("sec-fetch-site").unwrap_or("none");

@@ -36,8 +36,8 @@ impl Depot {
     /// Opens the repository and does what is asked for before anybody is served.
     ///
     /// # Errors
-    /// It is no repository, a file that the configuration names is of no use, or the catalogs cannot be
-    /// written.
+    /// It is no repository, a file that the configuration names is of no use, or the catalogs
+    /// cannot be written.
     pub fn open(config: Config, logs: Logs) -> Result<Self, DepotError> {
         let tokens = config.tokens.as_deref().map(Tokens::read).transpose()?;
         let stock = Stock::open(&config.repository)?;

@@ -1,7 +1,7 @@
 //! The depot: serves a package repository over HTTP/1.1, and takes publications.
 //!
-//! [`Config`] says what to serve and where; [`Depot::open`] opens the repository, [`Depot::bind`] the
-//! sockets, and [`Server::run`] serves until its stop descriptor is readable. Threads and
+//! [`Config`] says what to serve and where; [`Depot::open`] opens the repository, [`Depot::bind`]
+//! the sockets, and [`Server::run`] serves until its stop descriptor is readable. Threads and
 //! blocking calls, no runtime: docs/adr/0011 says why.
 //!
 //! The layers, lowest first: `wire` (sockets, TLS, deadlines), `http` (requests and replies),

@@ -17,8 +17,8 @@ pub struct TlsFiles {
     pub certificates: PathBuf,
     /// The key of the first certificate, not encrypted.
     pub key: PathBuf,
-    /// Authorities of certificates that clients may show. A client that shows a good one may publish;
-    /// one that shows none may read; one that shows a bad one is turned away.
+    /// Authorities of certificates that clients may show. A client that shows a good one may
+    /// publish; one that shows none may read; one that shows a bad one is turned away.
     pub client_authorities: Option<PathBuf>,
 }
 

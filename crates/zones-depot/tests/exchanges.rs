@@ -1,7 +1,8 @@
 //! Conformance: each file of `tests/exchanges` is a series of requests and what has to come back.
 //!
-//! A file begins with `depot OPTIONS`: `two` or `empty` for another repository, `readonly`, `mirror`,
-//! `add-content`, `token`, `proxy`, `content`, `disable=OP[/VERSION]`. Then, for each exchange:
+//! A file begins with `depot OPTIONS`: `two` or `empty` for another repository, `readonly`,
+//! `mirror`, `add-content`, `token`, `proxy`, `content`, `disable=OP[/VERSION]`. Then, for each
+//! exchange:
 //!
 //! ```text
 //! ### what it shows
@@ -197,4 +198,7 @@ macro_rules! files {
     )*};
 }
 
-files! { search search_missing reads refusals hostile read_only mirror two_publishers publication tokens pages proxy }
+files! {
+    hostile mirror pages proxy publication read_only reads refusals search search_missing tokens
+    two_publishers
+}

@@ -36,8 +36,8 @@ pub(crate) enum BadHead {
 const HEADERS: usize = 100;
 
 impl Head {
-    /// Parses the head at the start of `bytes`; with it comes its length. `None`: it is not all there
-    /// yet.
+    /// Parses the head at the start of `bytes`; with it comes its length. `None`: it is not all
+    /// there yet.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, BadHead> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
         let mut request = httparse::Request::new(&mut headers);

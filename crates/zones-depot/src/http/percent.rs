@@ -1,7 +1,7 @@
 //! Percent-encoding. Source: RFC 3986, section 2.1.
 
-/// Decodes every `%XX`; `None` for a broken one, and for what is not UTF-8 or has control characters:
-/// nothing that we serve has such a name.
+/// Decodes every `%XX`; `None` for a broken one, and for what is not UTF-8 or has control
+/// characters: nothing that we serve has such a name.
 pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

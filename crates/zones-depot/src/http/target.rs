@@ -15,8 +15,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Takes `/path?query` and `http://host/path?query`; `None` for anything else and for what cannot
-    /// be decoded.
+    /// Takes `/path?query` and `http://host/path?query`; `None` for anything else and for what
+    /// cannot be decoded.
     pub(crate) fn parse(raw: &str) -> Option<Self> {
         let raw = match raw.split_once("://") {
             Some((scheme, rest)) if !scheme.contains(['/', '?']) => {

@@ -48,7 +48,8 @@ impl Running {
         Self::with(fixture::publishers_one, |_, _| {})
     }
 
-    /// A depot of what `make` makes, configured by `change`, which gets the folder of the test, too.
+    /// A depot of what `make` makes, configured by `change`, which gets the folder of the test,
+    /// too.
     pub(crate) fn with(make: impl Fn(&Path), change: impl FnOnce(&mut Config, &Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let repository: PathBuf = folder.path().join("repo");
