@@ -101,6 +101,10 @@ pub(crate) struct Guard {
 impl Guard {
     /// Whether this request may change the repository; the reply that says no is the error.
     pub(crate) fn check(&self, request: &mut Request<'_>) -> Result<(), Reply> {
+        if is_foreign(request) {
+            let message = "Pages of other sites may not publish here.";
+            return Err(Reply::refusal(403, message));
+        }
         if let Some(certificate) = &request.peer.certificate {
             let digest = Sha256::digest(certificate);
             let start: String = digest[..8]
@@ -132,11 +136,13 @@ impl Guard {
                            --auth-token-file or --ssl-ca-file.";
             return Err(Reply::refusal(403, message));
         }
-        match is_own(request) {
+        let host = request.head.header("host");
+        match request.peer.is_unix || host.is_none_or(is_loopback) {
             true => Ok(()),
+            // A name of strangers may lead a browser to this host.
             false => Err(Reply::refusal(
                 403,
-                "Pages of other sites may not publish here.",
+                "Publication is for names of this host only.",
             )),
         }
     }
@@ -148,15 +154,11 @@ fn is_forwarded(request: &Request<'_>) -> bool {
     names.iter().any(|name| request.head.header(name).is_some())
 }
 
-/// A browser of this host visits pages of strangers; those must not publish through it, neither by
-/// a form nor by a name of theirs that leads to this host.
-fn is_own(request: &Request<'_>) -> bool {
-    let head = request.head;
-    let site = head.header("sec-fetch-site").unwrap_or("none");
-    if head.header("origin").is_some() || !matches!(site, "none" | "same-origin") {
-        return false;
-    }
-    request.peer.is_unix || head.header("host").is_none_or(is_loopback)
+/// Browsers visit pages of strangers, with the credentials and from the host of their users; those
+/// pages must not publish.
+fn is_foreign(request: &Request<'_>) -> bool {
+    let site = request.head.header("sec-fetch-site").unwrap_or("none");
+    request.head.header("origin").is_some() || !matches!(site, "none" | "same-origin")
 }
 
 fn is_loopback(host: &str) -> bool {

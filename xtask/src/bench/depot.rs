@@ -79,7 +79,7 @@ impl Repository {
                 .join("publisher/bench/file")
                 .join(&name[..2])
                 .join(&name);
-            let folder = path.parent().unwrap_or(Path::new("/"));
+            let folder = path.parent().unwrap_or_else(|| Path::new("/"));
             let made = std::fs::create_dir_all(folder);
             let made = made.and_then(|()| std::fs::write(&path, &noise[..size(number)]));
             made.map_err(|error| format!("{}: {error}", path.display()))?;
