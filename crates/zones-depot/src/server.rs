@@ -9,6 +9,7 @@ mod tests;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -31,8 +32,10 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) logs: Arc<Logs>,
     pub(crate) metrics: Arc<Metrics>,
-    /// Becomes readable when the server stops.
+    /// Becomes readable when the server stops, for those who wait.
     pub(crate) quit: OwnedFd,
+    /// Whether it stops, for those who work.
+    pub(crate) is_stopping: AtomicBool,
 }
 
 /// A depot that listens.
@@ -71,6 +74,7 @@ impl Server {
                 logs,
                 metrics,
                 quit,
+                is_stopping: AtomicBool::new(false),
             }),
         })
     }
@@ -92,6 +96,7 @@ impl Server {
     pub fn run(self, stop: BorrowedFd<'_>) -> Result<(), DepotError> {
         let pool = Pool::new(Arc::clone(&self.shared));
         let result = self.accept(&pool, stop);
+        self.shared.is_stopping.store(true, Ordering::Relaxed);
         let _ = rustix::io::write(&self.shared.quit, &1u64.to_ne_bytes());
         drop(self.listeners);
         pool.stop(self.shared.limits.stop);

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Shared;
@@ -138,7 +139,7 @@ fn exchange(shared: &Shared, wire: &mut Wire, peer: &Peer) -> io::Result<bool> {
     };
     wire.set_pace(Pace::rate(limits.window, limits.window_bytes));
     let (reply, user, operation, whole) = ask(shared, wire, peer, &head);
-    let keep = whole && head.keeps_alive() && !is_stopping(shared);
+    let keep = whole && head.keeps_alive() && !shared.is_stopping.load(Ordering::Relaxed);
     wire.set_pace(Pace::rate(limits.window, limits.window_bytes));
     let (before, status) = (wire.sent(), reply.status);
     let result = send(wire, Some(&head), reply, keep);
@@ -162,12 +163,6 @@ fn exchange(shared: &Shared, wire: &mut Wire, peer: &Peer) -> io::Result<bool> {
         start,
     );
     result.map(|sent| sent.keep)
-}
-
-fn is_stopping(shared: &Shared) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let mut fds = [PollFd::new(&shared.quit, PollFlags::IN)];
-    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// Has the site answer; with that: who asked, for which operation, whether the body was read.
