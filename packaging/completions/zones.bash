@@ -1,4 +1,4 @@
-# bash completion for zones, zoneadm, zonecfg, zlogin and zonename.
+# bash completion for zones, zoneadm, zonecfg, zlogin, zonename and pkg.depotd.
 # What can be said is asked from the program itself, so that this file does not go stale.
 
 _zones_names() {
@@ -15,7 +15,7 @@ _zones_applet() {
     case $prev in
         -z) COMPREPLY=($(compgen -W "$(_zones_names)" -- "$cur")); return ;;
         -R | -d) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-        -f | -a | -c | --keyring) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -f | -a | -c | --keyring | --cfg | --*-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     esac
     case $applet in
         zoneadm)
@@ -52,6 +52,9 @@ _zones_applet() {
             ;;
         zonename) words=-t ;;
         zoneadmd) words='-z -R' ;;
+        pkg.depotd)
+            words=$(pkg.depotd --help 2>/dev/null | grep -o -- '^  -[^ ,]*\(, --[^ ]*\)*' | tr -d ',')
+            ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
@@ -68,4 +71,4 @@ _zones() {
     fi
 }
 
-complete -F _zones zones zoneadm zonecfg zlogin zonename
+complete -F _zones zones zoneadm zonecfg zlogin zonename pkg.depotd

@@ -5,6 +5,7 @@ pub(crate) mod pkgrecv;
 pub(crate) mod pkgrepo;
 pub(crate) mod pkgsend;
 pub(crate) mod pkgsign;
+pub(crate) mod depotd;
 pub(crate) mod zlogin;
 pub(crate) mod zoneadm;
 pub(crate) mod zoneadmd;
@@ -26,7 +27,7 @@ pub(crate) struct Applet {
 }
 
 /// All commands; the last one is started by others only.
-pub(crate) const APPLETS: [Applet; 10] = [
+pub(crate) const APPLETS: [Applet; 11] = [
     Applet {
         name: "zonecfg",
         summary: "set up zone configuration",
@@ -71,6 +72,11 @@ pub(crate) const APPLETS: [Applet; 10] = [
         name: "pkgsign",
         summary: "sign packages",
         run: pkgsign::run,
+    },
+    Applet {
+        name: "pkg.depotd",
+        summary: "serve a package repository",
+        run: depotd::run,
     },
     Applet {
         name: "zoneadmd",
