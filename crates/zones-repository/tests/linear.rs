@@ -32,7 +32,7 @@ fn seconds(lines: usize) -> f64 {
 fn equal_lines_cost_linear_time() {
     let small = seconds(1 << 12);
     let large = seconds(1 << 15);
-    // Eight times the lines cost eight to nine times as much, and so on up to 2^18; three times that
-    // leaves room for a busy host, quadratic work would take sixty-four.
+    // Eight times the lines cost eight to nine times as much, and so on up to 2^18. Three times
+    // that leaves room for a busy host; quadratic work would take sixty-four.
     assert!(large < small * 24.0, "{small} s, then {large} s");
 }
