@@ -1,4 +1,5 @@
 # bash completion for zones, zoneadm, zonecfg, zlogin, zonename and pkg.depotd.
+# bash completion for zones, zoneadm, zonecfg, zlogin, zonename and the commands of packages.
 # What can be said is asked from the program itself, so that this file does not go stale.
 
 _zones_names() {
@@ -50,6 +51,29 @@ _zones_applet() {
                 *) words=$(zoneadm list -n 2>/dev/null) ;;
             esac
             ;;
+        pkgrepo | pkgsend)
+            if ((COMP_CWORD == first)); then
+                words="$("$applet" help 2>/dev/null |
+                    sed -n '/^Subcommands:/,$ { s/^\([a-z-]\{1,\}\) .*/\1/p }')"
+            elif [[ $cur != -* ]]; then
+                COMPREPLY=($(compgen -f -- "$cur"))
+                return
+            else
+                words='-s -p -n -H -F -d -b -T --no-catalog --no-index'
+            fi
+            ;;
+        pkgrecv)
+            case $cur in
+                -*) words='-s -d -m -p -n -r -v -a --raw --clone --newest --cert --key' ;;
+                *) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+            esac
+            ;;
+        pkgsign)
+            case $cur in
+                -*) words='-s -a -c -k -i -n --sign-all' ;;
+                *) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+            esac
+            ;;
         zonename) words=-t ;;
         zoneadmd) words='-z -R' ;;
         pkg.depotd)
@@ -72,3 +96,4 @@ _zones() {
 }
 
 complete -F _zones zones zoneadm zonecfg zlogin zonename pkg.depotd
+complete -F _zones zones zoneadm zonecfg zlogin zonename pkgrepo pkgsend pkgrecv pkgsign

@@ -1,4 +1,5 @@
 # fish completion for zones, zoneadm, zonecfg, zlogin, zonename, zoneadmd and pkg.depotd.
+# fish completion for zones, zoneadm, zonecfg, zlogin, zonename, zoneadmd and packages.
 # What can be said is asked from the program itself.
 
 function __zones_names
@@ -38,6 +39,26 @@ complete -c zlogin -s C -d console
 complete -c zlogin -s l -x -d user
 complete -c zlogin -s S -d 'safe mode'
 complete -c zlogin -s e -x -d 'escape character'
+
+function __zones_subcommands_of
+    $argv[1] help 2>/dev/null | sed -n '/^Subcommands:/,$ { s/^\([a-z-]\{1,\}\) .*/\1/p }'
+end
+
+for command in pkgrepo pkgsend
+    complete -c $command -n __fish_use_subcommand -a "(__zones_subcommands_of $command)"
+    complete -c $command -s s -r -d repository
+    complete -c $command -s p -x -d publisher
+end
+complete -c pkgrecv -s s -r -d source
+complete -c pkgrecv -s d -r -d destination
+complete -c pkgrecv -s m -x -a 'latest all-versions all-timestamps' -d versions
+complete -c pkgrecv -s a -d 'make an archive'
+complete -c pkgrecv -s r -d 'with dependencies'
+complete -c pkgrecv -l clone -d 'the whole repository'
+complete -c pkgsign -s s -r -d repository
+complete -c pkgsign -s c -r -d certificate
+complete -c pkgsign -s k -r -d key
+complete -c pkgsign -l sign-all -d 'all packages'
 
 complete -c zonename -f -s t -d 'type of the network'
 complete -c zoneadmd -f -s z -x -a '(__zones_names)' -d zone
