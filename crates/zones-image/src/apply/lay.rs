@@ -22,7 +22,7 @@ use crate::plan::{Disk, Item, Step};
 const BATCH: usize = 16;
 
 /// Fewer steps than this are not worth a thread.
-const WORTH: usize = 64;
+const WORTH: usize = 16;
 
 /// Lays all files of a list, the others untouched. `number` is that of the first step, for names.
 pub(super) fn files(

@@ -1,15 +1,16 @@
 //! Users and groups, before anything belongs to them.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{Read, Write};
 
 use rustix::io::Errno;
 use zones_ips::{ActionKind, ImagePath, ImagePathRef};
 use zones_sys::Stamp;
 
 use super::ApplyError;
-use super::folder::is_regular;
+use super::folder::{is_regular, temp_name};
 use super::hand::{Hand, failed};
+use super::write::Temp;
 use crate::account::{AccountError, Accounts, Database};
 use crate::plan::{Item, Plan, Step};
 
@@ -20,6 +21,9 @@ pub(super) const FILES: [(&str, u32); 4] = [
     ("etc/group", 0o644),
     ("etc/ftpd/ftpusers", 0o644),
 ];
+
+/// A number for temporary names that no step has.
+const TEMP: usize = usize::MAX;
 
 /// Bytes such a file may have.
 const LEN_MAX: u64 = 64 << 20;
@@ -74,9 +78,20 @@ impl Hand<'_, '_> {
         Ok(accounts)
     }
 
-    /// The names that the image knows before the operation.
-    pub(super) fn accounts_found(&mut self) -> Result<Accounts, ApplyError> {
-        Ok(self.database()?.accounts())
+    /// The names that the image knows before the operation, and those that come with it.
+    pub(super) fn accounts_expected(&mut self) -> Result<Accounts, ApplyError> {
+        let mut accounts = self.database()?.accounts();
+        if accounts.is_empty() {
+            accounts.fill(&host());
+        }
+        let plan = self.job.plan;
+        for item in plan.steps().filter_map(|step| step.to) {
+            let action = plan.action(item);
+            if matches!(action.kind(), ActionKind::User | ActionKind::Group) {
+                accounts.admit(action.key().unwrap_or_default());
+            }
+        }
+        Ok(accounts)
     }
 
     fn database(&mut self) -> Result<Database, ApplyError> {
@@ -153,9 +168,13 @@ impl Hand<'_, '_> {
                 gid: rustix::process::getegid().as_raw(),
             },
         };
-        folder
-            .write(name, text.as_bytes(), stamp)
-            .map_err(failed("write", path))
+        let mut temp = Temp::create(&folder, temp_name(TEMP)).map_err(failed("create", path))?;
+        let written = temp.file.write_all(text.as_bytes());
+        written.map_err(failed("write", path))?;
+        self.set_owner(&folder, &temp.name, stamp)
+            .and_then(|()| folder.chmod(&temp.name, stamp.mode))
+            .and_then(|()| temp.rename(name))
+            .map_err(failed("replace", path))
     }
 }
 

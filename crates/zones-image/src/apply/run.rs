@@ -23,6 +23,11 @@ pub(super) fn all(
         let at = phase as usize;
         Meter::new(phase, totals[at], plan.silent[at], progress)
     };
+    job.accounts = Hand::new(&job).accounts_expected()?;
+    if !plan.installs.iter().any(|step| names::is_own(plan, step)) {
+        // Refused before anything is touched.
+        check_owners(&job)?;
+    }
     removals(&job, &meter(Phase::Remove))?;
     first_files(&mut job)?;
     check_owners(&job)?;
@@ -104,7 +109,6 @@ fn removals(job: &Job<'_>, meter: &Meter<'_>) -> Result<(), ApplyError> {
 /// Users and groups, and before them the files that hold them. Those files are laid with what
 /// owners are known, and get the right ones with all other files.
 fn first_files(job: &mut Job<'_>) -> Result<(), ApplyError> {
-    let mut known = Hand::new(job).accounts_found()?;
     let plan = job.plan;
     let own: Vec<&Step> = plan
         .installs
@@ -117,10 +121,9 @@ fn first_files(job: &mut Job<'_>) -> Result<(), ApplyError> {
             action.and_then(|action| action.owner()),
             action.and_then(|action| action.group()),
         ] {
-            known.admit(name.unwrap_or_default());
+            job.accounts.admit(name.unwrap_or_default());
         }
     }
-    job.accounts = known;
     let number = plan.installs.len() + plan.updates.len();
     let mut hand = Hand::new(job);
     for (at, step) in own.into_iter().enumerate() {

@@ -186,8 +186,10 @@ fn is_alike_file(from: &Action, to: &Action) -> bool {
     from.payload() == to.payload() && telling(from) == telling(to)
 }
 
-/// A file that is written anew is another inode: hard links to it are made anew too.
+/// A file that is written anew is another inode: hard links to it are made anew too, and not
+/// before it.
 pub(crate) fn relink<'a>(plan: &mut Plan, things: impl Iterator<Item = (Item, &'a Action)>) {
+    wait_for_files(plan);
     let steps = plan.installs.iter().chain(&plan.updates);
     let coming: Vec<Item> = steps.filter_map(|step| step.to).collect();
     let mut written = HashSet::new();
@@ -218,6 +220,26 @@ pub(crate) fn relink<'a>(plan: &mut Plan, things: impl Iterator<Item = (Item, &'
             });
         }
     }
+}
+
+/// New hard links to files that are updated come with the updates.
+fn wait_for_files(plan: &mut Plan) {
+    let updated = plan.updates.iter().filter_map(|step| step.to);
+    let updated: HashSet<String> = updated
+        .map(|item| plan.action(item))
+        .filter(|action| action.kind() == ActionKind::File)
+        .map(|action| action.key().unwrap_or_default().to_owned())
+        .collect();
+    let waits = |step: &Step| {
+        let action = step.to.map(|item| plan.action(item));
+        let link = action.filter(|action| action.kind() == ActionKind::Hardlink);
+        let target = link.and_then(hardlink_target);
+        target.is_some_and(|target| updated.contains(&*target))
+    };
+    let installs = plan.installs.iter().copied();
+    let (late, early): (Vec<_>, Vec<_>) = installs.partition(waits);
+    plan.installs = early;
+    plan.updates.extend(late);
 }
 
 /// Where a hard link leads, within the image: relative to the folder of the link, or absolute.
@@ -260,7 +282,7 @@ pub(crate) fn sort(plan: &mut Plan) {
         (action.map(Action::kind), number, folder, path, item)
     };
     for steps in &mut lists {
-        steps.sort_by(|left, right| rank(left).cmp(&rank(right)));
+        steps.sort_by_cached_key(rank);
     }
     let [mut removals, installs, updates] = lists;
     removals.reverse();
