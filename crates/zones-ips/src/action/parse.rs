@@ -143,12 +143,12 @@ impl<'a> Scanner<'a> {
     /// Reads up to white space; a backslash means itself.
     fn bare(&mut self) -> Result<&'a str, Failure> {
         let start = self.at;
-        loop {
-            match self.peek() {
-                None | Some(b' ' | b'\t') => return Ok(&self.line[start..self.at]),
-                Some(b'\n' | 0) => return Err((self.at, Fault::Control)),
-                Some(_) => self.at += 1,
-            }
+        let rest = &self.line.as_bytes()[start..];
+        let ends = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | 0);
+        self.at += rest.iter().position(ends).unwrap_or(rest.len());
+        match self.peek() {
+            Some(b'\n' | 0) => Err((self.at, Fault::Control)),
+            _ => Ok(&self.line[start..self.at]),
         }
     }
 

@@ -1,0 +1,403 @@
+//! Payloads: packed for a repository, unpacked and proved for an image.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use zones_ips::action::ActionError;
+use zones_ips::hash::{Extract, Hasher, Mismatch};
+use zones_ips::{Action, Algorithm, Digest};
+
+use crate::elf::{self, Elf};
+
+/// Bytes that an unpacked payload may have when its action does not say how many.
+pub const PAYLOAD_LEN_MAX: u64 = 16 << 30;
+
+/// Bytes that are handled at once.
+const CHUNK: usize = 128 * 1024;
+
+/// Where the content of a file comes from at publication.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A file. It is read when the payload is packed.
+    Path(PathBuf),
+    /// An open file, read from its beginning to its end.
+    File(Arc<File>),
+    /// These bytes.
+    Bytes(Arc<[u8]>),
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
+impl From<PathBuf> for Content {
+    fn from(path: PathBuf) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl Content {
+    /// All of it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever reading says.
+    pub fn read(&self) -> io::Result<Arc<[u8]>> {
+        match self {
+            Self::Path(path) => Ok(std::fs::read(path)?.into()),
+            Self::Bytes(bytes) => Ok(bytes.clone()),
+            Self::File(file) => {
+                use std::os::unix::fs::FileExt as _;
+                let size = file.metadata()?.len();
+                let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+                file.read_exact_at(&mut bytes, 0)?;
+                Ok(bytes.into())
+            }
+        }
+    }
+}
+
+/// What a manifest says of a payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// Of the content; the name of the payload.
+    pub(crate) name: Digest,
+    pub(crate) size: u64,
+    content: Digest,
+    pub(crate) packed: PackedFacts,
+    elf: Option<Elf>,
+}
+
+/// What a manifest says of the stored form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PackedFacts {
+    pub(crate) sha1: Digest,
+    sha512t: Digest,
+    pub(crate) size: u64,
+}
+
+impl Facts {
+    /// Of content that is stored as `packed`.
+    pub(crate) fn of(content: &[u8], packed: PackedFacts) -> Self {
+        Self {
+            name: Digest::of(Algorithm::Sha1, content),
+            size: content.len() as u64,
+            content: Digest::of(Algorithm::Sha512t256, content),
+            packed,
+            elf: elf::read(content),
+        }
+    }
+
+    /// Writes the facts into an action; those of an earlier publication go.
+    pub(crate) fn stamp(&self, action: &mut Action) -> Result<(), ActionError> {
+        for stale in ["pkg.content-hash", "elfarch", "elfbits", "elfhash"] {
+            action.remove(stale)?;
+        }
+        action.set_payload(&self.name.to_string())?;
+        action.set("pkg.size", &self.size.to_string())?;
+        if let Some(elf) = &self.elf {
+            action.set("elfarch", elf.arch)?;
+            action.set("elfbits", &elf.bits.to_string())?;
+            if let Some((old, new)) = &elf.digests {
+                action.set("elfhash", &old.to_string())?;
+                for extract in ["gelf", "gelf.unsigned"] {
+                    action.push("pkg.content-hash", &format!("{extract}:sha512t_256:{new}"))?;
+                }
+            }
+        }
+        let content = format!("file:sha512t_256:{}", self.content);
+        action.push("pkg.content-hash", &content)?;
+        self.packed.stamp(action)
+    }
+}
+
+impl PackedFacts {
+    pub(crate) fn of(packed: &[u8]) -> Self {
+        Self {
+            sha1: Digest::of(Algorithm::Sha1, packed),
+            sha512t: Digest::of(Algorithm::Sha512t256, packed),
+            size: packed.len() as u64,
+        }
+    }
+
+    /// Writes the facts into an action, in place of those of another stored form.
+    pub(crate) fn stamp(&self, action: &mut Action) -> Result<(), ActionError> {
+        action.set("chash", &self.sha1.to_string())?;
+        action.set("pkg.csize", &self.size.to_string())?;
+        let kept = action.values("pkg.content-hash");
+        let kept: Vec<_> = kept.filter(|value| !value.starts_with("gzip:")).collect();
+        let kept: Vec<_> = kept.into_iter().map(str::to_owned).collect();
+        action.remove("pkg.content-hash")?;
+        for value in kept {
+            action.push("pkg.content-hash", &value)?;
+        }
+        let packed = format!("gzip:sha512t_256:{}", self.sha512t);
+        action.push("pkg.content-hash", &packed)
+    }
+
+    /// Whether an action says just this of the stored form, as far as it says anything.
+    pub(crate) fn is_said_by(&self, action: &Action) -> bool {
+        let digests = action.digests(Extract::Gzip);
+        digests.iter().all(|digest| match digest.algorithm() {
+            Algorithm::Sha1 => *digest == self.sha1,
+            Algorithm::Sha512t256 => *digest == self.sha512t,
+            Algorithm::Sha256 => true,
+        }) && action
+            .compressed_size()
+            .is_none_or(|size| size == self.size)
+    }
+}
+
+/// A stored payload that was read through.
+#[derive(Debug, Clone)]
+pub(crate) struct Examined {
+    name: Digest,
+    content: Digest,
+    size: u64,
+    packed: PackedFacts,
+}
+
+/// Reads a stored payload through; it unpacks to what its name says.
+pub(crate) fn examine(file: impl Read, name: Digest) -> Result<Examined, PayloadError> {
+    let mut packed = Vec::new();
+    let mut from = file.take(PAYLOAD_LEN_MAX);
+    from.read_to_end(&mut packed)
+        .map_err(PayloadError::Damaged)?;
+    let mut hasher = Hasher::new(Algorithm::Sha512t256);
+    let size = unpack(&packed[..], &Expected::named(name), &mut hasher)?;
+    Ok(Examined {
+        name,
+        content: hasher.finish(),
+        size,
+        packed: PackedFacts::of(&packed),
+    })
+}
+
+impl Examined {
+    /// In what the action says something else.
+    pub(crate) fn contradicts(&self, action: &Action) -> Option<String> {
+        if let Some(size) = action.size().filter(|size| *size != self.size) {
+            return Some(format!("Size: {} bytes should be {size}", self.size));
+        }
+        for said in action.digests(Extract::File) {
+            let found = match said.algorithm() {
+                Algorithm::Sha1 => self.name,
+                Algorithm::Sha512t256 => self.content,
+                Algorithm::Sha256 => continue,
+            };
+            if found != said {
+                return Some(format!("Hash: {found} should be {said}"));
+            }
+        }
+        let is_said = self.packed.is_said_by(action);
+        (!is_said).then(|| "its stored form is not the one of the manifest".to_owned())
+    }
+}
+
+/// Packs content: gzip without a name or time, so that equal content gives equal bytes.
+/// Source: RFC 1952.
+pub(crate) fn pack(content: &[u8]) -> io::Result<Vec<u8>> {
+    let room = content.len() / 2 + 64;
+    let mut packer = GzEncoder::new(Vec::with_capacity(room), Compression::new(6));
+    packer.write_all(content)?;
+    packer.finish()
+}
+
+/// Why a payload is not what its action says.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    /// The stream cannot be read or is no whole gzip stream.
+    #[error("damaged or cut short: {0}")]
+    Damaged(#[source] io::Error),
+    /// It goes on behind its size: damaged, or made to fill the disk.
+    #[error("larger than its {0} bytes")]
+    Large(u64),
+    /// It ends before its size.
+    #[error("Size: {found} bytes should be {expected}")]
+    Size {
+        /// What came.
+        found: u64,
+        /// What should have come.
+        expected: u64,
+    },
+    /// It has another digest.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// The action says nothing by which the content could be proved.
+    #[error("the action names no digest of its content")]
+    Unproved,
+    /// What takes the content fails.
+    #[error("cannot write: {0}")]
+    Write(#[source] io::Error),
+}
+
+/// What is expected of a payload, from its action.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Bytes, unpacked.
+    pub size: Option<u64>,
+    /// Bytes as stored.
+    pub packed_size: Option<u64>,
+    /// Of the content: the most preferred that is known.
+    pub content: Option<Digest>,
+    /// Of the stored form: the most preferred that is known.
+    pub packed: Option<Digest>,
+}
+
+impl Expected {
+    /// What the action says of its payload.
+    #[must_use]
+    pub fn of(action: &Action) -> Self {
+        Self {
+            size: action.size(),
+            packed_size: action.compressed_size(),
+            content: action.digests(Extract::File).first().copied(),
+            packed: action.digests(Extract::Gzip).first().copied(),
+        }
+    }
+
+    /// A payload of which only the name is known, which is the SHA-1 of its content.
+    #[must_use]
+    pub fn named(name: Digest) -> Self {
+        Self {
+            content: Some(name),
+            ..Self::default()
+        }
+    }
+}
+
+/// Unpacks a payload into `to` and proves it: size and the most preferred digest of the content.
+/// Not more than the expected size is ever written. Gives the bytes written.
+///
+/// # Errors
+///
+/// The payload is not what was expected; `to` then holds part of it, to be thrown away.
+pub fn unpack(
+    from: impl Read,
+    expected: &Expected,
+    to: &mut dyn Write,
+) -> Result<u64, PayloadError> {
+    let wanted = expected.content.ok_or(PayloadError::Unproved)?;
+    let limit = expected.size.unwrap_or(PAYLOAD_LEN_MAX);
+    let mut from = GzDecoder::new(io::BufReader::with_capacity(CHUNK, from));
+    let mut hasher = Hasher::new(wanted.algorithm());
+    let mut chunk = vec![0; CHUNK];
+    let mut size = 0;
+    loop {
+        let read = match from.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(PayloadError::Damaged(error)),
+        };
+        size += read as u64;
+        if size > limit {
+            return Err(PayloadError::Large(limit));
+        }
+        hasher.update(&chunk[..read]);
+        to.write_all(&chunk[..read]).map_err(PayloadError::Write)?;
+    }
+    prove(size, expected.size, hasher, wanted)?;
+    Ok(size)
+}
+
+/// Copies a payload as it is stored and proves it both ways: its stored form by size and digest,
+/// when they are known, and its content by unpacking it aside. Gives the bytes written.
+///
+/// # Errors
+///
+/// As [`unpack`].
+pub fn copy(from: impl Read, expected: &Expected, to: &mut dyn Write) -> Result<u64, PayloadError> {
+    let limit = expected.packed_size.unwrap_or(PAYLOAD_LEN_MAX);
+    let algorithm = expected.packed.map_or(Algorithm::Sha1, |it| it.algorithm());
+    let mut tee = Tee {
+        from,
+        to,
+        hasher: Hasher::new(algorithm),
+        size: 0,
+        limit,
+        failed: None,
+    };
+    let unpacked = unpack(&mut tee, expected, &mut io::sink());
+    if let Some(failed) = tee.failed {
+        return Err(failed);
+    }
+    unpacked?;
+    // What follows the gzip stream belongs to the stored form too.
+    let rest = io::copy(&mut tee, &mut io::sink());
+    if let Some(failed) = tee.failed {
+        return Err(failed);
+    }
+    rest.map_err(PayloadError::Damaged)?;
+    let size = tee.size;
+    match expected.packed {
+        Some(wanted) => prove(size, expected.packed_size, tee.hasher, wanted)?,
+        None => sizes(size, expected.packed_size)?,
+    }
+    Ok(size)
+}
+
+fn sizes(found: u64, expected: Option<u64>) -> Result<(), PayloadError> {
+    match expected.filter(|expected| *expected != found) {
+        Some(expected) => Err(PayloadError::Size { found, expected }),
+        None => Ok(()),
+    }
+}
+
+fn prove(
+    found: u64,
+    expected: Option<u64>,
+    hasher: Hasher,
+    wanted: Digest,
+) -> Result<(), PayloadError> {
+    sizes(found, expected)?;
+    let found = hasher.finish();
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Mismatch {
+        found,
+        expected: wanted,
+    }
+    .into())
+}
+
+/// Reads, and writes down what was read.
+struct Tee<'a, R> {
+    from: R,
+    to: &'a mut dyn Write,
+    hasher: Hasher,
+    size: u64,
+    limit: u64,
+    /// What the reader of this cannot be told through an error of reading.
+    failed: Option<PayloadError>,
+}
+
+impl<R: Read> Read for Tee<'_, R> {
+    fn read(&mut self, chunk: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(chunk)?;
+        self.size += read as u64;
+        let fault = if self.size > self.limit {
+            Some(PayloadError::Large(self.limit))
+        } else {
+            self.hasher.update(&chunk[..read]);
+            let written = self.to.write_all(&chunk[..read]);
+            written.err().map(PayloadError::Write)
+        };
+        if fault.is_some() {
+            self.failed = fault;
+            return Err(io::Error::other("given up"));
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests;
