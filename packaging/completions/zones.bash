@@ -1,4 +1,5 @@
-# bash completion for zones, zoneadm, zonecfg, zlogin and zonename.
+# bash completion for zones, zoneadm, zonecfg, zlogin, zonename and pkg.depotd.
+# bash completion for zones, zoneadm, zonecfg, zlogin, zonename and the commands of packages.
 # What can be said is asked from the program itself, so that this file does not go stale.
 
 _zones_names() {
@@ -15,7 +16,7 @@ _zones_applet() {
     case $prev in
         -z) COMPREPLY=($(compgen -W "$(_zones_names)" -- "$cur")); return ;;
         -R | -d) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-        -f | -a | -c | --keyring) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -f | -a | -c | --keyring | --cfg | --*-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     esac
     case $applet in
         zoneadm)
@@ -50,8 +51,34 @@ _zones_applet() {
                 *) words=$(zoneadm list -n 2>/dev/null) ;;
             esac
             ;;
+        pkgrepo | pkgsend)
+            if ((COMP_CWORD == first)); then
+                words="$("$applet" help 2>/dev/null |
+                    sed -n '/^Subcommands:/,$ { s/^\([a-z-]\{1,\}\) .*/\1/p }')"
+            elif [[ $cur != -* ]]; then
+                COMPREPLY=($(compgen -f -- "$cur"))
+                return
+            else
+                words='-s -p -n -H -F -d -b -T --no-catalog --no-index'
+            fi
+            ;;
+        pkgrecv)
+            case $cur in
+                -*) words='-s -d -m -p -n -r -v -a --raw --clone --newest --cert --key' ;;
+                *) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+            esac
+            ;;
+        pkgsign)
+            case $cur in
+                -*) words='-s -a -c -k -i -n --sign-all' ;;
+                *) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+            esac
+            ;;
         zonename) words=-t ;;
         zoneadmd) words='-z -R' ;;
+        pkg.depotd)
+            words=$(pkg.depotd --help 2>/dev/null | grep -o -- '^  -[^ ,]*\(, --[^ ]*\)*' | tr -d ',')
+            ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
@@ -68,4 +95,5 @@ _zones() {
     fi
 }
 
-complete -F _zones zones zoneadm zonecfg zlogin zonename
+complete -F _zones zones zoneadm zonecfg zlogin zonename pkg.depotd
+complete -F _zones zones zoneadm zonecfg zlogin zonename pkgrepo pkgsend pkgrecv pkgsign

@@ -1,4 +1,5 @@
-# fish completion for zones, zoneadm, zonecfg, zlogin, zonename and zoneadmd.
+# fish completion for zones, zoneadm, zonecfg, zlogin, zonename, zoneadmd and pkg.depotd.
+# fish completion for zones, zoneadm, zonecfg, zlogin, zonename, zoneadmd and packages.
 # What can be said is asked from the program itself.
 
 function __zones_names
@@ -39,5 +40,47 @@ complete -c zlogin -s l -x -d user
 complete -c zlogin -s S -d 'safe mode'
 complete -c zlogin -s e -x -d 'escape character'
 
+function __zones_subcommands_of
+    $argv[1] help 2>/dev/null | sed -n '/^Subcommands:/,$ { s/^\([a-z-]\{1,\}\) .*/\1/p }'
+end
+
+for command in pkgrepo pkgsend
+    complete -c $command -n __fish_use_subcommand -a "(__zones_subcommands_of $command)"
+    complete -c $command -s s -r -d repository
+    complete -c $command -s p -x -d publisher
+end
+complete -c pkgrecv -s s -r -d source
+complete -c pkgrecv -s d -r -d destination
+complete -c pkgrecv -s m -x -a 'latest all-versions all-timestamps' -d versions
+complete -c pkgrecv -s a -d 'make an archive'
+complete -c pkgrecv -s r -d 'with dependencies'
+complete -c pkgrecv -l clone -d 'the whole repository'
+complete -c pkgsign -s s -r -d repository
+complete -c pkgsign -s c -r -d certificate
+complete -c pkgsign -s k -r -d key
+complete -c pkgsign -l sign-all -d 'all packages'
+
 complete -c zonename -f -s t -d 'type of the network'
 complete -c zoneadmd -f -s z -x -a '(__zones_names)' -d zone
+complete -c pkg.depotd -f
+complete -c pkg.depotd -s d -x -a '(__fish_complete_directories)' -d repository
+complete -c pkg.depotd -s p -x -d port
+complete -c pkg.depotd -s a -x -d address
+complete -c pkg.depotd -s s -x -d 'connections served at once'
+complete -c pkg.depotd -s t -x -d 'silence between requests'
+complete -c pkg.depotd -l readonly -d 'clients can change nothing'
+complete -c pkg.depotd -l mirror -d 'content of packages only'
+complete -c pkg.depotd -l add-content -d 'list what was added'
+complete -c pkg.depotd -l rebuild -d 'make catalogs and index anew'
+complete -c pkg.depotd -l exit-ready -d 'end when ready'
+complete -c pkg.depotd -l disable-ops -x -d operations
+complete -c pkg.depotd -l content-root -x -a '(__fish_complete_directories)' -d 'files for the pages'
+complete -c pkg.depotd -l proxy-base -x -d 'URL of a proxy'
+complete -c pkg.depotd -l log-access -r -d 'access log'
+complete -c pkg.depotd -l log-errors -r -d 'error log'
+complete -c pkg.depotd -l ssl-cert-file -r -d certificates
+complete -c pkg.depotd -l ssl-key-file -r -d key
+complete -c pkg.depotd -l ssl-ca-file -r -d 'authorities of clients'
+complete -c pkg.depotd -l auth-token-file -r -d 'tokens of publishers'
+complete -c pkg.depotd -l cfg -r -d 'configuration file'
+complete -c pkg.depotd -l unix -r -d socket

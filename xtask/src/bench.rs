@@ -6,6 +6,7 @@
 //! not billed to the next.
 
 mod budget;
+mod depot;
 mod plan;
 mod report;
 mod shellserver;
@@ -60,6 +61,10 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     if !is_root() {
         return Err("the bench boots zones and needs root".to_owned());
     }
+    if only == ["depot"] {
+        println!("{}", depot::run(&build(true)?)?);
+        return Ok(());
+    }
     let rounds = rounds.unwrap_or(if quick { QUICK_ROUNDS } else { ROUNDS });
     let zones = build(true)?;
     let folder = folder()?;
@@ -72,7 +77,10 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         );
     }
     place.clean();
-    let text = result?;
+    let mut text = result?;
+    if only.is_empty() || only.iter().any(|name| name == "depot") {
+        text += &depot::run(&place.zones)?;
+    }
     let path = target().join("bench/report.md");
     write(&path, &text)?;
     println!("{text}\nAlso in {}", path.display());

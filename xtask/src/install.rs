@@ -69,6 +69,11 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     Ok(())
 }
 
+/// Commands that need no privileges.
+const USER_COMMANDS: [&str; 6] = [
+    "zlogin", "zonename", "pkgrepo", "pkgsend", "pkgrecv", "pkgsign",
+];
+
 /// Lays everything down; returns the number of files.
 fn place(binary: &Path, options: &Options) -> Outcome<usize> {
     let base = below(&options.destdir, &options.prefix);
@@ -80,10 +85,10 @@ fn place(binary: &Path, options: &Options) -> Outcome<usize> {
         link("zones", &sbin.join(applet))?;
     }
     // What users without privileges call stands where they look for it.
-    for user in ["zlogin", "zonename"] {
+    for user in USER_COMMANDS {
         link("../sbin/zones", &base.join("bin").join(user))?;
     }
-    let mut count = 1 + applets.lines().count() + 2;
+    let mut count = 1 + applets.lines().count() + USER_COMMANDS.len();
     for (source, to) in FILES {
         let text = read(&top().join(source))?;
         let sbin = options.prefix.join("sbin");

@@ -1,6 +1,7 @@
 //! The commands that this binary is, in one table.
 
 pub(crate) mod beadm;
+pub(crate) mod depotd;
 pub(crate) mod pkg;
 pub(crate) mod pkgrecv;
 pub(crate) mod pkgrepo;
@@ -27,7 +28,7 @@ pub(crate) struct Applet {
 }
 
 /// All commands; the last one is started by others only.
-pub(crate) const APPLETS: [Applet; 11] = [
+pub(crate) const APPLETS: [Applet; 12] = [
     Applet {
         name: "zonecfg",
         summary: "set up zone configuration",
@@ -77,6 +78,11 @@ pub(crate) const APPLETS: [Applet; 11] = [
         name: "pkgsign",
         summary: "sign packages",
         run: pkgsign::run,
+    },
+    Applet {
+        name: "pkg.depotd",
+        summary: "serve a package repository",
+        run: depotd::run,
     },
     Applet {
         name: "zoneadmd",

@@ -101,3 +101,20 @@ pub(crate) fn transport() -> (Option<String>, Option<usize>) {
             .filter(|it| (1..=64).contains(it)),
     )
 }
+
+/// Where a depot finds its repository and its pages, unless options say so.
+#[derive(Debug, Default)]
+pub(crate) struct DepotEnv {
+    /// `PKG_REPO`.
+    pub(crate) repository: Option<std::ffi::OsString>,
+    /// `PKG_DEPOT_CONTENT`.
+    pub(crate) content: Option<std::ffi::OsString>,
+}
+
+/// See [`DepotEnv`].
+pub(crate) fn depot() -> DepotEnv {
+    DepotEnv {
+        repository: std::env::var_os("PKG_REPO"),
+        content: std::env::var_os("PKG_DEPOT_CONTENT"),
+    }
+}

@@ -1,4 +1,5 @@
 //! The applets: zonecfg, zoneadm, zoneadmd, zlogin, zonename, and those of packages.
+//! The applets: zonecfg, zoneadm, zoneadmd, zlogin, zonename, pkg.depotd.
 //!
 //! This is the only crate that prints, reads the environment and chooses exit codes.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]

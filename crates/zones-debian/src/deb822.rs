@@ -2,11 +2,11 @@
 
 /// One paragraph, still as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Paragraph<'a>(pub(crate) &'a str);
+pub struct Paragraph<'a>(pub(crate) &'a str);
 
 impl<'a> Paragraph<'a> {
     /// All fields in order: name and raw value (with its continuation lines).
-    pub(crate) fn fields(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub fn fields(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
             loop {
@@ -26,7 +26,8 @@ impl<'a> Paragraph<'a> {
     }
 
     /// The raw value of a field, whatever the case of its name.
-    pub(crate) fn field(self, name: &str) -> Option<&'a str> {
+    #[must_use]
+    pub fn field(self, name: &str) -> Option<&'a str> {
         self.fields()
             .find(|(n, _)| n.eq_ignore_ascii_case(name))
             .map(|f| f.1)
@@ -48,7 +49,7 @@ fn value_end(text: &str) -> usize {
 }
 
 /// Splits a text into paragraphs, at empty lines.
-pub(crate) fn paragraphs(text: &str) -> impl Iterator<Item = Paragraph<'_>> {
+pub fn paragraphs(text: &str) -> impl Iterator<Item = Paragraph<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches(['\n', '\r']);

@@ -4,16 +4,17 @@ use crate::version::Relation;
 
 /// One package that may satisfy a dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Target<'a> {
+pub struct Target<'a> {
     /// Name, without its architecture qualifier.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Version relation and version.
-    pub(crate) version: Option<(Relation, &'a str)>,
+    pub version: Option<(Relation, &'a str)>,
 }
 
 impl<'a> Target<'a> {
     /// Reads `name[:arch] [(op version)]`; nothing if it is malformed.
-    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
         let text = text.trim();
         let end = text
             .find([' ', '(', '[', '<', '\t', '\n'])
@@ -34,13 +35,15 @@ impl<'a> Target<'a> {
     }
 
     /// Whether a package of this name with version `have` will do.
-    pub(crate) fn accepts(&self, have: &str) -> bool {
+    #[must_use]
+    pub fn accepts(&self, have: &str) -> bool {
         self.version
             .is_none_or(|(relation, want)| relation.holds(have, want))
     }
 
     /// Whether something that provides the name, at `have` if versioned, will do.
-    pub(crate) fn accepts_provided(&self, have: Option<&str>) -> bool {
+    #[must_use]
+    pub fn accepts_provided(&self, have: Option<&str>) -> bool {
         match (self.version, have) {
             (None, _) => true,
             (Some(_), None) => false,
@@ -50,12 +53,12 @@ impl<'a> Target<'a> {
 }
 
 /// The groups of a field: all groups must hold, of each group one alternative.
-pub(crate) fn groups(field: &str) -> impl Iterator<Item = &str> {
+pub fn groups(field: &str) -> impl Iterator<Item = &str> {
     field.split(',').map(str::trim).filter(|g| !g.is_empty())
 }
 
 /// The alternatives of a group, in order of preference.
-pub(crate) fn alternatives(group: &str) -> impl Iterator<Item = Target<'_>> {
+pub fn alternatives(group: &str) -> impl Iterator<Item = Target<'_>> {
     group.split('|').filter_map(Target::parse)
 }
 

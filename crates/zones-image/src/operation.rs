@@ -271,8 +271,11 @@ impl Image {
         let now = self.now();
         tell(Event::Finish(Finish::State));
         let mut installed = self.installed()?;
-        let is_changed = !planned.plan.changes().is_empty();
-        for change in planned.plan.changes() {
+        // A repair names packages that stay as they are.
+        let changes = planned.plan.changes().iter().filter(|it| it.from != it.to);
+        let changes: Vec<_> = changes.collect();
+        let is_changed = !changes.is_empty();
+        for change in changes {
             let to = change.to.as_ref();
             let to = to.and_then(|it| Some((it, planned.coming.get(it)?.clone())));
             installed.change(change.from.as_ref(), to, now);
@@ -432,8 +435,11 @@ impl Image {
     /// # Errors
     /// No package delivers one of them.
     pub fn plan_revert(&self, target: &check::Target, packages: &[Package]) -> Result<Planned> {
-        let disk = ImageDisk::new(&self.root);
-        let plan = check::revert(target, packages, &self.policy(), &disk)?;
+        let options = check::Options {
+            licenses: self.options()?.licenses,
+            threads: 0,
+        };
+        let plan = check::revert(target, &self.root, packages, &self.policy(), &options)?;
         Ok(Planned::of_plan("revert", plan))
     }
 }

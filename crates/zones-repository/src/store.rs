@@ -1,6 +1,8 @@
 //! What one publisher has in a repository: manifests, payloads, catalog.
 
 mod catalog;
+mod finding;
+mod fix;
 mod refresh;
 mod remove;
 #[cfg(test)]
@@ -23,9 +25,10 @@ use crate::repository::Format;
 use crate::transaction::{Listing, Transaction};
 
 pub(crate) use catalog::{addition, bad, digest, read_parts};
+pub use finding::{Finding, FindingKind};
+pub use fix::Fixed;
 pub use refresh::Refreshed;
 pub use remove::Removed;
-pub use verify::{Finding, FindingKind, Fixed};
 
 /// Bytes a name may have on Linux file systems.
 pub(crate) const NAME_LEN_MAX: usize = 255;

@@ -53,7 +53,10 @@ impl Shop {
         let content = host.path().join("content");
         let shop = Self { path, content };
         host.ok("pkgrepo", &["create", shop.uri()]);
-        host.ok("pkgrepo", &["set", "-s", shop.uri(), "publisher/prefix=test"]);
+        host.ok(
+            "pkgrepo",
+            &["set", "-s", shop.uri(), "publisher/prefix=test"],
+        );
         shop
     }
 
@@ -65,7 +68,10 @@ impl Shop {
         let manifest = self.content.with_extension("p5m");
         fs::write(&manifest, text).unwrap();
         let (folder, manifest) = (self.content.to_str().unwrap(), manifest.to_str().unwrap());
-        host.ok("pkgsend", &["publish", "-s", self.uri(), "-d", folder, manifest]);
+        host.ok(
+            "pkgsend",
+            &["publish", "-s", self.uri(), "-d", folder, manifest],
+        );
     }
 
     /// A busybox system, its group, and the first version of all.
@@ -79,7 +85,9 @@ impl Shop {
         fs::write(shop.content.join("group"), "root::0:\nbin::2:\n").unwrap();
         let mut text = "set name=pkg.fmri value=shell/busybox@1.0\n".to_owned();
         text += "set name=pkg.summary value=\"small tools\"\n";
-        for folder in ["bin", "etc", "root", "tmp", "usr", "usr/bin", "dev", "proc", "sys"] {
+        for folder in [
+            "bin", "etc", "root", "tmp", "usr", "usr/bin", "dev", "proc", "sys",
+        ] {
             text += &format!("dir path={folder} mode=0755 owner=root group=root\n");
         }
         text += "file busybox path=bin/busybox mode=0755 owner=root group=root\n";
@@ -156,7 +164,11 @@ fn a_zone_is_installed_from_the_publisher_of_the_host() {
     configure(&host, "z1");
     let none = host.zoneadm(&["-z", "z1", "install"]);
     refused(&none, 1, "no publisher");
-    assert!(err(&none).contains("pkg set-publisher -p URI"), "{}", err(&none));
+    assert!(
+        err(&none).contains("pkg set-publisher -p URI"),
+        "{}",
+        err(&none)
+    );
     assert_eq!(host.state("z1"), "configured");
 
     let shop = Shop::stocked(&host);
@@ -240,9 +252,15 @@ fn zones_follow_the_global_image() {
     install(&host, "z1");
     install(&host, "z2");
     let list = pkg_ok(&host, &["list-linked", "-H"]);
-    assert!(list.contains("zone:z1") && list.contains("zone:z2"), "{list}");
+    assert!(
+        list.contains("zone:z1") && list.contains("zone:z2"),
+        "{list}"
+    );
     pkg_ok(&host, &["audit-linked", "-a"]);
-    let property = pkg_ok(&host, &["property-linked", "-H", "-l", "zone:z1", "li-model"]);
+    let property = pkg_ok(
+        &host,
+        &["property-linked", "-H", "-l", "zone:z1", "li-model"],
+    );
     assert!(property.contains("push"), "{property}");
 
     // The zone cannot leave the version of the host by itself.
@@ -250,7 +268,13 @@ fn zones_follow_the_global_image() {
     let z1 = root(&host, "z1");
     pkg_ok(&host, &image(&z1, &["refresh", "--full"]));
     let alone = pkg(&host, &image(&z1, &["update"]));
-    assert_eq!(alone.status.code(), Some(4), "{}{}", out(&alone), err(&alone));
+    assert_eq!(
+        alone.status.code(),
+        Some(4),
+        "{}{}",
+        out(&alone),
+        err(&alone)
+    );
     assert_eq!(tool(&host, "z1"), "tool 1\n");
 
     // A trial changes nothing; the real thing changes all.
@@ -258,7 +282,10 @@ fn zones_follow_the_global_image() {
     assert!(text.contains("Linked image 'zone:z1' output:"), "{text}");
     assert_eq!(tool(&host, "z1"), "tool 1\n");
     pkg_ok(&host, &["update", "-r", "-C", "2"]);
-    assert_eq!((tool(&host, "z1"), tool(&host, "z2")), ("tool 2\n".into(), "tool 2\n".into()));
+    assert_eq!(
+        (tool(&host, "z1"), tool(&host, "z2")),
+        ("tool 2\n".into(), "tool 2\n".into())
+    );
     pkg_ok(&host, &["audit-linked", "-a"]);
     assert_eq!(pkg(&host, &["update", "-r"]).status.code(), Some(4));
     let conf = fs::read_to_string(z1.join("etc/tool.conf")).unwrap();
@@ -287,17 +314,27 @@ fn a_zone_out_of_step_is_named_and_brought_back() {
     shop.version(&host, 2);
     pkg_ok(&host, &["refresh", "--full"]);
     pkg_ok(&host, &["update"]);
-    assert_eq!((tool(&host, "z1"), tool(&host, "z2")), ("tool 1\n".into(), "tool 2\n".into()));
+    assert_eq!(
+        (tool(&host, "z1"), tool(&host, "z2")),
+        ("tool 1\n".into(), "tool 2\n".into())
+    );
     let failed = host.zoneadm(&["-z", "z1", "attach"]);
     assert_eq!(failed.status.code(), Some(1), "{}", err(&failed));
     let text = out(&failed);
-    assert!(text.contains("Packages in zone z1 are out of sync"), "{text}");
+    assert!(
+        text.contains("Packages in zone z1 are out of sync"),
+        "{text}"
+    );
     assert!(text.contains("Result: Attach Failed."), "{text}");
     host.ok("zoneadm", &["-z", "z1", "attach", "-F"]);
     assert_eq!(sync(), "z1:no\nz2:yes\n");
     let audit = pkg(&host, &["audit-linked", "-a"]);
     assert_eq!(audit.status.code(), Some(52), "{}", out(&audit));
-    assert!(err(&audit).contains("zone:z1 is out of step"), "{}", err(&audit));
+    assert!(
+        err(&audit).contains("zone:z1 is out of step"),
+        "{}",
+        err(&audit)
+    );
     pkg_ok(&host, &["sync-linked", "-l", "zone:z1"]);
     assert_eq!(sync(), "z1:yes\nz2:yes\n");
     assert_eq!(tool(&host, "z1"), "tool 2\n");
@@ -319,9 +356,15 @@ fn attach_with_update_brings_a_zone_in_step() {
     host.ok("zonecfg", &["-z", "z1", "delete", "-F"]);
     let create = format!("create -a {}", zonepath.display());
     host.ok("zonecfg", &["-z", "z3", &create]);
-    pkg_ok(&host, &image(&zonepath.join("root"), &["refresh", "--full"]));
+    pkg_ok(
+        &host,
+        &image(&zonepath.join("root"), &["refresh", "--full"]),
+    );
     let text = host.ok("zoneadm", &["-z", "z3", "attach", "-u"]);
-    assert!(text.contains("Updating non-global zone: Zone updated."), "{text}");
+    assert!(
+        text.contains("Updating non-global zone: Zone updated."),
+        "{text}"
+    );
     assert!(text.contains("Result: Attach Succeeded."), "{text}");
     assert!(!zonepath.join("SUNWdetached.xml").exists());
     assert_eq!(host.state("z3"), "installed");
@@ -340,8 +383,18 @@ fn a_child_that_cannot_follow_stops_its_parent() {
     shop.version(&host, 2);
     pkg_ok(&host, &["refresh", "--full"]);
     let stopped = pkg(&host, &["update", "-r"]);
-    assert_eq!(stopped.status.code(), Some(1), "{}{}", out(&stopped), err(&stopped));
-    assert!(err(&stopped).contains("Linked image 'zone:z1'"), "{}", err(&stopped));
+    assert_eq!(
+        stopped.status.code(),
+        Some(1),
+        "{}{}",
+        out(&stopped),
+        err(&stopped)
+    );
+    assert!(
+        err(&stopped).contains("Linked image 'zone:z1'"),
+        "{}",
+        err(&stopped)
+    );
     let list = pkg_ok(&host, &["list", "-Hv", "entire"]);
     assert!(list.contains("entire@1.0"), "{list}");
     assert_eq!(tool(&host, "z1"), "tool 1\n");

@@ -109,7 +109,7 @@ pub(super) const GROUPS: [Group; 7] = [
 
 /// Where the bench works.
 pub(crate) struct Place {
-    zones: PathBuf,
+    pub(super) zones: PathBuf,
     folder: PathBuf,
 }
 

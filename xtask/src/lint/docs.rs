@@ -7,12 +7,19 @@ use super::verdict;
 use crate::shell::{Outcome, build, capture, read, top};
 
 /// Section of the manual of each command.
-pub(crate) const PAGES: [(&str, &str); 7] = [
+pub(crate) const PAGES: [(&str, &str); 14] = [
     ("zonecfg", "8"),
     ("zoneadm", "8"),
     ("zoneadmd", "8"),
     ("zlogin", "1"),
     ("zonename", "1"),
+    ("beadm", "8"),
+    ("pkg", "1"),
+    ("pkg.depotd", "8"),
+    ("pkgrepo", "1"),
+    ("pkgsend", "1"),
+    ("pkgrecv", "1"),
+    ("pkgsign", "1"),
     ("zones", "7"),
     ("zones", "8"),
 ];
@@ -39,6 +46,13 @@ pub(super) fn run() -> Outcome {
     let words = zonecfg_words(&zones);
     if subcommands.is_empty() || words.is_empty() {
         return Err("the help of zoneadm or zonecfg is not understood".to_owned());
+    }
+    for command in ["pkgrepo", "pkgsend"] {
+        let own = after("Subcommands:", &said(&zones, &[command, "help"]));
+        if own.is_empty() {
+            return Err(format!("the help of {command} is not understood"));
+        }
+        missing(&format!("docs/man/{command}.1"), &own, &mut findings)?;
     }
     missing("docs/man/zoneadm.8", &subcommands, &mut findings)?;
     missing("docs/man/zonecfg.8", &words, &mut findings)?;

@@ -282,7 +282,7 @@ pub(crate) fn sort(plan: &mut Plan) {
         (action.map(Action::kind), number, folder, path, item)
     };
     for steps in &mut lists {
-        steps.sort_by(|left, right| rank(left).cmp(&rank(right)));
+        steps.sort_by_cached_key(rank);
     }
     let [mut removals, installs, updates] = lists;
     removals.reverse();

@@ -1,6 +1,9 @@
 use zones_ips::manifest::Unknown;
+use zones_ips::{Action, Manifest};
 
 use super::*;
+use crate::payload;
+use crate::store::payloads_of;
 use crate::{ArchiveSource, Content, FileSource, Repository, Store};
 
 fn repository() -> (tempfile::TempDir, Repository, Store) {

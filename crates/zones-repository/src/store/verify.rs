@@ -1,136 +1,16 @@
-//! Looks whether a repository is what its manifests say, and puts right what can be.
+//! Looks whether a repository is what its manifests say.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use zones_ips::catalog::BASE;
 use zones_ips::{Action, Algorithm, Digest, Fmri, Manifest};
 
 use super::catalog::digest;
-use super::remove::Removed;
-use super::{Store, disk, payloads_of};
+use super::{Finding, FindingKind, Store, payloads_of};
 use crate::error::{RepositoryError, Result};
 use crate::payload::{self, Expected};
 use crate::signature::{self, Trust};
-
-/// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Whose; None for what belongs to no package.
-    pub package: Option<Fmri>,
-    /// What it is.
-    pub kind: FindingKind,
-}
-
-/// What can be wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FindingKind {
-    /// The manifest cannot be read or is another than its name says.
-    Manifest(String),
-    /// The catalog names another manifest.
-    ManifestDigest {
-        /// What the manifest has.
-        found: Digest,
-        /// What the catalog says.
-        expected: Digest,
-    },
-    /// A payload is not there.
-    Missing {
-        /// Its name.
-        name: Digest,
-        /// The path or name of what needs it.
-        used_by: String,
-    },
-    /// A payload is not what the manifest says.
-    Payload {
-        /// Its name.
-        name: Digest,
-        /// The path or name of what needs it.
-        used_by: String,
-        /// What is wrong.
-        why: String,
-    },
-    /// A signature does not hold.
-    Signature(String),
-    /// A manifest is not listed.
-    Unlisted,
-    /// The catalog lists what has no manifest.
-    Phantom,
-    /// The catalog cannot be read.
-    Catalog(String),
-    /// A payload that no package needs: no error.
-    Orphan(Digest),
-    /// A file or folder cannot be read by everybody, so a depot may not see it.
-    Mode {
-        /// Below the repository.
-        path: PathBuf,
-        /// What it has.
-        found: u32,
-        /// What it should have at least.
-        expected: u32,
-    },
-}
-
-impl Finding {
-    fn of(package: &Fmri, kind: FindingKind) -> Self {
-        Self {
-            package: Some(package.clone()),
-            kind,
-        }
-    }
-
-    /// Whether something is wrong; an orphan only wastes room.
-    #[must_use]
-    pub fn is_error(&self) -> bool {
-        !matches!(self.kind, FindingKind::Orphan(_))
-    }
-}
-
-impl fmt::Display for FindingKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Manifest(why) => write!(f, "corrupt manifest: {why}"),
-            Self::ManifestDigest { found, expected } => {
-                write!(f, "manifest hash: {found} should be {expected}")
-            }
-            Self::Missing { name, used_by } => write!(f, "missing file: {name} ({used_by})"),
-            Self::Payload { name, used_by, why } => {
-                write!(f, "corrupt file: {name} ({used_by}): {why}")
-            }
-            Self::Signature(why) => write!(f, "signature: {why}"),
-            Self::Unlisted => f.write_str("not in the catalog; run: pkgrepo refresh"),
-            Self::Phantom => f.write_str("in the catalog, but has no manifest"),
-            Self::Catalog(why) => f.write_str(why),
-            Self::Orphan(name) => write!(f, "no package needs file {name}"),
-            Self::Mode {
-                path,
-                found,
-                expected,
-            } => {
-                let path = path.display();
-                write!(
-                    f,
-                    "`{path}`: mode {found:04o} should be at least {expected:04o}"
-                )
-            }
-        }
-    }
-}
-
-/// What a fix did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fixed {
-    /// Packages that were removed because their manifest or payloads are lost; publish or receive
-    /// them again.
-    pub packages: Vec<Fmri>,
-    /// Payloads that were removed: damaged ones, and those nobody needs.
-    pub payloads: Vec<Digest>,
-    /// Whether the catalog was made anew.
-    pub is_rebuilt: bool,
-    /// Files and folders that everybody can read again.
-    pub modes: Vec<PathBuf>,
-}
 
 /// The mode a folder and a file should at least have.
 const FOLDER_MODE: u32 = 0o555;
@@ -328,69 +208,6 @@ impl Store {
         }
         found.sort();
         Ok(found)
-    }
-
-    /// Puts right what a verify finds: damaged payloads go, and with them the packages that cannot
-    /// be without; modes and the catalog are made right. Nothing is fetched. Source: pkgrepo(1),
-    /// "fix".
-    ///
-    /// # Errors
-    ///
-    /// The repository cannot be written.
-    pub fn fix(&self, findings: &[Finding]) -> Result<Fixed> {
-        use FindingKind as K;
-        let mut fixed = Fixed::default();
-        let mut lost = BTreeSet::new();
-        let mut relist = false;
-        for finding in findings {
-            match (&finding.package, &finding.kind) {
-                (
-                    Some(fmri),
-                    K::Manifest(_)
-                    | K::ManifestDigest { .. }
-                    | K::Missing { .. }
-                    | K::Payload { .. },
-                ) => {
-                    lost.insert(fmri.clone());
-                }
-                (_, K::Unlisted | K::Phantom | K::Catalog(_)) => relist = true,
-                (
-                    _,
-                    K::Mode {
-                        path,
-                        found,
-                        expected,
-                    },
-                ) => {
-                    self.disk.chmod(path, found | expected)?;
-                    fixed.modes.push(path.clone());
-                }
-                _ => {}
-            }
-        }
-        let lock = self.lock()?;
-        lost.retain(|fmri| self.has_manifest(fmri));
-        fixed.packages = lost.into_iter().collect();
-        for path in fixed
-            .packages
-            .iter()
-            .filter_map(|it| self.manifest_path(it))
-        {
-            self.disk.remove(&path)?;
-            self.disk.remove_empty(disk::parent(&path));
-        }
-        if relist || !fixed.packages.is_empty() {
-            self.rebuild_locked(&lock)?;
-            fixed.is_rebuilt = true;
-        }
-        let needed = self.payloads_needed(&self.packages()?)?;
-        // A payload that is sound for one package and not what another says stays.
-        let names = self.payload_names()?.into_iter();
-        let useless = names.filter(|name| !needed.contains(name));
-        let mut removed = Removed::default();
-        self.remove_payloads(&lock, useless, &mut removed)?;
-        fixed.payloads = removed.payloads;
-        Ok(fixed)
     }
 }
 

@@ -210,105 +210,47 @@ fn licenses(words: &Parsed, plan: &Plan) -> Result<(), Stop> {
 
 /// How many packages and mediators change, and in what way; nothing that is zero.
 pub(super) fn counts(plan: &Plan) -> impl Iterator<Item = (&'static str, usize)> {
-    let count = |is: fn(bool, bool) -> bool| {
-        let changes = plan.changes().iter();
-        changes
-            .filter(|it| is(it.from.is_some(), it.to.is_some()))
-            .count()
-    };
-    let rows = [
-        ("Packages to remove", count(|from, to| from && !to)),
-        ("Packages to install", count(|from, to| !from && to)),
-        ("Packages to update", count(|from, to| from && to)),
-        ("Mediators to change", plan.mediators().len()),
+    let numbers = plan.numbers();
+    let counts = [
+        ("Packages to remove", numbers.remove),
+        ("Packages to install", numbers.install),
+        ("Packages to update", numbers.update),
+        ("Packages to change", numbers.change),
+        ("Packages to fix", numbers.fix),
+        ("Mediators to change", numbers.mediators),
+        ("Services to change", numbers.services),
     ];
-    rows.into_iter().filter(|(_, number)| *number > 0)
+    counts.into_iter().filter(|(_, number)| *number > 0)
 }
 
 /// What will be done, right-aligned as pkg(1) has it.
 fn summary(call: &Call<'_>, plan: &Plan) {
-    let verbose = call.words.has("verbose") || call.words.has("trial");
+    let is_verbose = call.words.has("verbose") || call.words.has("trial");
     let counts = counts(plan).map(|(label, number)| (label, number.to_string()));
     let mut rows: Vec<(&str, String)> = counts.collect();
-    if verbose {
+    if is_verbose {
         if let Ok(room) = rustix::fs::statvfs(&call.root) {
             rows.push((
                 "Estimated space available",
                 size(room.f_bavail * room.f_frsize),
             ));
         }
-        let sizes = plan.content().into_iter().map(|it| {
-            let action = plan.action(it);
-            action.size().unwrap_or_default() + action.compressed_size().unwrap_or_default()
-        });
-        rows.push(("Estimated space to be consumed", size(sizes.sum())));
+        let numbers = plan.numbers();
+        let needed = numbers.added_bytes + numbers.fetched_bytes;
+        rows.push(("Estimated space to be consumed", size(needed)));
     }
     let width = rows
         .iter()
         .map(|(label, _)| label.len())
         .max()
         .unwrap_or_default();
-    let width = width.max(19);
     for (label, value) in &rows {
         println!("{label:>width$}: {value:>9}");
     }
     println!();
-    if verbose {
-        changes(plan);
-        editables(plan);
+    if is_verbose {
+        plan.lines().iter().for_each(|line| println!("{line}"));
     }
-}
-
-fn changes(plan: &Plan) {
-    if plan.changes().is_empty() {
-        return;
-    }
-    println!("Changed packages:");
-    let mut last = None;
-    for change in plan.changes() {
-        let Some(either) = change.to.as_ref().or(change.from.as_ref()) else {
-            continue;
-        };
-        let publisher = either.publisher();
-        if last != Some(publisher) {
-            println!("{}", publisher.map(ToString::to_string).unwrap_or_default());
-            last = Some(publisher);
-        }
-        let version = |fmri: &Option<zones_ips::Fmri>| {
-            let version = fmri.as_ref().and_then(zones_ips::Fmri::version);
-            version.map_or_else(|| "None".to_owned(), zones_ips::Version::short)
-        };
-        println!(
-            "  {}\n    {} -> {}",
-            either.stem(),
-            version(&change.from),
-            version(&change.to)
-        );
-    }
-    println!();
-}
-
-fn editables(plan: &Plan) {
-    let all = plan.editables();
-    let groups = [
-        ("Install", &all.installed),
-        ("Update", &all.updated),
-        ("Remove", &all.removed),
-    ];
-    if groups.iter().all(|(_, paths)| paths.is_empty()) && all.moved.is_empty() {
-        return;
-    }
-    println!("Editable files to change:");
-    for (from, to) in &all.moved {
-        println!("  Move:\n    {from} -> {to}");
-    }
-    for (label, paths) in groups {
-        if !paths.is_empty() {
-            println!("  {label}:");
-            paths.iter().for_each(|path| println!("    {path}"));
-        }
-    }
-    println!();
 }
 
 /// Repairs and the like: a plan that was made elsewhere.

@@ -16,6 +16,7 @@ use crate::report::{FAILURE, OK};
 use crate::table::Table;
 
 pub(super) fn info(given: &Given) -> Outcome {
+    let format = format(given)?;
     let source = origin(&location(given)?)?;
     let mut rows = Vec::new();
     for publisher in publishers(given, source.publishers()?)? {
@@ -36,7 +37,7 @@ pub(super) fn info(given: &Given) -> Outcome {
         ],
         rows,
     };
-    print!("{}", table.text(format(given)?, !given.has("H")));
+    print!("{}", table.text(format, !given.has("H")));
     Ok(OK)
 }
 
@@ -67,6 +68,7 @@ fn state(actions: impl Iterator<Item = Action>) -> &'static str {
 }
 
 pub(super) fn list(given: &Given) -> Outcome {
+    let format = format(given)?;
     let source = origin(&location(given)?)?;
     let mut found = chosen(given, source.as_ref())?;
     if found.is_empty() {
@@ -105,7 +107,7 @@ pub(super) fn list(given: &Given) -> Outcome {
         columns: [("PUBLISHER", 0), ("NAME", 45), ("O", 0), ("VERSION", 0)],
         rows: found.iter().map(row).collect(),
     };
-    print!("{}", table.text(format(given)?, !given.has("H")));
+    print!("{}", table.text(format, !given.has("H")));
     Ok(OK)
 }
 
@@ -175,6 +177,7 @@ pub(super) fn search(given: &Given) -> Outcome {
     let [text] = given.words.as_slice() else {
         return misused("one query is needed; quote it for the shell");
     };
+    let format = format(given)?;
     let query = Query::new(text, Returns::Actions, false)?;
     let repository = repository(given)?;
     let mut rows = Vec::new();
@@ -196,7 +199,7 @@ pub(super) fn search(given: &Given) -> Outcome {
         columns: [("INDEX", 0), ("ACTION", 0), ("VALUE", 0), ("PACKAGE", 0)],
         rows,
     };
-    print!("{}", table.text(format(given)?, !given.has("H")));
+    print!("{}", table.text(format, !given.has("H")));
     Ok(OK)
 }
 

@@ -1,9 +1,10 @@
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use zones_ips::manifest::Unknown;
 
 use super::*;
-use crate::{Content, Listing, Repository};
+use crate::{Content, Fixed, Listing, Repository};
 
 struct Fixture {
     folder: tempfile::TempDir,

@@ -1,5 +1,6 @@
 //! Brand ipkg: packages from a publisher, with the lines and tables that pkg(1) prints.
 
+use zones_archive::Progress;
 use zones_brand::ipkg::{Place, install};
 use zones_brand::{Choices, Installer};
 use zones_image::Event;

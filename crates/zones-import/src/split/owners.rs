@@ -1,0 +1,228 @@
+//! Which package carries which name of a root.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use zones_ips::{Action, ActionKind};
+
+use crate::accounts::Accounts;
+use crate::alternatives::Alternative;
+use crate::database::Installed;
+use crate::error::Result;
+use crate::say;
+use crate::table::Table;
+use crate::tree::{Kind, Node, Tree};
+
+/// The package for what no Debian package lists.
+pub(super) const UNOWNED: &str = "system/generated";
+
+/// The package for what scripts changed of a Debian package.
+pub(super) fn companion(package: &str) -> String {
+    format!("generated/{package}")
+}
+
+/// What was shared out.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    /// Actions by name of the package.
+    pub(super) actions: BTreeMap<String, Vec<Action>>,
+    pub(super) left_out: BTreeMap<String, String>,
+    /// Digests of licence texts by package: path, hash.
+    pub(super) licenses: BTreeMap<String, (String, String)>,
+}
+
+/// Which packages list a path, by place.
+type Listed<'a> = BTreeMap<&'a str, Vec<&'a Installed>>;
+
+pub(super) fn share(
+    tree: &Tree,
+    installed: &[Installed],
+    accounts: &Accounts,
+    alternatives: &[Alternative],
+    exclusions: &Table,
+) -> Result<Parts> {
+    let mut listed: Listed<'_> = BTreeMap::new();
+    for package in installed {
+        for path in &package.paths {
+            listed.entry(path).or_default().push(package);
+        }
+    }
+    let mut parts = Parts::default();
+    for name in &tree.unnameable {
+        parts
+            .left_out
+            .insert(name.clone(), "its name is not UTF-8".to_owned());
+    }
+    let mediated = mediate(&mut parts, &listed, alternatives);
+    for (path, node) in &tree.nodes {
+        if mediated.contains(path.as_str()) {
+            continue;
+        }
+        let owners = listed.get(path.as_str()).map_or(&[][..], Vec::as_slice);
+        let homes = homes(path, node, owners);
+        if let ([], Some(why)) = (homes.as_slice(), exclusions.reason(path)) {
+            parts.left_out.insert(path.clone(), why.to_owned());
+            continue;
+        }
+        let is_changed = homes.first().is_some_and(|it| it.1 == Home::Companion);
+        let preserve = preserve(path, owners, is_changed || homes.is_empty());
+        let Some(action) = say::node(path, node, accounts, preserve)? else {
+            let why = "made by the program that uses it";
+            parts.left_out.insert(path.clone(), why.to_owned());
+            continue;
+        };
+        if homes.is_empty() {
+            parts.add(UNOWNED.to_owned(), action.clone());
+        }
+        for (name, home) in homes {
+            let name = match home {
+                Home::Own => name.to_owned(),
+                Home::Companion => companion(name),
+            };
+            parts.add(name, action.clone());
+        }
+    }
+    join_hard_links(tree, &mut parts)?;
+    find_licenses(tree, installed, &mut parts);
+    Ok(parts)
+}
+
+/// Whether a package carries a file itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Home {
+    Own,
+    /// Its content is no longer that of the package.
+    Companion,
+}
+
+/// Who carries a path. All who list a folder carry it; of others there is one.
+fn homes<'a>(path: &str, node: &Node, owners: &[&'a Installed]) -> Vec<(&'a str, Home)> {
+    if node.kind == Kind::Dir {
+        return owners
+            .iter()
+            .map(|it| (it.name.as_str(), Home::Own))
+            .collect();
+    }
+    let Some(owner) = owners.first() else {
+        return Vec::new();
+    };
+    let is_changed = match (&node.kind, owner.sums.get(path)) {
+        (Kind::File(_, _, sum), Some(unpacked)) => {
+            sum != unpacked && !owner.conffiles.contains(path)
+        }
+        _ => false,
+    };
+    let home = if is_changed {
+        Home::Companion
+    } else {
+        Home::Own
+    };
+    vec![(&owner.name, home)]
+}
+
+/// How an edited file is kept: configuration as dpkg keeps it, what scripts wrote as it is.
+fn preserve(path: &str, owners: &[&Installed], is_generated: bool) -> Option<&'static str> {
+    let is_configuration = owners.iter().any(|it| it.conffiles.contains(path));
+    let is_state = ["etc/", "var/", "root/", "opt/"]
+        .iter()
+        .any(|it| path.starts_with(it));
+    match (is_configuration, is_generated && is_state) {
+        (true, _) => Some("renamenew"),
+        (_, true) => Some("true"),
+        _ => None,
+    }
+}
+
+/// Gives the links of alternatives to the packages that offer them; their paths.
+fn mediate<'a>(
+    parts: &mut Parts,
+    listed: &Listed<'_>,
+    alternatives: &'a [Alternative],
+) -> BTreeSet<&'a str> {
+    let mut paths = BTreeSet::new();
+    for alternative in alternatives {
+        let owner = listed
+            .get(alternative.program.as_str())
+            .and_then(|it| it.first());
+        let name = owner.map_or(UNOWNED, |it| &it.name);
+        for link in &alternative.links {
+            parts.add(name.to_owned(), link.clone());
+        }
+        paths.extend(alternative.paths.iter().map(String::as_str));
+    }
+    paths
+}
+
+impl Parts {
+    fn add(&mut self, package: String, action: Action) {
+        self.actions.entry(package).or_default().push(action);
+    }
+}
+
+/// Within a package, the second and later names of a file become hard links to the first.
+fn join_hard_links(tree: &Tree, parts: &mut Parts) -> Result<()> {
+    for actions in parts.actions.values_mut() {
+        let mut first: BTreeMap<(u64, u64), String> = BTreeMap::new();
+        for action in actions
+            .iter_mut()
+            .filter(|it| it.kind() == ActionKind::File)
+        {
+            let path = action.get("path").unwrap_or_default().to_owned();
+            let Some(shared) = tree.nodes.get(&path).and_then(|it| it.shared) else {
+                continue;
+            };
+            match first.get(&shared) {
+                Some(target) => {
+                    let target = relative(&path, target);
+                    let pairs = [("path", path.as_str()), ("target", target.as_str())];
+                    *action = say::action(ActionKind::Hardlink, None, pairs)?;
+                }
+                None => _ = first.insert(shared, path),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `target` as seen from the folder of `path`.
+fn relative(path: &str, target: &str) -> String {
+    let folders: Vec<&str> = path.split('/').rev().skip(1).collect();
+    let own: Vec<&str> = folders.into_iter().rev().collect();
+    let other: Vec<&str> = target.split('/').collect();
+    let same = own
+        .iter()
+        .zip(&other[..other.len() - 1])
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = std::iter::repeat_n("..", own.len() - same);
+    up.chain(other[same..].iter().copied())
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+fn find_licenses(tree: &Tree, installed: &[Installed], parts: &mut Parts) {
+    for package in installed {
+        let path = tree.resolve(&format!("usr/share/doc/{}/copyright", package.name));
+        if let Some(Kind::File(_, digest, _)) = tree.nodes.get(&path).map(|it| &it.kind) {
+            let row = (path, digest.to_string());
+            parts.licenses.insert(package.name.clone(), row);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::relative;
+
+    #[test]
+    fn targets_are_seen_from_the_folder_of_the_link() {
+        let rows = [
+            ("usr/bin/b", "usr/bin/a", "a"),
+            ("usr/lib/x/b", "usr/bin/a", "../../bin/a"),
+            ("b", "usr/bin/a", "usr/bin/a"),
+            ("usr/b", "a", "../a"),
+        ];
+        for (path, target, want) in rows {
+            assert_eq!(relative(path, target), want, "{path} {target}");
+        }
+    }
+}
