@@ -1,4 +1,3 @@
-# bash completion for zones, zoneadm, zonecfg, zlogin, zonename and pkg.depotd.
 # bash completion for zones, zoneadm, zonecfg, zlogin, zonename and the commands of packages.
 # What can be said is asked from the program itself, so that this file does not go stale.
 
@@ -35,7 +34,9 @@ _zones_applet() {
                 boot) words='-s -f --' ;;
                 ready) words=-n ;;
                 shutdown) words='-r -t' ;;
-                install) words='-a -d -c --suite --arch --include --variant --keyring' ;;
+                install) words='-P -e -a -d -c --suite --arch --include --variant --keyring' ;;
+                attach) words='-F -n -u' ;;
+                detach) words=-n ;;
                 uninstall) words=-F ;;
                 mark) words=incomplete ;;
                 sysboot) words=stop ;;
@@ -50,6 +51,14 @@ _zones_applet() {
                 -*) words='-C -d -e -E -i -I -N -l -n -Q -S' ;;
                 *) words=$(zoneadm list -n 2>/dev/null) ;;
             esac
+            ;;
+        beadm) words='-z activate create destroy list mount rename unmount' ;;
+        pkg)
+            if ((COMP_CWORD == first)); then
+                words="-R $(pkg help 2>/dev/null | sed -n 's/^  \([a-z-]\{1,\}\) .*/\1/p')"
+            else
+                words='-n -v -q -r -C -z -Z --be-name --no-backup-be --require-new-be --no-refresh'
+            fi
             ;;
         pkgrepo | pkgsend)
             if ((COMP_CWORD == first)); then
@@ -95,5 +104,5 @@ _zones() {
     fi
 }
 
-complete -F _zones zones zoneadm zonecfg zlogin zonename pkg.depotd
-complete -F _zones zones zoneadm zonecfg zlogin zonename pkgrepo pkgsend pkgrecv pkgsign
+complete -F _zones zones zoneadm zonecfg zlogin zonename beadm pkg
+complete -F _zones pkgrepo pkgsend pkgrecv pkgsign pkg.depotd

@@ -1,5 +1,4 @@
-# fish completion for zones, zoneadm, zonecfg, zlogin, zonename, zoneadmd and pkg.depotd.
-# fish completion for zones, zoneadm, zonecfg, zlogin, zonename, zoneadmd and packages.
+# fish completion for zones, zoneadm, zonecfg, zlogin, zonename, zoneadmd, beadm and packages.
 # What can be said is asked from the program itself.
 
 function __zones_names
@@ -25,6 +24,9 @@ complete -c zoneadm -n '__fish_seen_subcommand_from list' -a '-c -i -n -p -v -o'
 complete -c zoneadm -n '__fish_seen_subcommand_from mark' -a incomplete
 complete -c zoneadm -n '__fish_seen_subcommand_from sysboot' -a stop
 complete -c zoneadm -n '__fish_seen_subcommand_from install' -s a -r -d 'mirror or archive'
+complete -c zoneadm -n '__fish_seen_subcommand_from install' -s P -x -d 'publisher and its origin'
+complete -c zoneadm -n '__fish_seen_subcommand_from install' -s e -x -d 'more packages'
+complete -c zoneadm -n '__fish_seen_subcommand_from attach' -s u -d 'bring packages in step'
 complete -c zoneadm -n '__fish_seen_subcommand_from install' -s d -r -d folder
 complete -c zoneadm -n '__fish_seen_subcommand_from install' -s c -r -d 'first-boot settings'
 
@@ -39,6 +41,16 @@ complete -c zlogin -s C -d console
 complete -c zlogin -s l -x -d user
 complete -c zlogin -s S -d 'safe mode'
 complete -c zlogin -s e -x -d 'escape character'
+
+complete -c beadm -s z -x -a '(__zones_names)' -d zone
+complete -c beadm -n __fish_use_subcommand -a 'activate create destroy list mount rename unmount'
+
+function __zones_pkg_subcommands
+    pkg help 2>/dev/null | sed -n 's/^  \([a-z-]\{1,\}\) .*/\1/p'
+end
+
+complete -c pkg -n __fish_use_subcommand -a '(__zones_pkg_subcommands)'
+complete -c pkg -s R -x -a '(__fish_complete_directories)' -d image
 
 function __zones_subcommands_of
     $argv[1] help 2>/dev/null | sed -n '/^Subcommands:/,$ { s/^\([a-z-]\{1,\}\) .*/\1/p }'

@@ -3,6 +3,7 @@
 
 pub(crate) mod busybox;
 mod host;
+mod packages;
 mod session;
 
 use std::path::{Path, PathBuf};
@@ -62,7 +63,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let folder = folder()?;
     let before = Snapshot::take(&folder);
     let mut session = Session::new(zones, folder.join("host"));
-    let played = prepare(&folder).and_then(|()| play(&mut session, &folder, offline));
+    let played = prepare(&folder)
+        .and_then(|()| play(&mut session, &folder, offline))
+        .and_then(|()| packages::play(&mut session, &folder));
     if let Err(error) = &played {
         println!("\nThe session stopped: {error}");
     }

@@ -70,8 +70,8 @@ pub(crate) fn run(args: &[String]) -> Outcome {
 }
 
 /// Commands that need no privileges.
-const USER_COMMANDS: [&str; 6] = [
-    "zlogin", "zonename", "pkgrepo", "pkgsend", "pkgrecv", "pkgsign",
+const USER_COMMANDS: [&str; 7] = [
+    "zlogin", "zonename", "pkg", "pkgrepo", "pkgsend", "pkgrecv", "pkgsign",
 ];
 
 /// Lays everything down; returns the number of files.

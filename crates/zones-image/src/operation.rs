@@ -115,8 +115,11 @@ impl Image {
     /// # Errors
     /// There is no solution, an origin cannot be reached, or packages do not fit together.
     pub fn plan(&self, name: &str, wanted: Wanted, tell: Tell<'_>) -> Result<Planned> {
-        if !wanted.is_offline {
-            self.refresh_stale(tell)?;
+        match &wanted.wish {
+            _ if wanted.is_offline => {}
+            // What is newest matters: the catalogs are those of now.
+            Wish::Update(_) | Wish::Sync => drop(self.refresh(&[], false, tell)?),
+            _ => self.refresh_stale(tell)?,
         }
         tell(Event::Stage(Stage::Setup));
         let settings = wanted.settings.as_ref().unwrap_or(&self.settings);

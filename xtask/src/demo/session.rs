@@ -36,6 +36,16 @@ impl Session {
         }
     }
 
+    /// A command with what it prints.
+    pub(super) fn show(&mut self, applet: &str, label: &str, args: &[&str]) -> Outcome {
+        self.run(label, applet, args, true).map(|_| ())
+    }
+
+    /// What a command prints, not shown.
+    pub(super) fn capture(&mut self, applet: &str, label: &str, args: &[&str]) -> Outcome<String> {
+        self.run(label, applet, args, false)
+    }
+
     pub(super) fn zoneadm(&mut self, label: &str, args: &[&str]) -> Outcome {
         self.run(label, "zoneadm", args, true).map(|_| ())
     }
@@ -61,12 +71,20 @@ impl Session {
     }
 
     fn command(&self, applet: &str) -> Command {
-        let mut command = Command::new(&self.zones);
+        let mut command = self.plain(applet);
+        // The root of pkg(1) is that of an image.
+        if applet == "pkg" {
+            command.env("ZONES_ROOT", &self.root);
+        } else {
+            command.arg("-R").arg(&self.root);
+        }
         command
-            .arg(applet)
-            .arg("-R")
-            .arg(&self.root)
-            .env("TERM", "dumb");
+    }
+
+    /// A command that has nothing to do with zones.
+    pub(super) fn plain(&self, applet: &str) -> Command {
+        let mut command = Command::new(&self.zones);
+        command.arg(applet).env("TERM", "dumb");
         command
     }
 

@@ -14,8 +14,7 @@ use crate::getopt::{Given, Known, flag, value};
 use crate::report::{OK, USAGE, fail};
 
 /// What a subcommand works on.
-struct Call<'a> {
-    layout: &'a Layout,
+struct Call {
     zone: ZoneName,
     zonepath: ZonePath,
     /// Whether nothing of the zone runs.
@@ -44,7 +43,7 @@ struct Subcommand {
     options: &'static [Known],
     /// Whether something is changed.
     is_change: bool,
-    run: fn(&mut Call<'_>) -> Outcome,
+    run: fn(&mut Call) -> Outcome,
 }
 
 const SUBCOMMANDS: [Subcommand; 7] = [
@@ -141,12 +140,12 @@ fn usage() -> u8 {
     USAGE
 }
 
-fn open<'a>(
-    layout: &'a Layout,
+fn open(
+    layout: &Layout,
     zone: Option<&String>,
     subcommand: &Subcommand,
     args: &[String],
-) -> Result<(Call<'a>, Option<Lock>), Stop> {
+) -> Result<(Call, Option<Lock>), Stop> {
     let Some(name) = zone else {
         let text = "name the zone with -z: the host's boot environments are not ours";
         return Err(Stop::Usage(text.to_owned()));
@@ -177,7 +176,6 @@ fn open<'a>(
     let zonepath = entry.zonepath().ok_or_else(unknown)?;
     let environments = Environments::open(zonepath.as_path())?;
     let call = Call {
-        layout,
         zone,
         zonepath,
         is_down: state == ZoneState::Installed,
@@ -191,7 +189,7 @@ fn store(error: zones_store::StoreError) -> Stop {
     Stop::Failed(zones_engine::chain(&error))
 }
 
-impl Call<'_> {
+impl Call {
     fn word(&self) -> Result<String, Stop> {
         match self.given.words.as_slice() {
             [name] => Ok(name.clone()),
@@ -207,7 +205,7 @@ impl Call<'_> {
     }
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call) -> Outcome {
     let name = call.word()?;
     let active = call.environments.active().to_owned();
     let source = call.given.get("e").map_or(active, str::to_owned);
@@ -219,13 +217,13 @@ fn create(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-fn activate(call: &mut Call<'_>) -> Outcome {
+fn activate(call: &mut Call) -> Outcome {
     let name = call.word()?;
     activate_name(call, &name)
 }
 
 /// Of a zone that is down, the switch is made at once: nothing has to boot to see it.
-fn activate_name(call: &mut Call<'_>, name: &str) -> Outcome {
+fn activate_name(call: &mut Call, name: &str) -> Outcome {
     call.environments.activate(name)?;
     if call.is_down && mount::of(call, name).is_none() {
         call.environments.settle()?;
@@ -238,7 +236,7 @@ fn activate_name(call: &mut Call<'_>, name: &str) -> Outcome {
     Ok(())
 }
 
-fn destroy(call: &mut Call<'_>) -> Outcome {
+fn destroy(call: &mut Call) -> Outcome {
     let name = call.word()?;
     if let Some(place) = mount::of(call, &name) {
         if !call.given.has("f") {
@@ -250,7 +248,7 @@ fn destroy(call: &mut Call<'_>) -> Outcome {
     Ok(call.environments.destroy(&name)?)
 }
 
-fn rename(call: &mut Call<'_>) -> Outcome {
+fn rename(call: &mut Call) -> Outcome {
     let (name, to) = call.words()?;
     Ok(call.environments.rename(&name, &to)?)
 }

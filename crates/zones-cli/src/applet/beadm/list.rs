@@ -5,7 +5,7 @@ use zones_storage::Known;
 
 use super::{Call, Outcome, Stop, mount};
 
-pub(super) fn run(call: &mut Call<'_>) -> Outcome {
+pub(super) fn run(call: &mut Call) -> Outcome {
     let is_bare = call.given.has("H");
     let wanted = match call.given.words.as_slice() {
         [] => None,

@@ -6,7 +6,7 @@ use rustix::mount::{MountFlags, UnmountFlags};
 
 use super::{Call, Outcome, Stop};
 
-pub(super) fn mount(call: &mut Call<'_>) -> Outcome {
+pub(super) fn mount(call: &mut Call) -> Outcome {
     let (name, place) = call.words()?;
     if !call.environments.all().iter().any(|it| it.name == name) {
         let text = format!("{name} does not exist or appears not to be a BE; see: beadm list");
@@ -35,7 +35,7 @@ pub(super) fn mount(call: &mut Call<'_>) -> Outcome {
     })
 }
 
-pub(super) fn unmount(call: &mut Call<'_>) -> Outcome {
+pub(super) fn unmount(call: &mut Call) -> Outcome {
     let name = call.word()?;
     let Some(place) = of(call, &name) else {
         return Err(Stop::Failed(format!("BE {name} is not mounted")));
@@ -52,7 +52,7 @@ fn failed(what: &str, place: &str, error: impl std::fmt::Display) -> Stop {
 }
 
 /// Where an environment is mounted, from the kernel's own table.
-pub(super) fn of(call: &Call<'_>, name: &str) -> Option<String> {
+pub(super) fn of(call: &Call, name: &str) -> Option<String> {
     if name == call.environments.active() {
         return None;
     }
