@@ -378,7 +378,7 @@ impl Environments {
 fn move_to(from: &Path, to: &Path) -> Result<(), EnvironmentError> {
     fs::rename(from, to).map_err(failed("move", from))?;
     for path in [from, to] {
-        let folder = path.parent().unwrap_or(Path::new("/"));
+        let folder = path.parent().unwrap_or_else(|| Path::new("/"));
         let synced = fs::File::open(folder).and_then(|it| it.sync_all());
         synced.map_err(failed("sync", folder))?;
     }
