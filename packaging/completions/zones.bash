@@ -1,4 +1,3 @@
-# bash completion for zones, zoneadm, zonecfg, zlogin, zonename and pkg.depotd.
 # bash completion for zones, zoneadm, zonecfg, zlogin, zonename and the commands of packages.
 # What can be said is asked from the program itself, so that this file does not go stale.
 
@@ -51,7 +50,7 @@ _zones_applet() {
                 *) words=$(zoneadm list -n 2>/dev/null) ;;
             esac
             ;;
-        pkgrepo | pkgsend)
+        pkg | pkgrepo | pkgsend)
             if ((COMP_CWORD == first)); then
                 words="$("$applet" help 2>/dev/null |
                     sed -n '/^Subcommands:/,$ { s/^\([a-z-]\{1,\}\) .*/\1/p }')"
@@ -95,5 +94,5 @@ _zones() {
     fi
 }
 
-complete -F _zones zones zoneadm zonecfg zlogin zonename pkg.depotd
-complete -F _zones zones zoneadm zonecfg zlogin zonename pkgrepo pkgsend pkgrecv pkgsign
+complete -F _zones zones zoneadm zonecfg zlogin zonename
+complete -F _zones pkg pkgrepo pkgsend pkgrecv pkgsign pkg.depotd

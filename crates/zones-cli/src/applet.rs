@@ -1,11 +1,11 @@
 //! The commands that this binary is, in one table.
 
+pub(crate) mod depotd;
 pub(crate) mod pkg;
 pub(crate) mod pkgrecv;
 pub(crate) mod pkgrepo;
 pub(crate) mod pkgsend;
 pub(crate) mod pkgsign;
-pub(crate) mod depotd;
 pub(crate) mod zlogin;
 pub(crate) mod zoneadm;
 pub(crate) mod zoneadmd;

@@ -21,7 +21,10 @@ impl Site {
         };
         let repository = site.repository();
         site.ok("pkgrepo", &["create", &repository]);
-        site.ok("pkgrepo", &["set", "-s", &repository, "publisher/prefix=test"]);
+        site.ok(
+            "pkgrepo",
+            &["set", "-s", &repository, "publisher/prefix=test"],
+        );
         site
     }
 
@@ -94,7 +97,9 @@ impl Site {
     }
 
     fn has(&self, path: &str) -> bool {
-        Path::new(&self.path("image").join(path)).symlink_metadata().is_ok()
+        Path::new(&self.path("image").join(path))
+            .symlink_metadata()
+            .is_ok()
     }
 }
 
@@ -128,7 +133,10 @@ fn a_package_lives_from_publication_to_removal() {
     assert!(text.contains("Packages to install:         1"), "{text}");
     assert_eq!(site.text("usr/bin/foo"), "one\n");
     let listed = site.pkg_ok(&["list"]);
-    assert!(listed.contains("app/foo") && listed.contains("i--"), "{listed}");
+    assert!(
+        listed.contains("app/foo") && listed.contains("i--"),
+        "{listed}"
+    );
     assert_eq!(site.pkg(&["install", "foo"]).0, 4);
     assert_eq!(site.pkg_ok(&["verify"]), "");
 
@@ -148,17 +156,29 @@ fn a_package_lives_from_publication_to_removal() {
     std::fs::write(site.path("image/usr/bin/foo"), "bad\n").unwrap();
     let (status, text) = site.pkg(&["verify"]);
     assert_eq!(status, 1, "{text}");
-    assert!(text.contains("file: usr/bin/foo") && text.contains("Hash:"), "{text}");
+    assert!(
+        text.contains("file: usr/bin/foo") && text.contains("Hash:"),
+        "{text}"
+    );
     site.pkg_ok(&["fix"]);
     assert_eq!(site.text("usr/bin/foo"), "two\n");
     assert_eq!(site.pkg(&["fix"]).0, 4);
 
     let info = site.pkg_ok(&["info", "foo"]);
-    assert!(info.contains("State: Installed") && info.contains("Name: app/foo"), "{info}");
+    assert!(
+        info.contains("State: Installed") && info.contains("Name: app/foo"),
+        "{info}"
+    );
     let contents = site.pkg_ok(&["contents", "-H", "foo"]);
-    assert!(contents.lines().any(|line| line == "usr/bin/foolink"), "{contents}");
+    assert!(
+        contents.lines().any(|line| line == "usr/bin/foolink"),
+        "{contents}"
+    );
     let history = site.pkg_ok(&["history", "-H"]);
-    assert!(history.contains("install") && history.contains("Succeeded"), "{history}");
+    assert!(
+        history.contains("install") && history.contains("Succeeded"),
+        "{history}"
+    );
 
     site.pkg_ok(&["uninstall", "foo"]);
     assert!(!site.has("usr/bin/foo") && !site.has("usr/bin/foolink"));
@@ -173,17 +193,36 @@ fn mistakes_say_what_is_wrong_and_change_nothing() {
     site.proto("usr/bin/foo", "one\n");
     site.proto("etc/foo.conf", "a = 1\n");
     site.publish("pkg://test/app/foo@1.0", FOO);
-    site.publish("pkg://test/app/bar@1.0", "depend type=require fmri=app/none\n");
+    site.publish(
+        "pkg://test/app/bar@1.0",
+        "depend type=require fmri=app/none\n",
+    );
     site.image();
     let rows: [(&[&str], i32, &str); 9] = [
-        (&["install", "nothing"], 1, "did not match any allowable packages"),
-        (&["install", "bar"], 1, "No version for 'require' dependency on app/none can be found"),
+        (
+            &["install", "nothing"],
+            1,
+            "did not match any allowable packages",
+        ),
+        (
+            &["install", "bar"],
+            1,
+            "No version for 'require' dependency on app/none can be found",
+        ),
         (&["install"], 2, "at least one package name required"),
-        (&["uninstall", "foo"], 1, "'foo' matches no installed packages"),
+        (
+            &["uninstall", "foo"],
+            1,
+            "'foo' matches no installed packages",
+        ),
         (&["list", "foo"], 1, "not installed"),
         (&["frobnicate"], 2, "unknown subcommand 'frobnicate'"),
         (&["install", "--frob", "x"], 2, "illegal option"),
-        (&["set-publisher", "-g", "/nowhere/at/all", "other"], 1, "/nowhere/at/all"),
+        (
+            &["set-publisher", "-g", "/nowhere/at/all", "other"],
+            1,
+            "/nowhere/at/all",
+        ),
         (&["set-property", "be-policy", "x"], 1, "invalid value 'x'"),
     ];
     let before = site.text("var/pkg/pkg5.image");
@@ -195,7 +234,11 @@ fn mistakes_say_what_is_wrong_and_change_nothing() {
     assert_eq!(site.text("var/pkg/pkg5.image"), before);
     let nowhere = site.path("nowhere").display().to_string();
     let output = site.run("pkg", &["-R", &nowhere, "list"]);
-    assert!(err(&output).contains("No image rooted at"), "{}", err(&output));
+    assert!(
+        err(&output).contains("No image rooted at"),
+        "{}",
+        err(&output)
+    );
 }
 
 #[test]
@@ -207,7 +250,16 @@ fn a_depot_serves_many_clients_at_once() {
     site.proto("etc/foo.conf", "a = 1\n");
     site.publish("pkg://test/app/foo@1.0", FOO);
     let mut depot = Command::new(ZONES)
-        .args(["pkg.depotd", "-d", &site.repository(), "-a", "127.0.0.1", "-p", "0", "--readonly"])
+        .args([
+            "pkg.depotd",
+            "-d",
+            &site.repository(),
+            "-a",
+            "127.0.0.1",
+            "-p",
+            "0",
+            "--readonly",
+        ])
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -222,8 +274,15 @@ fn a_depot_serves_many_clients_at_once() {
         site.ok("pkg", &["-R", &image, "verify"]);
     };
     std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..20).map(|number| { let install = &install; scope.spawn(move || install(number)) }).collect();
-        clients.into_iter().for_each(|client| client.join().unwrap());
+        let clients: Vec<_> = (0..20)
+            .map(|number| {
+                let install = &install;
+                scope.spawn(move || install(number))
+            })
+            .collect();
+        clients
+            .into_iter()
+            .for_each(|client| client.join().unwrap());
     });
     let pid = rustix::process::Pid::from_child(&depot);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();

@@ -7,13 +7,13 @@ use super::verdict;
 use crate::shell::{Outcome, build, capture, read, top};
 
 /// Section of the manual of each command.
-pub(crate) const PAGES: [(&str, &str); 8] = [
-pub(crate) const PAGES: [(&str, &str); 11] = [
+pub(crate) const PAGES: [(&str, &str); 13] = [
     ("zonecfg", "8"),
     ("zoneadm", "8"),
     ("zoneadmd", "8"),
     ("zlogin", "1"),
     ("zonename", "1"),
+    ("pkg", "1"),
     ("pkg.depotd", "8"),
     ("pkgrepo", "1"),
     ("pkgsend", "1"),
@@ -46,7 +46,7 @@ pub(super) fn run() -> Outcome {
     if subcommands.is_empty() || words.is_empty() {
         return Err("the help of zoneadm or zonecfg is not understood".to_owned());
     }
-    for command in ["pkgrepo", "pkgsend"] {
+    for command in ["pkg", "pkgrepo", "pkgsend"] {
         let own = after("Subcommands:", &said(&zones, &[command, "help"]));
         if own.is_empty() {
             return Err(format!("the help of {command} is not understood"));

@@ -189,16 +189,24 @@ fn summary(call: &Call<'_>, plan: &Plan) {
         ("Services to change", numbers.services),
     ];
     let counts = counts.iter().filter(|(_, number)| *number > 0);
-    let mut rows: Vec<(&str, String)> =
-        counts.map(|(label, number)| (*label, number.to_string())).collect();
+    let mut rows: Vec<(&str, String)> = counts
+        .map(|(label, number)| (*label, number.to_string()))
+        .collect();
     if is_verbose {
         if let Ok(room) = rustix::fs::statvfs(&call.root) {
-            rows.push(("Estimated space available", size(room.f_bavail * room.f_frsize)));
+            rows.push((
+                "Estimated space available",
+                size(room.f_bavail * room.f_frsize),
+            ));
         }
         let needed = numbers.added_bytes + numbers.fetched_bytes;
         rows.push(("Estimated space to be consumed", size(needed)));
     }
-    let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
+    let width = rows
+        .iter()
+        .map(|(label, _)| label.len())
+        .max()
+        .unwrap_or_default();
     for (label, value) in &rows {
         println!("{label:>width$}: {value:>9}");
     }
