@@ -36,6 +36,7 @@ pub(super) const NOTHING: u8 = 4;
 /// What a subcommand works with.
 pub(super) struct Call<'a> {
     pub(super) name: &'static str,
+    #[expect(dead_code, reason = "linked zones are found by it")]
     pub(super) layout: &'a Layout,
     pub(super) root: PathBuf,
     pub(super) words: Parsed,
@@ -63,10 +64,12 @@ impl<E: Into<ImageError>> From<E> for Stop {
 /// What subcommands give: the exit status.
 pub(super) type Outcome = Result<u8, Stop>;
 
+#[expect(clippy::needless_pass_by_value, reason = "errors are handed over")]
 pub(super) fn failed(text: impl ToString) -> Stop {
     Stop::Failed(text.to_string(), FAILURE)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "errors are handed over")]
 pub(super) fn usage(text: impl ToString) -> Stop {
     Stop::Usage(text.to_string())
 }

@@ -7,7 +7,7 @@ use zones_solver::Operation;
 
 use super::change::{operate, run};
 use super::text::Table;
-use super::{Call, NOTHING, Outcome, Stop, failed, usage};
+use super::{Call, Outcome, Stop, failed, usage};
 use crate::report::OK;
 
 /// A child is not in step with its parent.
@@ -137,8 +137,5 @@ pub(super) fn sync(call: &Call<'_>) -> Outcome {
     {
         image.refresh_link(&parent)?;
     }
-    match run(call, Wanted::new(Operation::Sync)) {
-        Ok(NOTHING) => Ok(NOTHING),
-        other => other,
-    }
+    run(call, Wanted::new(Operation::Sync))
 }
