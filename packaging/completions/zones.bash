@@ -53,14 +53,7 @@ _zones_applet() {
             esac
             ;;
         beadm) words='-z activate create destroy list mount rename unmount' ;;
-        pkg)
-            if ((COMP_CWORD == first)); then
-                words="-R $(pkg help 2>/dev/null | sed -n 's/^  \([a-z-]\{1,\}\) .*/\1/p')"
-            else
-                words='-n -v -q -r -C -z -Z --be-name --no-backup-be --require-new-be --no-refresh'
-            fi
-            ;;
-        pkgrepo | pkgsend)
+        pkg | pkgrepo | pkgsend)
             if ((COMP_CWORD == first)); then
                 words="$("$applet" help 2>/dev/null |
                     sed -n '/^Subcommands:/,$ { s/^\([a-z-]\{1,\}\) .*/\1/p }')"

@@ -56,7 +56,7 @@ function __zones_subcommands_of
     $argv[1] help 2>/dev/null | sed -n '/^Subcommands:/,$ { s/^\([a-z-]\{1,\}\) .*/\1/p }'
 end
 
-for command in pkgrepo pkgsend
+for command in pkg pkgrepo pkgsend
     complete -c $command -n __fish_use_subcommand -a "(__zones_subcommands_of $command)"
     complete -c $command -s s -r -d repository
     complete -c $command -s p -x -d publisher

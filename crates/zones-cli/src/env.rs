@@ -78,10 +78,7 @@ pub(crate) fn image() -> Option<PathBuf> {
 /// The folder of payloads for all images: PKG_CACHEROOT, or PKG_CACHEDIR as in 2008.
 pub(crate) fn content_cache() -> Option<PathBuf> {
     let names = ["PKG_CACHEROOT", "PKG_CACHEDIR"];
-    let mut found = names
-        .iter()
-        .filter_map(|name| std::env::var_os(name))
-        .map(PathBuf::from);
+    let mut found = names.iter().filter_map(std::env::var_os).map(PathBuf::from);
     found.find(|path| path.is_absolute())
 }
 

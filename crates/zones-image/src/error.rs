@@ -88,6 +88,7 @@ impl ImageError {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over")]
     pub(crate) fn damaged(path: &Path, why: impl ToString) -> Self {
         Self::Damaged {
             path: path.to_owned(),

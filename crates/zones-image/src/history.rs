@@ -134,7 +134,10 @@ impl Entry {
         let name = start.name();
         for attribute in start.attributes() {
             let attribute = attribute.ok()?;
-            let value = attribute.unescape_value().ok()?.into_owned();
+            let value = attribute
+                .normalized_value(quick_xml::XmlVersion::Explicit1_0)
+                .ok()?
+                .into_owned();
             match (name.as_ref(), attribute.key.as_ref()) {
                 ("client", "name") => self.client = value,
                 ("client", "version") => self.version = value,

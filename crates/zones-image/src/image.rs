@@ -379,7 +379,7 @@ impl Image {
             };
             access.client = Some((read(cert)?, read(key)?));
         }
-        origin::open(uri, &access)
+        Ok(origin::open(uri, &access)?)
     }
 
     /// Refreshes the catalogs of `publishers`, or of all enabled ones when it is empty.

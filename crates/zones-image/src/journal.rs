@@ -69,6 +69,16 @@ impl Intent {
         }
     }
 
+    /// The same, and that licences are written below this folder, so that they are swept too.
+    #[must_use]
+    pub fn and_licenses(mut self, plan: &Plan, licenses: &ImagePath) -> Self {
+        for license in plan.licenses() {
+            let stem = plan.fmri(license.item).stem().quoted();
+            self.folders.push(format!("{licenses}/{stem}"));
+        }
+        self
+    }
+
     /// The packages that were to go.
     pub fn from(&self) -> impl Iterator<Item = Fmri> {
         self.from.iter().filter_map(|text| text.parse().ok())

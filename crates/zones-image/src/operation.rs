@@ -257,8 +257,11 @@ impl Image {
         let fetched = fetch(&planned.plan, &origins, &cache, threads, tell)?;
         let note = self.data_path(NOTE)?;
         let note = ImagePathRef::new(&note).map_err(|error| self.bad_path(&error))?;
-        Intent::of(&planned.name, &planned.plan).write(&self.root, note)?;
         let options = self.options()?;
+        let intent = Intent::of(&planned.name, &planned.plan);
+        intent
+            .and_licenses(&planned.plan, &options.licenses)
+            .write(&self.root, note)?;
         let say = |it| tell(Event::Apply(it));
         let report = apply(&planned.plan, &self.root, &Cached(&cache), &options, &say)?;
         self.finish(planned, tell)?;

@@ -26,8 +26,6 @@ pub(crate) enum Mark {
     Installed = 2,
     Upgradable = 4,
     Catalog1 = 7,
-    Obsolete = 8,
-    Renamed = 9,
 }
 
 /// The packages that are installed.

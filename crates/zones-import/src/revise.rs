@@ -145,8 +145,8 @@ pub struct Published {
 ///
 /// # Errors
 ///
-/// The repository refuses, or a file is no longer as it was. What was published before is not listed
-/// then, and the next import goes on from there.
+/// The repository refuses, or a file is no longer as it was. What was published before is not
+/// listed then, and the next import goes on from there.
 pub fn publish(root: &RootFd, split: Split, store: &Store) -> Result<Published> {
     let refused = |error| refusal("the packages of a root", error);
     let mut newest: BTreeMap<Stem, Fmri> = BTreeMap::new();

@@ -44,8 +44,8 @@ pub struct Split {
 
 /// Splits the root of a configured Debian system into packages.
 ///
-/// Every name in the root is in a package or in [`Split::left_out`]. Equal roots give equal packages:
-/// nothing depends on times or on the order in which folders list their names.
+/// Every name in the root is in a package or in [`Split::left_out`]. Equal roots give equal
+/// packages: nothing depends on times or on the order in which folders list their names.
 ///
 /// # Errors
 ///

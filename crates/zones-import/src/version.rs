@@ -1,10 +1,10 @@
 //! Debian versions as dot sequences that sort the same way.
 //!
 //! A Debian version is epoch, upstream version and revision; the latter two are text and numbers
-//! by turns (deb-version(7)). Each character of text becomes its place in Debian's order, the end of
-//! a text becomes [`END`], which `~` is before and all else is after, and a number follows as it is.
-//! Every text ends with [`END`], also the empty one at the end, so no version is a mere beginning of
-//! another, and one that must be later than `v` and no more is `v.0`.
+//! by turns (deb-version(7)). Each character of text becomes its place in Debian's order, the end
+//! of a text becomes 1, which `~` is before and all else is after, and a number follows as it
+//! is. Every text ends with 1, also the empty one at the end, so no version is a mere
+//! beginning of another, and one that must be later than `v` and no more is `v.0`.
 
 use zones_ips::DotSequence;
 

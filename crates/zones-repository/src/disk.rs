@@ -34,12 +34,18 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug)]
 pub struct Temp<'a> {
     disk: &'a Disk,
+    /// Open for writing.
     pub file: File,
     path: PathBuf,
     is_kept: bool,
 }
 
 impl Disk {
+    /// Opens the folder.
+    ///
+    /// # Errors
+    ///
+    /// It is not there.
     pub fn open(path: &Path) -> Result<Self> {
         let root = RootFd::open(path).map_err(RepositoryError::io("open", path))?;
         Ok(Self {
@@ -224,6 +230,11 @@ impl Disk {
         self.root.sync().map_err(self.failed("sync", Path::new("")))
     }
 
+    /// Renames, replacing what has the new name.
+    ///
+    /// # Errors
+    ///
+    /// Whatever renameat(2) says.
     pub fn rename(&self, old: &Path, new: &Path) -> Result<()> {
         let renamed = self.root.rename(old, new);
         renamed.map_err(self.failed("replace", new))

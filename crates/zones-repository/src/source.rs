@@ -7,6 +7,7 @@ mod tests;
 
 use std::fmt::Debug;
 use std::io::Read;
+use std::time::Duration;
 
 use zones_ips::catalog::{ATTRS, Attrs, Catalog, Signed};
 use zones_ips::{Algorithm, Digest, Fmri, Manifest, Publisher};
@@ -16,6 +17,11 @@ use crate::store::{self, read_parts};
 
 pub use folder::FileSource;
 pub use http::{HttpOptions, HttpSource};
+
+/// How often a catalog that does not hold is read.
+const CATALOG_TRIES: usize = 3;
+/// How long its writer gets to write the rest.
+const CATALOG_PAUSE: Duration = Duration::from_millis(30);
 
 /// The bytes of a payload as they are stored.
 pub type Packed = Box<dyn Read + Send>;
@@ -81,12 +87,29 @@ pub trait Source: Debug + Send + Sync {
     }
 
     /// The whole catalog, each part proved against `catalog.attrs`, and with packages of no other
-    /// publisher.
+    /// publisher. One that does not hold is read again, for somebody may be publishing.
     ///
     /// # Errors
     ///
     /// A file is missing or not what it should be.
     fn catalog(&self, publisher: &Publisher) -> Result<Catalog> {
+        let mut read = self.catalog_once(publisher);
+        for _ in 1..CATALOG_TRIES {
+            if !matches!(read, Err(RepositoryError::Catalog { .. })) {
+                break;
+            }
+            std::thread::sleep(CATALOG_PAUSE);
+            read = self.catalog_once(publisher);
+        }
+        read
+    }
+
+    /// As [`Self::catalog`], without another try.
+    ///
+    /// # Errors
+    ///
+    /// A file is missing or not what it should be.
+    fn catalog_once(&self, publisher: &Publisher) -> Result<Catalog> {
         let Some(attrs) = self.attrs(publisher)? else {
             return self.catalog_of_manifests(publisher);
         };

@@ -47,7 +47,7 @@ pub(super) fn run() -> Outcome {
     if subcommands.is_empty() || words.is_empty() {
         return Err("the help of zoneadm or zonecfg is not understood".to_owned());
     }
-    for command in ["pkgrepo", "pkgsend"] {
+    for command in ["pkg", "pkgrepo", "pkgsend"] {
         let own = after("Subcommands:", &said(&zones, &[command, "help"]));
         if own.is_empty() {
             return Err(format!("the help of {command} is not understood"));

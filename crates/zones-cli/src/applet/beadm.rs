@@ -162,7 +162,7 @@ fn open(
         return Err(Stop::Failed(text.to_owned()));
     }
     let lock = match subcommand.is_change && !crate::env::lock_is_held() {
-        true => Some(Lock::zone(layout, &zone).map_err(store)?),
+        true => Some(Lock::zone(layout, &zone).map_err(|error| store(&error))?),
         false => None,
     };
     let opened = Store::open(layout.clone());
@@ -172,7 +172,10 @@ fn open(
         let text = format!("zone '{zone}' is {state}; boot environments come with an installation");
         return Err(Stop::Failed(text));
     }
-    let entry = opened.get(&zone).map_err(store)?.ok_or_else(unknown)?;
+    let entry = opened
+        .get(&zone)
+        .map_err(|error| store(&error))?
+        .ok_or_else(unknown)?;
     let zonepath = entry.zonepath().ok_or_else(unknown)?;
     let environments = Environments::open(zonepath.as_path())?;
     let call = Call {
@@ -185,8 +188,8 @@ fn open(
     Ok((call, lock))
 }
 
-fn store(error: zones_store::StoreError) -> Stop {
-    Stop::Failed(zones_engine::chain(&error))
+fn store(error: &zones_store::StoreError) -> Stop {
+    Stop::Failed(zones_engine::chain(error))
 }
 
 impl Call {

@@ -65,10 +65,12 @@ impl<E: Into<ImageError>> From<E> for Stop {
 /// What subcommands give: the exit status.
 pub(super) type Outcome = Result<u8, Stop>;
 
+#[expect(clippy::needless_pass_by_value, reason = "errors are handed over")]
 pub(super) fn failed(text: impl ToString) -> Stop {
     Stop::Failed(text.to_string(), FAILURE)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "errors are handed over")]
 pub(super) fn usage(text: impl ToString) -> Stop {
     Stop::Usage(text.to_string())
 }
@@ -160,11 +162,17 @@ fn find(name: &str) -> Option<&'static Subcommand> {
 }
 
 fn help(status: u8) -> u8 {
-    let mut text = String::from("Usage:\n\tpkg [-R IMAGE] COMMAND [OPTIONS] [ARGUMENTS]\n\n");
-    for subcommand in SUBCOMMANDS {
-        text += &format!("  {:22} {}\n", subcommand.name, subcommand.summary);
+    let mut text = String::from(
+        "Usage:\n        pkg [-R image] subcommand [options] [operands]\n\nSubcommands:\n",
+    );
+    let own = SUBCOMMANDS.iter().map(|it| (it.name, it.summary));
+    let others = [
+        ("help", "explain a subcommand"),
+        ("version", "print the version"),
+    ];
+    for (name, summary) in own.chain(others) {
+        text += &format!("{name:<22} {summary}\n");
     }
-    text += "\n  help [COMMAND]         explain a command\n  version                print the version\n";
     if status == OK {
         print!("{text}");
     } else {

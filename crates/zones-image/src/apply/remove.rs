@@ -28,7 +28,9 @@ impl Hand<'_, '_> {
                 let Some(path) = self.license_path(item) else {
                     return Ok(());
                 };
-                self.unlink(path.as_ref())
+                self.unlink(path.as_ref())?;
+                self.drop_empty(path.as_ref().parent());
+                Ok(())
             }
             // Users and groups have their own step, all others are not on disk.
             _ => Ok(()),
@@ -48,6 +50,15 @@ impl Hand<'_, '_> {
             Removal::Leave => Ok(()),
             Removal::Delete => self.unlink(path),
             Removal::Salvage => self.salvage(path),
+        }
+    }
+
+    /// Removes a folder of the image's own, if nothing is in it any more.
+    fn drop_empty(&mut self, path: Option<ImagePathRef<'_>>) {
+        let Some(path) = path else { return };
+        self.folders.forget();
+        if let Ok(folder) = self.folders.folder(path.parent()) {
+            let _ = folder.rmdir(OsStr::new(path.name()));
         }
     }
 

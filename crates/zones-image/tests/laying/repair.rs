@@ -222,6 +222,7 @@ fn what_nobody_delivers_is_named() {
     world.write("etc/mine", "x");
     world.write("opt/mine/deep", "x");
     let skipped = ["var/pkg".parse().expect("path")];
+    assert!(world.path("var/pkg/license/app%2Ffoo").exists());
     let found = unpackaged(&world.root, &world.installed, &world.policy, &skipped);
     let found: Vec<_> = found
         .expect("walk")
@@ -229,4 +230,7 @@ fn what_nobody_delivers_is_named() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(found, ["etc/mine", "opt", "var"]);
+    let mut world = world;
+    world.install(&[]);
+    assert!(!world.path("var/pkg/license/app%2Ffoo").exists());
 }

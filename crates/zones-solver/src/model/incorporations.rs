@@ -64,8 +64,8 @@ impl Model {
                     continue;
                 };
                 let is_pin = matches!(self.release(owner).depends[at], Depend::Incorporate(_));
-                // One owner may ban the same version twice.
-                if is_pin && last[ban.other] != owner {
+                // An owner that was rejected meanwhile says nothing; one may ban a version twice.
+                if is_pin && self.is_open(owner) && last[ban.other] != owner {
                     last[ban.other] = owner;
                     counts[ban.other] += 1;
                     touched.push(ban.other);

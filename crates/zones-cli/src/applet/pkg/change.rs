@@ -9,7 +9,7 @@ use super::linked::Children;
 use super::options::Parsed;
 use super::text::{patterns, size};
 use super::tracker::{Style, Tracker};
-use super::{Call, NOTHING, Outcome, Stop, failed, usage};
+use super::{Call, NOTHING, Outcome, Stop, usage};
 use crate::report::OK;
 
 pub(super) fn install(call: &Call<'_>) -> Outcome {
@@ -270,6 +270,6 @@ pub(super) fn apply_plan(
     let tell = |event: zones_image::Event<'_>| tracker.tell(event);
     let done = image.execute(planned, lock, &tell);
     tracker.end();
-    after(&done.map_err(|error| failed(error))?);
+    after(&done?);
     Ok(OK)
 }

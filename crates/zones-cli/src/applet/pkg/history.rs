@@ -6,8 +6,10 @@ use super::text::Table;
 use super::{Call, Outcome, usage};
 use crate::report::OK;
 
-/// Columns by name: head and value.
-const COLUMNS: [(&str, &str, fn(&Entry) -> String); 9] = [
+/// A column: name, head, value.
+type Column = (&'static str, &'static str, fn(&Entry) -> String);
+
+const COLUMNS: [Column; 9] = [
     ("start", "START", |it| time(it.start)),
     ("operation", "OPERATION", |it| it.operation.clone()),
     ("client", "CLIENT", |it| it.client.clone()),

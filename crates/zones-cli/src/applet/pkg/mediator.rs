@@ -135,9 +135,8 @@ fn change(call: &Call<'_>, of: impl Fn(Option<Setting>) -> Option<Setting>) -> R
     let mut settings = call.image()?.settings;
     let old = settings.text();
     for name in &call.words.operands {
-        match of(settings.mediators.remove(name)) {
-            Some(setting) => drop(settings.mediators.insert(name.clone(), setting)),
-            None => {}
+        if let Some(setting) = of(settings.mediators.remove(name)) {
+            settings.mediators.insert(name.clone(), setting);
         }
     }
     variant::with(call, settings, &old)

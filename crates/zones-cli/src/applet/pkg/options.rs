@@ -120,8 +120,7 @@ fn shorts<'a, I: Iterator<Item = &'a Opt>>(
     args: &mut std::slice::Iter<'_, String>,
     parsed: &mut Parsed,
 ) -> Result<(), String> {
-    let mut letters = text.char_indices();
-    while let Some((at, letter)) = letters.next() {
+    for (at, letter) in text.char_indices() {
         let opt = all().find(|opt| opt.short == Some(letter));
         let opt = opt.ok_or_else(|| format!("illegal option -- {letter}"))?;
         if opt.value.is_none() {
