@@ -83,7 +83,7 @@ fn extended_fields_follow_the_configuration() {
     fs::write(etc.join("index"), "# mine\nz1:installed:/old:u:lx:excl:7\n").unwrap();
     store.save(&config("z1")).unwrap();
     let text = fs::read_to_string(etc.join("index")).unwrap();
-    assert_eq!(text, "# mine\nz1:installed:/zones/z1:u:debian:shared:7\n");
+    assert_eq!(text, "# mine\nz1:installed:/zones/z1:u:ipkg:shared:7\n");
 }
 
 #[test]
