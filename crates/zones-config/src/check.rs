@@ -6,7 +6,10 @@ use zones_types::Bytes;
 
 use crate::{AttrType, IpType};
 
-pub(crate) use net::{address, global_nic, mac, physical, router, router_warning, vlan};
+pub(crate) use net::{
+    PROTECTIONS, address, addresses, bandwidth, global_nic, mac, mac_choice, mtu, physical,
+    protection, router, router_warning, share, vlan,
+};
 
 /// What a check may look at besides the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +107,25 @@ pub(crate) fn attr_type(text: &str, _: Context) -> Checked {
         Ok(_) => keep(text),
         Err(()) => Err(format!("invalid attr type '{text}'")),
     }
+}
+
+pub(crate) fn boolean(text: &str, _: Context) -> Checked {
+    match text {
+        "true" | "false" => keep(text),
+        _ => Err("A value of true or false was expected here.".to_owned()),
+    }
+}
+
+/// A uuid in its usual form, brought to lower case. Source: RFC 9562, section 4.
+pub(crate) fn uuid(text: &str) -> Checked {
+    let fits = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    if text.len() != 36 || !text.bytes().enumerate().all(fits) {
+        return Err(format!("illegal UUID value specified: {text}"));
+    }
+    Ok(text.to_ascii_lowercase())
 }
 
 /// Whether `value` is one of `attr_type`.

@@ -28,7 +28,8 @@ pub fn export(config: &ZoneConfig) -> String {
 
 fn global_line(out: &mut String, config: &ZoneConfig, global: &Global) {
     let unset = match global.prop {
-        Prop::Zonename => true,
+        // Name and identity are those of one zone: what is exported makes others of its kind.
+        Prop::Zonename | Prop::Uuid => true,
         Prop::Zonepath => config.zonepath.is_none(),
         Prop::Brand => config.brand.is_none(),
         _ => global.alias.is_some() || config.name.is_global() && !global.for_host,

@@ -35,6 +35,19 @@ impl Form {
         }
     }
 
+    /// As `add` opens it: with the values that such a resource begins with.
+    pub(crate) fn begin(resource: Resource, config: &crate::ZoneConfig) -> Self {
+        let mut form = Self::new(resource);
+        if resource == Resource::Anet {
+            let anet = crate::Anet::default();
+            form.set(Prop::Linkname, convert::free_linkname(config));
+            form.set(Prop::LowerLink, anet.lower_link);
+            form.set(Prop::ConfigureAllowedAddress, "true".to_owned());
+            form.set(Prop::MacAddress, anet.mac_address);
+        }
+        form
+    }
+
     /// The value; `None` when unset. Empty text is unset.
     pub(crate) fn get(&self, prop: Prop) -> Option<&str> {
         let found = self.texts.iter().find(|(name, _)| *name == prop)?;

@@ -11,7 +11,10 @@ use crate::{RctlAction, ZoneConfig};
 pub fn info(config: &ZoneConfig) -> String {
     let mut out = String::new();
     for global in GLOBALS {
-        global_line(&mut out, config, global);
+        // A zone without an identity is shown as the original shows it.
+        if global.prop != Prop::Uuid || !config.uuid.is_empty() {
+            global_line(&mut out, config, global);
+        }
     }
     for resource in INFO_ORDER {
         for form in forms(config, *resource) {
@@ -70,6 +73,7 @@ pub(crate) fn global_text(config: &ZoneConfig, prop: Prop) -> String {
         Prop::IpType => config.ip_type.as_str().to_owned(),
         Prop::Hostid => config.hostid.clone(),
         Prop::FsAllowed => config.fs_allowed.clone(),
+        Prop::Uuid => config.uuid.clone(),
         _ => String::new(),
     }
 }

@@ -135,6 +135,9 @@ impl<'a> Parser<'a> {
             Verb::Export => self.export(),
             Verb::Help => self.help(),
             Verb::Info => self.info(),
+            Verb::Reload => Ok(Command::Reload {
+                force: self.force()?,
+            }),
             Verb::Remove => self.remove(),
             Verb::Revert => Ok(Command::Revert {
                 force: self.force()?,
@@ -183,7 +186,7 @@ impl<'a> Parser<'a> {
                 force = true;
                 continue;
             }
-            if !["-a", "-b", "-t"].contains(&option) {
+            if !["-a", "-b", "-t", "-X"].contains(&option) {
                 return Err(Fault::new(Code::UnknownOption, span));
             }
             if origin != Origin::Default {
@@ -192,6 +195,7 @@ impl<'a> Parser<'a> {
             origin = match option {
                 "-a" => Origin::Detached(self.word()?),
                 "-t" => Origin::Template(self.word()?),
+                "-X" => Origin::Unregistered,
                 _ => Origin::Blank,
             };
         }

@@ -39,6 +39,14 @@ pub trait Env {
     fn template(&self, name: &ZoneName) -> Result<Option<ZoneConfig>, String>;
     /// The configuration of the detached zone at a path; the error is the whole message.
     fn detached(&self, path: &str) -> Result<ZoneConfig, String>;
+    /// The document of a zone that does not stand in the index; the error is the whole message.
+    fn unregistered(&self, _: &ZoneName) -> Result<Option<ZoneConfig>, String> {
+        Ok(None)
+    }
+    /// The zone that has this uuid.
+    fn uuid_owner(&self, _: &str) -> Option<ZoneName> {
+        None
+    }
 }
 
 /// Where the commands come from.
@@ -67,6 +75,8 @@ pub struct Mode {
     pub read_only: bool,
     /// `-R`: another root than that of the host.
     pub alternate_root: bool,
+    /// `-r`: the configuration of the running zone, not the one on disk.
+    pub live: bool,
 }
 
 /// Where a line goes.
@@ -99,6 +109,8 @@ pub enum Effect {
         /// Its name in the index.
         old: Option<ZoneName>,
     },
+    /// Change the running zone.
+    Apply(Box<ZoneConfig>),
     /// Remove the configuration of this zone.
     Delete(ZoneName),
     /// Write `text` to `file`.
@@ -139,6 +151,7 @@ enum Pending {
     Create(Box<ZoneConfig>),
     Delete,
     Revert,
+    Reload,
     RemoveAll(Resource),
     LeaveResource,
     LeaveUnsaved,
@@ -180,6 +193,9 @@ pub struct Session<'e> {
     lines: Vec<Line>,
     next: Next,
 }
+
+/// Commands that make no sense on the configuration of a running zone.
+const STORED_ONLY: [Verb; 3] = [Verb::Create, Verb::Delete, Verb::Revert];
 
 impl std::fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -286,9 +302,10 @@ impl<'e> Session<'e> {
     /// The prompt of an interactive session.
     #[must_use]
     pub fn prompt(&self) -> String {
+        let live = if self.mode.live { " (live)" } else { "" };
         match self.resource() {
-            Some(resource) => format!("zonecfg:{}:{resource}> ", self.zone),
-            None => format!("zonecfg:{}> ", self.zone),
+            Some(resource) => format!("zonecfg:{}{live}:{resource}> ", self.zone),
+            None => format!("zonecfg:{}{live}> ", self.zone),
         }
     }
 
@@ -405,6 +422,13 @@ impl<'e> Session<'e> {
                 "Cannot {} a resource-specific property from the global scope.",
                 spec.name
             )),
+            _ if self.mode.live && STORED_ONLY.contains(&spec.verb) => self.error(format!(
+                "The {} command cannot be used with -r: it is about the stored configuration.",
+                spec.name
+            )),
+            _ if !self.mode.live && spec.verb == Verb::Reload => {
+                self.error("The reload command only makes sense with -r.");
+            }
             _ if spec.changes && self.mode.read_only => {
                 self.error(format!(
                     "{}: cannot {} in read-only mode.",
@@ -434,6 +458,7 @@ impl<'e> Session<'e> {
                 filters,
                 format,
             } => self.info(*subject, filters, *format),
+            Command::Reload { force } => self.reload(*force),
             Command::RemoveResource {
                 force,
                 resource,
@@ -453,7 +478,7 @@ impl<'e> Session<'e> {
         match pending {
             Pending::Create(config) => self.begin_config(*config),
             Pending::Delete => self.delete_now(),
-            Pending::Revert => self.revert_now(),
+            Pending::Revert | Pending::Reload => self.revert_now(),
             Pending::RemoveAll(resource) => self.remove_at(resource, None),
             Pending::LeaveResource => self.leave_saving(),
             Pending::LeaveUnsaved => self.next = Next::Leave,
@@ -485,6 +510,9 @@ impl<'e> Session<'e> {
             Pending::Revert => {
                 self.error(format!("Input not from terminal and {}", ignored("revert")));
             }
+            Pending::Reload => {
+                self.error(format!("Input not from terminal and {}", ignored("reload")));
+            }
             Pending::RemoveAll(_) => {
                 self.error(
                     "There are multiple instances of this resource.  Either qualify the resource \
@@ -508,6 +536,18 @@ impl<'e> Session<'e> {
                 .unwrap_or_default(),
             host: self.zone.is_global(),
         }
+    }
+
+    /// Whether the running zone takes a change of this; says so when not.
+    fn live_takes(&mut self, what: &str, live: bool) -> bool {
+        if self.mode.live && !live {
+            let zone = &self.zone;
+            self.error(format!(
+                "Zone {zone} is running; {what} cannot be changed with -r.  Change the stored \
+                 configuration\nwithout -r, then reboot the zone."
+            ));
+        }
+        live || !self.mode.live
     }
 
     fn knows_brand(&self, brand: &str) -> bool {

@@ -145,6 +145,7 @@ fn replay(text: &str) -> ZoneConfig {
         can_ask: false,
         read_only: false,
         alternate_root: false,
+        live: false,
     };
     let (mut session, _) = Session::begin("z1".parse().unwrap(), mode, &host);
     for statement in parse(text) {

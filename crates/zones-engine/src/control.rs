@@ -25,6 +25,14 @@ pub enum Request {
     Mount,
     /// The zone is about to be removed: consoles are told and let go.
     Uninstalling,
+    /// Change the running zone into its stored configuration or, when `given`, into that of the
+    /// document whose descriptor comes along. `check` only says what would be done.
+    #[allow(missing_docs)]
+    Apply {
+        given: bool,
+        check: bool,
+        verbose: bool,
+    },
     /// Only be there (for a console of a zone that does not run).
     Attend,
 }

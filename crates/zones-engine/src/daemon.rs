@@ -140,15 +140,17 @@ impl Daemon {
 
     fn on_client(&mut self, at: usize) {
         let client = self.clients.remove(at);
-        let Ok(Some((request, _))) = receive::<Request>(&client) else {
+        let Ok(Some((request, fds))) = receive::<Request>(&client) else {
             return;
         };
         if let Request::Shutdown { reboot, timeout_s } = request {
             return self.begin_shutdown(client, reboot, timeout_s);
         }
-        let response = self
-            .obey(&request)
+        let note = self.live.as_mut().and_then(Live::take_note);
+        let mut response = self
+            .obey(&request, fds)
             .unwrap_or_else(|error| Response::failed(error.chain()));
+        response.warnings.splice(0..0, note);
         let _ = send(&client, &response, &[]);
         if request == Request::Attend {
             // It stays as long as its client wants it to.
@@ -157,7 +159,7 @@ impl Daemon {
         zones_sys::trim_memory();
     }
 
-    fn obey(&mut self, request: &Request) -> Result<Response, EngineError> {
+    fn obey(&mut self, request: &Request, fds: Vec<OwnedFd>) -> Result<Response, EngineError> {
         match request {
             Request::Ready => match self.verdict(Verb::Ready)? {
                 Some(answer) => Ok(answer),
@@ -191,8 +193,38 @@ impl Daemon {
                     .farewell("NOTICE: Zone is being uninstalled.  Disconnecting...");
                 Ok(Response::done())
             }
+            Request::Apply {
+                given,
+                check,
+                verbose,
+            } => {
+                let (check, verbose) = (*check, *verbose);
+                let document = fds.into_iter().next().filter(|_| *given);
+                self.apply(document, live::How { check, verbose })
+            }
             Request::Attend | Request::Shutdown { .. } => Ok(Response::done()),
         }
+    }
+
+    /// Changes the running zone; `document` holds the configuration when it is not the stored one.
+    fn apply(
+        &mut self,
+        document: Option<OwnedFd>,
+        how: live::How,
+    ) -> Result<Response, EngineError> {
+        let state = self.state();
+        let (true, Some(live)) = (
+            matches!(state, ZoneState::Ready | ZoneState::Running),
+            &mut self.live,
+        ) else {
+            let text = format!("apply operation is invalid for zones in state '{state}'");
+            return Err(EngineError::Apply(text));
+        };
+        let config = match document {
+            None => crate::host::load(&self.layout, &self.zone)?,
+            Some(document) => crate::snapshot::read_from(document, &self.zone)?,
+        };
+        live.apply(&self.layout, &self.zone, &config, how)
     }
 
     /// What the table says here and now; `None` is "go".

@@ -49,6 +49,12 @@ pub enum EngineError {
     /// The network cannot be made.
     #[error("cannot plumb the network: {0}")]
     Network(String),
+    /// A file system cannot be given to a running zone, or taken from it.
+    #[error("{0}")]
+    Mount(String),
+    /// A running zone cannot be changed like that.
+    #[error("{0}")]
+    Apply(String),
     /// A process of the stage said why.
     #[error("unable to boot zone: {0}")]
     Stage(String),

@@ -75,7 +75,12 @@ pub fn load(layout: &Layout, zone: &ZoneName) -> Result<ZoneConfig, EngineError>
 /// # Errors
 /// What is wrong with its configuration or brand.
 pub fn plan(layout: &Layout, zone: &ZoneName) -> Result<BootPlan, EngineError> {
-    let config = load(layout, zone)?;
+    plan_of(layout, &load(layout, zone)?)
+}
+
+/// The plan for a configuration that is perhaps not the one on disk.
+pub(crate) fn plan_of(layout: &Layout, config: &ZoneConfig) -> Result<BootPlan, EngineError> {
+    let zone = &config.name;
     let name = config
         .brand
         .clone()
@@ -91,7 +96,7 @@ pub fn plan(layout: &Layout, zone: &ZoneName) -> Result<BootPlan, EngineError> {
     let zones = zones.map_err(|error| EngineError::Store(crate::error::chain(&error)))?;
     let known: Vec<ZoneName> = zones.into_iter().map(|entry| entry.name).collect();
     let range = Some(ids::id_range(layout, zone, &known)?);
-    let mut plan = BootPlan::new(&config, &brand, range, memory_total())?;
+    let mut plan = BootPlan::new(config, &brand, range, memory_total())?;
     plan.personality_32bit = is_32bit_x86(&plan.root);
     Ok(plan)
 }

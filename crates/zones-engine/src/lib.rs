@@ -18,9 +18,10 @@ mod login;
 mod net;
 mod plan;
 mod runtime;
+mod snapshot;
 mod stage;
 
-pub use client::{Attendance, attend, request};
+pub use client::{Attendance, apply, attend, request};
 pub use control::{Request, Response};
 pub use daemon::{is_running, run as run_daemon};
 pub use error::{EngineError, chain};
@@ -29,4 +30,5 @@ pub use ids::{IdError, id_range};
 pub use login::{Session, run};
 pub use plan::{BootPlan, FsMount, NotEnforced, PlanError, Privileges, capability_number};
 pub use runtime::{Phase, RunState, active, console_path};
+pub use snapshot::live_config;
 pub use stage::{Ending, Mode, SessionEvent, SessionRequest};

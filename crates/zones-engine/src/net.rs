@@ -1,5 +1,7 @@
 //! The links of a zone: made from its plan, and what of them must be given back.
 
+pub(crate) mod hot;
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode as FileMode, OFlags};

@@ -162,6 +162,12 @@ fn deferred(config: &ZoneConfig, not_enforced: &mut Vec<NotEnforced>) {
     later(config.security_flags.is_some(), "security-flags");
     later(!config.admins.is_empty(), "admin");
     later(!config.datasets.is_empty(), "dataset");
+    for anet in &config.anets {
+        later(!anet.link_protection.is_empty(), "anet link-protection");
+        later(!anet.maxbw.is_empty(), "anet maxbw");
+        later(!anet.bwshare.is_empty(), "anet bwshare");
+        later(anet.mac_address == "factory", "anet mac-address=factory");
+    }
     later(!config.inherit_pkg_dirs.is_empty(), "inherit-pkg-dir");
     const ENFORCED: [&str; 6] = [
         "zone.cpu-cap",
@@ -190,6 +196,13 @@ fn interfaces(config: &ZoneConfig) -> Result<Vec<Interface>, PlanError> {
             &net.allowed_address
         };
         interfaces.push(network::interface(net, shared, address).map_err(wrong)?);
+    }
+    for anet in &config.anets {
+        let wrong = |why: String| PlanError::Net {
+            physical: anet.linkname.clone(),
+            why,
+        };
+        interfaces.push(network::automatic(&config.name, anet).map_err(wrong)?);
     }
     Ok(interfaces)
 }

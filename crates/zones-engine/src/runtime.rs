@@ -64,6 +64,9 @@ pub struct RunState {
     pub since: u64,
     /// The boot arguments in force.
     pub bootargs: String,
+    /// Mount points of file systems that came after the boot: these can be taken away again.
+    #[serde(default)]
+    pub grafts: Vec<String>,
 }
 
 impl RunState {

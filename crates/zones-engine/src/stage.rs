@@ -13,6 +13,7 @@
 
 mod builder;
 mod builtin;
+pub(crate) mod graft;
 mod init;
 mod message;
 mod sched;

@@ -27,6 +27,6 @@ pub use apply::{apply, release, remove_bridge_without, remove_idle_bridge};
 pub use error::NetError;
 pub use link::{Birth, Link, LinkKind, Mac, NewLink, mac_for};
 pub use name::{IfName, IfNameError};
-pub use plan::{DEFAULT_BRIDGE, Interface, Mode, Plan, PlanError, Step, plan};
+pub use plan::{DEFAULT_BRIDGE, Interface, Mode, Plan, PlanError, Step, plan, plan_more};
 pub use route::{Gateway, Neighbour, Route};
 pub use socket::Netlink;

@@ -200,6 +200,28 @@ pub enum PlanError {
 
 /// Makes the steps for the interfaces of one zone. `host` is what [`crate::Netlink::links`] says.
 pub fn plan(host: &[Link], zone: ZoneId, interfaces: &[Interface]) -> Result<Plan, PlanError> {
+    plan_from(host, zone, interfaces, 0)
+}
+
+/// As [`plan`], for interfaces that a running zone gets beside those it has.
+pub fn plan_more(host: &[Link], zone: ZoneId, interfaces: &[Interface]) -> Result<Plan, PlanError> {
+    let prefix = end_prefix(zone);
+    let number = |link: &Link| link.name.strip_prefix(&prefix)?.parse::<usize>().ok();
+    let next = host
+        .iter()
+        .filter_map(number)
+        .max()
+        .map_or(0, |last| last + 1);
+    plan_from(host, zone, interfaces, next)
+}
+
+/// The host's ends are numbered from `first` on.
+fn plan_from(
+    host: &[Link],
+    zone: ZoneId,
+    interfaces: &[Interface],
+    first: usize,
+) -> Result<Plan, PlanError> {
     let mut plan = Plan::default();
     for (n, interface) in interfaces.iter().enumerate() {
         if interfaces[..n]
@@ -211,7 +233,7 @@ pub fn plan(host: &[Link], zone: ZoneId, interfaces: &[Interface]) -> Result<Pla
         if let Some(tag) = interface.vlan.filter(|tag| !(1..=4094).contains(tag)) {
             return Err(PlanError::VlanRange(interface.name.clone(), tag));
         }
-        let end = format!("{}{n}", end_prefix(zone));
+        let end = format!("{}{}", end_prefix(zone), first + n);
         let end = end
             .parse()
             .expect("ids have five digits, and no zone has millions of interfaces");

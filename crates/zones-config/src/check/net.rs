@@ -120,6 +120,60 @@ pub(crate) fn vlan(text: &str, _: Context) -> Checked {
     }
 }
 
+/// One address or several, set apart by commas.
+pub(crate) fn addresses(text: &str, context: Context) -> Checked {
+    for one in text.split(',') {
+        address(one, context)?;
+    }
+    Ok(text.to_owned())
+}
+
+/// A MAC address or how it is chosen.
+pub(crate) fn mac_choice(text: &str, context: Context) -> Checked {
+    match text {
+        "auto" | "random" | "factory" => Ok(text.to_owned()),
+        _ => mac(text, context),
+    }
+}
+
+/// Bytes of the largest packet; less than 68 is no IPv4 link. Source: RFC 791, section 3.2.
+pub(crate) fn mtu(text: &str, _: Context) -> Checked {
+    match number::<u32>(text) {
+        Some(bytes @ 68..=65_535) => Ok(bytes.to_string()),
+        _ => Err("mtu property is out of range; it must be 68 - 65535.".to_owned()),
+    }
+}
+
+/// Bits a second: digits, then K, M or G; plain digits are megabits. Source: dladm(8), `maxbw`.
+pub(crate) fn bandwidth(text: &str, _: Context) -> Checked {
+    let digits = text.trim_end_matches(['K', 'M', 'G', 'k', 'm', 'g']);
+    let scale = text.len() - digits.len();
+    match number::<u32>(digits) {
+        Some(1..) if scale <= 1 => Ok(text.to_ascii_uppercase()),
+        _ => Err(format!(
+            "invalid maxbw: {text}; a number with K, M or G was expected"
+        )),
+    }
+}
+
+pub(crate) fn share(text: &str, _: Context) -> Checked {
+    match number::<u32>(text) {
+        Some(share @ 1..=100) => Ok(share.to_string()),
+        _ => Err("bwshare property is out of range; it must be 1 - 100.".to_owned()),
+    }
+}
+
+/// Kinds of protection of a link. Source: dladm(8), `protection`.
+pub(crate) const PROTECTIONS: [&str; 4] =
+    ["mac-nospoof", "ip-nospoof", "dhcp-nospoof", "restricted"];
+
+pub(crate) fn protection(text: &str, _: Context) -> Checked {
+    match text.split(',').find(|one| !PROTECTIONS.contains(one)) {
+        Some(bad) => Err(format!("'{bad}' is not a valid link-protection")),
+        None => Ok(text.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

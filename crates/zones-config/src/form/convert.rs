@@ -5,8 +5,8 @@ use zones_types::Bytes;
 use crate::check::{cpu_cap_text, number, parse_cpu_cap, parse_cpu_range};
 use crate::table::{Prop, Resource};
 use crate::{
-    Admin, Attr, AttrType, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, Net, NetAttr, Rctl,
-    RctlAction, RctlValue, SecurityFlags, ZoneConfig,
+    Admin, Anet, Attr, AttrType, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, Net, NetAttr,
+    Rctl, RctlAction, RctlValue, SecurityFlags, ZoneConfig,
 };
 
 use super::{Form, Item};
@@ -21,6 +21,7 @@ pub(crate) fn count(config: &ZoneConfig, resource: Resource) -> usize {
         Resource::Fs => config.filesystems.len(),
         Resource::InheritPkgDir => config.inherit_pkg_dirs.len(),
         Resource::Net => config.nets.len(),
+        Resource::Anet => config.anets.len(),
         Resource::Device => config.devices.len(),
         Resource::Rctl => config.rctls.len(),
         Resource::Attr => config.attrs.len(),
@@ -65,6 +66,21 @@ pub(crate) fn read(config: &ZoneConfig, resource: Resource, at: usize) -> Option
             set(Prop::Physical, &net.physical);
             set(Prop::VlanId, &net.vlan_id);
             items = net.properties.iter().map(free_item).collect();
+        }
+        Resource::Anet => {
+            let anet = config.anets.get(at)?;
+            let configure = anet.configure_allowed_address.to_string();
+            set(Prop::Linkname, &anet.linkname);
+            set(Prop::LowerLink, &anet.lower_link);
+            set(Prop::AllowedAddress, &anet.allowed_address);
+            set(Prop::ConfigureAllowedAddress, &configure);
+            set(Prop::Defrouter, &anet.defrouter);
+            set(Prop::LinkProtection, &anet.link_protection);
+            set(Prop::MacAddress, &anet.mac_address);
+            set(Prop::VlanId, &anet.vlan_id);
+            set(Prop::Mtu, &anet.mtu);
+            set(Prop::Maxbw, &anet.maxbw);
+            set(Prop::Bwshare, &anet.bwshare);
         }
         Resource::Device => {
             let device = config.devices.get(at)?;
@@ -160,6 +176,22 @@ pub(crate) fn write(
             };
             put(&mut config.nets, net, at);
         }
+        Resource::Anet => {
+            let anet = Anet {
+                linkname: form.take(Prop::Linkname),
+                lower_link: form.take(Prop::LowerLink),
+                allowed_address: form.take(Prop::AllowedAddress),
+                configure_allowed_address: form.take(Prop::ConfigureAllowedAddress) == "true",
+                defrouter: form.take(Prop::Defrouter),
+                link_protection: form.take(Prop::LinkProtection),
+                mac_address: form.take(Prop::MacAddress),
+                vlan_id: form.take(Prop::VlanId),
+                mtu: form.take(Prop::Mtu),
+                maxbw: form.take(Prop::Maxbw),
+                bwshare: form.take(Prop::Bwshare),
+            };
+            put(&mut config.anets, anet, at);
+        }
         Resource::Device => {
             let device = Device {
                 matches: form.take(Prop::Match),
@@ -244,6 +276,7 @@ pub(crate) fn remove(config: &mut ZoneConfig, resource: Resource, at: Option<usi
         Resource::Fs => cut(&mut config.filesystems, at),
         Resource::InheritPkgDir => cut(&mut config.inherit_pkg_dirs, at),
         Resource::Net => cut(&mut config.nets, at),
+        Resource::Anet => cut(&mut config.anets, at),
         Resource::Device => cut(&mut config.devices, at),
         Resource::Rctl => cut(&mut config.rctls, at),
         Resource::Attr => cut(&mut config.attrs, at),
@@ -261,6 +294,21 @@ pub(crate) fn remove(config: &mut ZoneConfig, resource: Resource, at: Option<usi
         Resource::Admin => cut(&mut config.admins, at),
         Resource::SecurityFlags => config.security_flags = None,
     }
+}
+
+/// The first of `net0`, `net1` ... that no interface of the zone has.
+pub(super) fn free_linkname(config: &ZoneConfig) -> String {
+    // Nobody waits for a nice name in a list that long.
+    let count = config.anets.len() + config.nets.len();
+    if count > 256 {
+        return format!("net{count}");
+    }
+    let automatic = config.anets.iter().map(|anet| anet.linkname.as_str());
+    let all = automatic.chain(config.nets.iter().map(|net| net.physical.as_str()));
+    let taken: std::collections::HashSet<&str> = all.collect();
+    let mut names = (0..=taken.len()).map(|at| format!("net{at}"));
+    let free = names.find(|name| !taken.contains(name.as_str()));
+    free.unwrap_or_default()
 }
 
 fn put<T>(list: &mut Vec<T>, value: T, at: Option<usize>) {

@@ -17,14 +17,21 @@ impl Session<'_> {
             self.error(conflict);
             return;
         }
+        let form = match &self.config {
+            Some(config) => Form::begin(resource, config),
+            None => Form::new(resource),
+        };
         self.open = Some(Open {
-            form: Form::new(resource),
+            form,
             at: None,
             seen: None,
         });
     }
 
     fn host_allows(&mut self, resource: Resource, verb: &str) -> bool {
+        if !self.live_takes(resource.name(), resource.spec().live) {
+            return false;
+        }
         if !self.zone.is_global() {
             return true;
         }

@@ -24,12 +24,17 @@ impl Session<'_> {
         } else if prop.global().is_none() {
             self.error("Cannot set a resource-specific property from the global scope.");
         } else if let Value::Text(text) = value {
-            if self.host_takes(prop) {
+            if self.host_takes(prop) && self.live_prop(prop) {
                 self.set_global(force, prop, text);
             }
         } else {
             self.error("A simple value was expected here.");
         }
+    }
+
+    fn live_prop(&mut self, prop: Prop) -> bool {
+        let live = prop.global().is_some_and(|row| row.live);
+        self.live_takes(prop.name(), live)
     }
 
     fn host_takes(&mut self, prop: Prop) -> bool {
@@ -111,6 +116,16 @@ impl Session<'_> {
             Prop::Hostid => parse_hostid(text)
                 .map(|_| Assign::Text(prop, owned()))
                 .map_err(|error| format!("{zone}: {error}")),
+            Prop::Uuid => {
+                self.settable(prop)?;
+                let uuid = check::uuid(text)?;
+                match self.env.uuid_owner(&uuid) {
+                    Some(owner) if Some(&owner) != self.stored.as_ref() => {
+                        Err(format!("{zone}: uuid {uuid} is that of zone {owner}"))
+                    }
+                    _ => Ok(Assign::Text(prop, uuid)),
+                }
+            }
             Prop::FsAllowed => check::fs_allowed(text).map(|()| Assign::Text(prop, owned())),
             _ => Ok(Assign::Text(prop, owned())),
         }
@@ -172,6 +187,7 @@ impl Session<'_> {
                     Prop::SchedulingClass => &mut config.scheduling_class,
                     Prop::Hostid => &mut config.hostid,
                     Prop::FsAllowed => &mut config.fs_allowed,
+                    Prop::Uuid => &mut config.uuid,
                     _ => return,
                 };
                 *place = text;
@@ -223,7 +239,7 @@ impl Session<'_> {
             self.fail(prop, Reason::ClearDisallow);
             return;
         }
-        if !self.host_takes(prop) {
+        if !self.host_takes(prop) || !self.live_prop(prop) {
             return;
         }
         let Some(alias) = &row.alias else {

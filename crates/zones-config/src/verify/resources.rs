@@ -15,6 +15,7 @@ const ORDER: &[Resource] = &[
     Resource::InheritPkgDir,
     Resource::Fs,
     Resource::Net,
+    Resource::Anet,
     Resource::Device,
     Resource::Rctl,
     Resource::DedicatedCpu,
@@ -27,10 +28,12 @@ const ORDER: &[Resource] = &[
 ];
 
 pub(super) fn verify(config: &ZoneConfig, context: Context, report: &mut Report) {
+    let mut links = HashSet::new();
     for resource in ORDER {
         let mut keys = HashSet::new();
         for form in forms(config, *resource) {
             one(&form, context, report);
+            link_names(&form, context, &mut links, report);
             if let Some(key) = form.key()
                 && !keys.insert(key)
             {
@@ -43,6 +46,23 @@ pub(super) fn verify(config: &ZoneConfig, context: Context, report: &mut Report)
     }
     if let Some(flags) = &config.security_flags {
         flag_conflicts(flags, report);
+    }
+}
+
+/// A zone with a network of its own has each name once, whatever made the link.
+fn link_names(form: &Form, context: Context, links: &mut HashSet<String>, report: &mut Report) {
+    let exclusive = context.ip_type == IpType::Exclusive;
+    let name = |prop: Prop| form.get(prop).unwrap_or_default();
+    match form.resource {
+        Resource::Net if exclusive => {
+            links.insert(name(Prop::Physical).to_owned());
+        }
+        Resource::Anet if links.contains(name(Prop::Linkname)) => {
+            let name = name(Prop::Linkname);
+            let text = format!("A net resource with the physical '{name}' already exists.");
+            report.error(Reason::Invalid, format!("anet: {text}"));
+        }
+        _ => {}
     }
 }
 
@@ -101,6 +121,17 @@ fn inner(form: &Form, context: Context) -> Vec<String> {
     let exclusive = context.ip_type == IpType::Exclusive;
     let set = |prop: Prop| form.get(prop).is_some();
     match form.resource {
+        Resource::Anet => {
+            if !exclusive {
+                wrong.push("anet: cannot be specified for a shared IP type".to_owned());
+            }
+            if set(Prop::Defrouter) && !set(Prop::AllowedAddress) {
+                wrong.push(format!(
+                    "anet: defrouter for {} cannot be specified without allowed-address",
+                    form.get(Prop::Linkname).unwrap_or_default()
+                ));
+            }
+        }
         Resource::Net if exclusive => {
             if set(Prop::Address) {
                 wrong.push("net: address cannot be specified for an exclusive IP type".to_owned());

@@ -1,5 +1,7 @@
 //! One life of a zone, from `ready` to `installed`: what the daemon holds of it and how it ends.
 
+mod apply;
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -17,7 +19,9 @@ use crate::stage::{
     self, Argv, Ending, FromInit, FromSched, SessionEvent, SessionRequest, Stage, ToInit, ToSched,
     receive, send,
 };
-use crate::{host, ids, init_kind, net};
+use crate::{host, ids, init_kind, net, snapshot};
+
+pub(super) use apply::How;
 
 /// How long the kernel may take to end killed processes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +38,8 @@ pub(super) struct Live {
     /// The zone's network, while it holds links of the host.
     network: Option<OwnedFd>,
     ending: Option<Ending>,
+    /// What was repaired when this daemon took over; for the next command.
+    note: Option<String>,
 }
 
 /// What zsched had to say.
@@ -76,6 +82,7 @@ impl Live {
             undo_network: Vec::new(),
             since: 0,
             bootargs: String::new(),
+            grafts: Vec::new(),
         };
         let keep = |state: &RunState| {
             state
@@ -87,14 +94,16 @@ impl Live {
         // From here until the joins nothing touches the groups: on v1 the kernel holds them for
         // some 10 ms while it gets ready, and plan, namespaces, mounts and links use that time.
         host::anticipate_join(&hierarchies);
-        let mut plan = host::plan(layout, zone)?;
+        let config = host::load(layout, zone)?;
+        let mut plan = host::plan_of(layout, &config)?;
         plan.id = state.id;
+        snapshot::begin(layout, &config)?;
         if phase == Phase::Mounted {
             // Software maintenance: loopback only, no limits but the protection itself.
             plan.interfaces.clear();
             plan.filesystems.clear();
         }
-        crate::etc::write(&plan, host::load(layout, zone)?.attr("resolvers"));
+        crate::etc::write(&plan, config.attr("resolvers"));
         let mut missing = group.apply(&plan.limits);
         missing.extend(group.restrict_devices(&device_rules(&plan)));
         let listener = Channel::listen(&sessions_path(layout, zone))
@@ -151,6 +160,7 @@ impl Live {
             listener,
             network: held,
             ending: None,
+            note: None,
         };
         if phase == Phase::Mounted {
             live.idle()?;
@@ -187,7 +197,12 @@ impl Live {
         let (Some(pidfd), Some(pid)) = (init.open(), Pid::from_raw(init.pid)) else {
             return Ok(None);
         };
-        let plan = host::plan(layout, zone)?;
+        // What it runs with, which need not be what is on disk by now.
+        let mut plan = match snapshot::live_config(layout, zone)? {
+            Some(config) => host::plan_of(layout, &config)?,
+            None => host::plan(layout, zone)?,
+        };
+        plan.id = state.id;
         let listener = Channel::connect(&sessions_path(layout, zone));
         let helper = state
             .sched
@@ -220,10 +235,12 @@ impl Live {
             console,
             listener: spare,
             ending: None,
+            note: None,
         };
         if live.sched.is_none() {
             live.replace_sched(layout, zone)?;
         }
+        live.repair(layout, zone);
         Ok(Some(live))
     }
 
@@ -445,6 +462,7 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
         hierarchies.remove_parent(&layout.kernel_name());
     }
     let _ = std::fs::remove_file(sessions_path(layout, zone));
+    snapshot::end(layout, zone);
     if clean {
         // Last: as long as the file stands, the zone is `down` and the next halt comes here again.
         RunState::remove(layout, zone);

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use zones_config::Net;
-use zones_net::{IfName, Interface, IpNet, Mac, Mode};
+use zones_config::{Anet, Net};
+use zones_net::{DEFAULT_BRIDGE, IfName, Interface, IpNet, Mac, Mode, mac_for};
+use zones_types::ZoneName;
 
 use crate::error::chain;
 
@@ -73,6 +74,65 @@ pub(super) fn interface(net: &Net, shared: bool, address: &str) -> Result<Interf
     })
 }
 
+/// One `anet` resource: a link made for the zone, on the bridge of all zones or on a link of the
+/// host. Source: the `anet` resource of zonecfg(8) in Solaris 11.
+pub(super) fn automatic(zone: &ZoneName, anet: &Anet) -> Result<Interface, String> {
+    let name = |text: &str| text.parse::<IfName>().map_err(|error| chain(&error));
+    let linkname = name(&anet.linkname)?;
+    let mode = match anet.lower_link.as_str() {
+        // By its own name, so that a link of the host called as the zone's is never taken.
+        "auto" => Mode::Exclusive {
+            physical: name(DEFAULT_BRIDGE)?,
+            lower: None,
+        },
+        lower => Mode::Exclusive {
+            physical: linkname.clone(),
+            lower: Some(name(lower)?),
+        },
+    };
+    let set = !anet.allowed_address.is_empty() && anet.configure_allowed_address;
+    let addresses = match set {
+        true => anet
+            .allowed_address
+            .split(',')
+            .map(resolve)
+            .collect::<Result<_, _>>()?,
+        false => Vec::new(),
+    };
+    let router = anet
+        .defrouter
+        .split('/')
+        .next()
+        .filter(|text| !text.is_empty());
+    let router = router.filter(|_| set).map(resolve).transpose()?;
+    let mac = match anet.mac_address.as_str() {
+        "random" => None,
+        "auto" | "factory" => Some(mac_for(zone, &linkname)),
+        text => Some(parse_mac(text)?),
+    };
+    let number = |text: &str, what: &str| match text {
+        "" => Ok(None),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| format!("`{text}` is no {what}")),
+    };
+    let vlan = number(&anet.vlan_id, "vlan-id")?;
+    let vlan = vlan
+        .map(u16::try_from)
+        .transpose()
+        .map_err(|error| chain(&error))?;
+    Ok(Interface {
+        name: linkname,
+        mode,
+        addresses,
+        defrouter: router.map(|net| net.address),
+        mac,
+        vlan,
+        mtu: number(&anet.mtu, "mtu")?,
+    })
+}
+
 /// An address, or a host name that stands for an IPv4 one.
 fn resolve(text: &str) -> Result<IpNet, String> {
     if let Ok(net) = text.parse() {
@@ -111,6 +171,37 @@ fn parse_mac(text: &str) -> Result<Mac, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn automatic_links_never_take_one_of_the_host() {
+        let zone = "z".parse().unwrap();
+        let mut anet = Anet {
+            linkname: "eth0".to_owned(),
+            allowed_address: "192.0.2.7/24,192.0.2.8/24".to_owned(),
+            defrouter: "192.0.2.1".to_owned(),
+            ..Anet::default()
+        };
+        let made = automatic(&zone, &anet).unwrap();
+        let bridge: IfName = DEFAULT_BRIDGE.parse().unwrap();
+        assert_eq!(
+            made.mode,
+            Mode::Exclusive {
+                physical: bridge,
+                lower: None
+            }
+        );
+        assert_eq!(made.addresses.len(), 2);
+        assert_eq!(made.mac, Some(mac_for(&zone, &made.name)));
+        assert_eq!(made, automatic(&zone, &anet).unwrap());
+        anet.configure_allowed_address = false;
+        anet.mac_address = "random".to_owned();
+        anet.lower_link = "eth1".to_owned();
+        let made = automatic(&zone, &anet).unwrap();
+        assert_eq!(
+            (made.addresses.len(), made.defrouter, made.mac),
+            (0, None, None)
+        );
+    }
 
     #[test]
     fn resources_become_interfaces() {

@@ -38,7 +38,10 @@ fn remedy(what: &str, error: Errno) -> &'static str {
 
 type Result<T> = std::result::Result<T, BuildError>;
 
-fn failed(what: &'static str, path: impl Into<String>) -> impl FnOnce(Errno) -> BuildError {
+pub(super) fn failed(
+    what: &'static str,
+    path: impl Into<String>,
+) -> impl FnOnce(Errno) -> BuildError {
     let path = path.into();
     move |source| BuildError { what, path, source }
 }
@@ -122,7 +125,11 @@ fn mount_root(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Result<Root
 }
 
 /// A new file system with options, not attached yet.
-fn make(kind: &'static str, options: &[(&str, String)], attributes: u64) -> Result<OwnedFd> {
+pub(super) fn make(
+    kind: &'static str,
+    options: &[(&str, String)],
+    attributes: u64,
+) -> Result<OwnedFd> {
     let step = || {
         let fs = mnt::fsopen(kind, mnt::FsOpenFlags::FSOPEN_CLOEXEC)?;
         for (key, value) in options {
@@ -145,7 +152,7 @@ fn attach(mount: &OwnedFd, root: &RootFd, path: &str) -> Result<()> {
     move_to(mount, &target).map_err(failed("mount on", path))
 }
 
-fn move_to(mount: &OwnedFd, target: &OwnedFd) -> std::result::Result<(), Errno> {
+pub(super) fn move_to(mount: &OwnedFd, target: &OwnedFd) -> std::result::Result<(), Errno> {
     let flags =
         mnt::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | mnt::MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     mnt::move_mount(mount, "", target, "", flags)
@@ -163,7 +170,7 @@ fn attach_new(
     Ok(mount)
 }
 
-fn open_target(folder: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+pub(super) fn open_target(folder: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     let relative = path.strip_prefix("/").unwrap_or(path);
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -421,7 +428,7 @@ fn mount_filesystem(
 }
 
 /// A part of the host's tree, owners shifted like the zone's own files where that is possible.
-fn bind(namespace: Option<BorrowedFd<'_>>, fs: &FsMount) -> Result<OwnedFd> {
+pub(super) fn bind(namespace: Option<BorrowedFd<'_>>, fs: &FsMount) -> Result<OwnedFd> {
     let flags = mnt::OpenTreeFlags::OPEN_TREE_CLONE | mnt::OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = mnt::open_tree(CWD, &fs.special, flags).map_err(failed("open", &fs.special))?;
     let attr = MountAttr {
@@ -444,7 +451,7 @@ fn bind(namespace: Option<BorrowedFd<'_>>, fs: &FsMount) -> Result<OwnedFd> {
 }
 
 /// A file system of its own, from a device or without one.
-fn real(fs: &FsMount) -> Result<OwnedFd> {
+pub(super) fn real(fs: &FsMount) -> Result<OwnedFd> {
     let step = || {
         let context = mnt::fsopen(fs.kind.as_str(), mnt::FsOpenFlags::FSOPEN_CLOEXEC)?;
         mnt::fsconfig_set_string(&context, "source", &fs.special)?;

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use zones_config::{
-    Admin, Attr, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, IpType, Net, NetAttr, Rctl,
-    RctlAction, RctlValue, SecurityFlags, ZoneConfig,
+    Admin, Anet, Attr, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, IpType, Net, NetAttr,
+    Rctl, RctlAction, RctlValue, SecurityFlags, ZoneConfig,
 };
 use zones_types::Bytes;
 
@@ -180,6 +180,7 @@ impl Document {
                 self.parent = Parent::Net;
                 zone.nets.push(net(&mut attrs)?);
             }
+            "automatic-network" => zone.anets.push(anet(&mut attrs)?),
             "device" => {
                 self.parent = Parent::Device;
                 zone.devices.push(Device {
@@ -309,6 +310,34 @@ fn net(attrs: &mut Attributes<'_>) -> Result<Net, String> {
         mac_addr: attrs.take("mac-addr"),
         vlan_id: attrs.take("vlan-id"),
         properties: Vec::new(),
+    })
+}
+
+/// Source: the `automatic-network` element of Solaris 11.
+fn anet(attrs: &mut Attributes<'_>) -> Result<Anet, String> {
+    let or = |value: String, default: &str| match value.as_str() {
+        "" => default.to_owned(),
+        _ => value,
+    };
+    let configure = match &*attrs.take("configure-allowed-address") {
+        "" | "true" => true,
+        "false" => false,
+        other => {
+            return Err(bad("configure-allowed-address", "automatic-network", other));
+        }
+    };
+    Ok(Anet {
+        linkname: attrs.need("linkname")?,
+        lower_link: or(attrs.take("lower-link"), "auto"),
+        allowed_address: attrs.take("allowed-address"),
+        configure_allowed_address: configure,
+        defrouter: attrs.take("defrouter"),
+        link_protection: attrs.take("link-protection"),
+        mac_address: or(attrs.take("mac-address"), "auto"),
+        vlan_id: attrs.take("vlan-id"),
+        mtu: attrs.take("mtu"),
+        maxbw: attrs.take("maxbw"),
+        bwshare: attrs.take("bwshare"),
     })
 }
 

@@ -181,7 +181,7 @@ fn split<'a>(args: &'a [String], known: &[&str]) -> Option<(Vec<&'a str>, Vec<St
     Some((flags, rest.cloned().collect()))
 }
 
-fn bad_usage(name: &str) -> u8 {
+pub(super) fn bad_usage(name: &str) -> u8 {
     if let Some(subcommand) = super::SUBCOMMANDS.iter().find(|known| known.name == name) {
         subcommand.explain();
     }
