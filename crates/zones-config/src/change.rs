@@ -1,5 +1,6 @@
 //! What differs between two configurations of one zone, in the order of `info`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -76,12 +77,12 @@ pub fn changes(from: &ZoneConfig, to: &ZoneConfig) -> Vec<Change> {
 const SHOWN_ELSEWHERE: [&str; 3] = ["zone.cpu-cap", "zone.max-swap", "zone.max-locked-memory"];
 
 fn of_kind(found: &mut Vec<Change>, from: &ZoneConfig, to: &ZoneConfig, resource: Resource) {
-    let counted = |form: &Form| {
+    let counted = |form: &Form<'_>| {
         let name = form.get(Prop::Name).unwrap_or_default();
         resource != Resource::Rctl || !SHOWN_ELSEWHERE.contains(&name)
     };
-    let key = |form: &Form| form.key().unwrap_or_default();
-    let mut before: HashMap<String, Form> = HashMap::new();
+    let key = |form: &Form<'_>| form.key().unwrap_or_default().into_owned();
+    let mut before: HashMap<String, Form<'_>> = HashMap::new();
     for form in forms(from, resource).filter(counted) {
         before.insert(key(&form), form);
     }
@@ -102,7 +103,7 @@ fn of_kind(found: &mut Vec<Change>, from: &ZoneConfig, to: &ZoneConfig, resource
     found.extend(added.into_iter().flatten());
 }
 
-fn change(kind: ChangeKind, before: Option<&Form>, after: Option<&Form>) -> Option<Change> {
+fn change(kind: ChangeKind, before: Option<&Form<'_>>, after: Option<&Form<'_>>) -> Option<Change> {
     let form = after.or(before)?;
     let spec = form.resource.spec();
     let keys = spec.key.iter().filter_map(|prop| {
@@ -115,11 +116,11 @@ fn change(kind: ChangeKind, before: Option<&Form>, after: Option<&Form>) -> Opti
     } else {
         format!("{} {}", form.resource, keys.join(","))
     };
-    let text = |form: Option<&Form>, prop: Prop, shape: Shape| {
+    let text = |form: Option<&Form<'_>>, prop: Prop, shape: Shape| {
         let form = form?;
         match shape {
             Shape::Texts | Shape::Pairs(_) => list(&form.items),
-            Shape::Text | Shape::Size => form.shown(prop),
+            Shape::Text | Shape::Size => form.shown(prop).map(Cow::into_owned),
         }
     };
     let details = spec.props.iter().filter_map(|row| {
@@ -140,9 +141,9 @@ fn change(kind: ChangeKind, before: Option<&Form>, after: Option<&Form>) -> Opti
     })
 }
 
-fn list(items: &[Item]) -> Option<String> {
-    let text = |item: &Item| match item {
-        Item::Text(text) => text.clone(),
+fn list(items: &[Item<'_>]) -> Option<String> {
+    let text = |item: &Item<'_>| match item {
+        Item::Text(text) => text.to_string(),
         Item::Pairs(pairs) => {
             let pairs: Vec<_> = pairs
                 .iter()

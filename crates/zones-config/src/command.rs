@@ -193,8 +193,9 @@ impl Verb {
     /// The command with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let row = VERBS.iter().find(|row| row.name == name)?;
-        Some(row.verb)
+        // Sorted; a test sees to that.
+        let at = VERBS.binary_search_by_key(&name, |row| row.name).ok()?;
+        Some(VERBS[at].verb)
     }
 }
 

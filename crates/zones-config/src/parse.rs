@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use crate::command::{Command, Filter, Format, Origin, Statement, Subject, VERBS, Value, Verb};
 use zones_types::nearest;
 
-use crate::diag::{Code, Diag, Span, locate};
+use crate::diag::{Code, Diag, Span};
 use crate::table::{Prop, Resource};
 
 use scan::Scanner;
@@ -79,18 +79,19 @@ impl<'a> Iterator for Parser<'a> {
                 command,
             }),
             Err(fault) => {
+                let diag = self.diag(&fault, verb);
                 self.scan.skip_statement();
-                Err(self.diag(&fault, verb))
+                Err(diag)
             }
         })
     }
 }
 
 impl<'a> Parser<'a> {
-    fn diag(&self, fault: &Fault, verb: Option<Verb>) -> Diag {
+    fn diag(&mut self, fault: &Fault, verb: Option<Verb>) -> Diag {
         let text = self.scan.text();
         let token = &text[fault.span.start..fault.span.end];
-        let (line, column) = locate(text, fault.span.start);
+        let (line, column) = (self.scan.line(), self.scan.column(fault.span.start));
         Diag {
             code: fault.code,
             span: fault.span,

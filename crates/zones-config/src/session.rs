@@ -15,13 +15,15 @@ mod resource;
 mod set;
 
 use std::collections::{HashMap, HashSet};
+use std::hash::RandomState;
+use std::sync::Arc;
 
 use zones_types::{ZoneName, ZoneState};
 
 use crate::check::Context;
 use crate::command::{Command, Scope, Statement, Verb};
 use crate::diag::{Code, Diag};
-use crate::form::{Form, Item};
+use crate::form::Form;
 use crate::table::Resource;
 use crate::{Reason, ZoneConfig, help};
 
@@ -105,12 +107,12 @@ pub enum Effect {
     /// Write the configuration; `old` is the name it had in the index, if it was there.
     Commit {
         /// What to write.
-        config: Box<ZoneConfig>,
+        config: Arc<ZoneConfig>,
         /// Its name in the index.
         old: Option<ZoneName>,
     },
     /// Change the running zone.
-    Apply(Box<ZoneConfig>),
+    Apply(Arc<ZoneConfig>),
     /// Remove the configuration of this zone.
     Delete(ZoneName),
     /// Write `text` to `file`.
@@ -165,11 +167,11 @@ enum Pending {
 /// The resource that is open.
 #[derive(Debug, Clone)]
 struct Open {
-    form: Form,
+    form: Form<'static>,
     /// Which resource of its kind it replaces.
     at: Option<usize>,
-    /// Elements of its list, once something was added to it.
-    seen: Option<HashSet<Item>>,
+    /// Where the elements of its list stand by their hash, once something was added to it.
+    seen: Option<HashMap<u64, usize>>,
 }
 
 /// One session; see the module.
@@ -179,7 +181,8 @@ pub struct Session<'e> {
     zone: ZoneName,
     /// The name in the index, if the zone stands there.
     stored: Option<ZoneName>,
-    config: Option<ZoneConfig>,
+    /// Shared with the effect that writes it: a long one is not copied for that.
+    config: Option<Arc<ZoneConfig>>,
     /// Why there is no configuration, when it is not simply missing.
     broken: Option<String>,
     open: Option<Open>,
@@ -187,6 +190,8 @@ pub struct Session<'e> {
     failed: bool,
     warned_host: bool,
     keys: HashMap<Resource, HashSet<String>>,
+    /// Hashes of list elements, different in each run.
+    hash: RandomState,
     pending: Option<Pending>,
     /// The line of the statement that runs, until its first error named it.
     line: Option<usize>,
@@ -223,6 +228,7 @@ impl<'e> Session<'e> {
             failed: false,
             warned_host: false,
             keys: HashMap::new(),
+            hash: RandomState::new(),
             pending: None,
             line: None,
             lines: Vec::new(),
@@ -330,7 +336,7 @@ impl<'e> Session<'e> {
     /// The configuration in memory.
     #[must_use]
     pub fn config(&self) -> Option<&ZoneConfig> {
-        self.config.as_ref()
+        self.config.as_deref()
     }
 
     fn scope(&self) -> Scope {
@@ -349,7 +355,7 @@ impl<'e> Session<'e> {
                 let brand = config.brand_or_default();
                 let known = self.knows_brand(brand.as_str()) || self.zone.is_global();
                 if known {
-                    self.config = Some(config);
+                    self.config = Some(Arc::new(config));
                     return;
                 }
                 self.broken = Some(format!(
@@ -358,7 +364,7 @@ impl<'e> Session<'e> {
                 ));
             }
             Ok(None) if self.zone.is_global() => {
-                self.config = Some(ZoneConfig::blank(self.zone.clone()));
+                self.config = Some(Arc::new(ZoneConfig::blank(self.zone.clone())));
             }
             Ok(None) => {}
             Err(message) => self.broken = Some(message),

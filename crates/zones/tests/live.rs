@@ -117,7 +117,8 @@ fn a_cap_changes_in_the_running_zone_only() {
     // A temporary change is gone with the next boot.
     host.ok("zoneadm", &["-z", "z", "reboot"]);
     assert_eq!(quota(&host), "50000");
-    assert_eq!(live_ok(&host, "info capped-memory"), "");
+    let none = "No such capped-memory resource.\n";
+    assert_eq!(live_ok(&host, "info capped-memory"), none);
     host.ok("zoneadm", &["-z", "z", "halt"]);
     assert_eq!(host.leftovers(), Vec::<String>::new());
 }
@@ -300,7 +301,10 @@ fn a_network_comes_and_goes() {
 #[test]
 fn an_automatic_network_is_there_at_boot() {
     on_a_host("an_automatic_network_is_there_at_boot", |host| {
-        support::tool("ip", &["link", "add", "card0", "type", "dummy"]);
+        let pair = [
+            "link", "add", "card0", "type", "veth", "peer", "name", "far0",
+        ];
+        support::tool("ip", &pair);
         support::tool("ip", &["link", "set", "card0", "up"]);
         host.install(
             "z",

@@ -156,5 +156,8 @@ fn session(
         (None, Input::Terminal) => driver.run_terminal(),
         (None, _) => driver.run_stdin(&mut io::stdin().lock()),
     }
-    driver.status()
+    let status = driver.status();
+    // The process ends: a long configuration is not taken apart piece by piece before that.
+    std::mem::forget(driver);
+    status
 }

@@ -1,5 +1,7 @@
 //! `create`, `delete`, `revert`: whole configurations.
 
+use std::sync::Arc;
+
 use zones_types::{ZoneName, ZoneState};
 
 use crate::command::Origin;
@@ -97,7 +99,7 @@ impl Session<'_> {
         config.name = self.zone.clone();
         // A copy is another zone; one that has a uuid keeps it in the index.
         config.uuid.clear();
-        self.config = Some(config);
+        self.config = Some(Arc::new(config));
         self.broken = None;
         self.open = None;
         self.keys.clear();

@@ -71,7 +71,6 @@ impl Session<'_> {
             return false;
         };
         self.pending = Some(Pending::Commit { leaving });
-        let config = Box::new(config);
         let old = self.stored.clone();
         self.next = Next::Act(match self.mode.live {
             true => Effect::Apply(config),

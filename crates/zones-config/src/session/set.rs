@@ -1,5 +1,7 @@
 //! `set` and `clear` of the properties of the zone.
 
+use std::sync::Arc;
+
 use zones_types::{Bytes, ZoneName, ZonePath, ZoneState};
 
 use crate::check::{self, CLASSES};
@@ -123,7 +125,7 @@ impl Session<'_> {
                     Some(owner) if Some(&owner) != self.stored.as_ref() => {
                         Err(format!("{zone}: uuid {uuid} is that of zone {owner}"))
                     }
-                    _ => Ok(Assign::Text(prop, uuid)),
+                    _ => Ok(Assign::Text(prop, uuid.into_owned())),
                 }
             }
             Prop::FsAllowed => check::fs_allowed(text).map(|()| Assign::Text(prop, owned())),
@@ -167,7 +169,7 @@ impl Session<'_> {
     }
 
     fn assign(&mut self, assign: Assign) {
-        let Some(config) = &mut self.config else {
+        let Some(config) = self.config.as_mut().map(Arc::make_mut) else {
             return;
         };
         match assign {
@@ -211,7 +213,7 @@ impl Session<'_> {
         if self.zone.is_global() {
             self.warn_host();
         }
-        let Some(config) = &mut self.config else {
+        let Some(config) = self.config.as_mut().map(Arc::make_mut) else {
             return;
         };
         if alias_value(config, alias) == AliasValue::Foreign {
@@ -252,7 +254,7 @@ impl Session<'_> {
             self.dirty = true;
             return;
         };
-        let Some(config) = &mut self.config else {
+        let Some(config) = self.config.as_mut().map(Arc::make_mut) else {
             return;
         };
         match alias_value(config, alias) {

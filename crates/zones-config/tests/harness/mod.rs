@@ -21,7 +21,7 @@ impl Host {
             Effect::Commit { config, old } => {
                 let before = old.and_then(|old| zones.remove(&old));
                 let state = before.map_or(ZoneState::Configured, |(state, _)| state);
-                zones.insert(config.name.clone(), (state, *config));
+                zones.insert(config.name.clone(), (state, (*config).clone()));
             }
             Effect::Apply(_) => {}
             Effect::Delete(name) => {

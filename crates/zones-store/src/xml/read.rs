@@ -354,15 +354,16 @@ fn bad(attribute: &str, element: &str, value: &str) -> String {
 
 /// The attributes of one element that nobody has asked for yet.
 struct Attributes<'a> {
-    element: String,
+    element: &'a str,
     pairs: Vec<(&'a str, Cow<'a, str>)>,
 }
 
 impl<'a> Attributes<'a> {
     fn of(element: &'a BytesStart<'_>) -> Result<Self, String> {
-        let name = element.name();
-        let mut pairs = Vec::new();
-        for attribute in element.attributes() {
+        // One that is there twice is left over, and so found by `done`.
+        let mut attributes = element.attributes();
+        let mut pairs = Vec::with_capacity(4);
+        for attribute in attributes.with_checks(false) {
             let attribute = attribute.map_err(|error| error.to_string())?;
             let key = attribute.key.into_inner();
             let value = attribute.normalized_value(XmlVersion::Implicit1_0);
@@ -373,7 +374,7 @@ impl<'a> Attributes<'a> {
             pairs.push((key, value));
         }
         Ok(Self {
-            element: name.as_ref().to_owned(),
+            element: element.name().into_inner(),
             pairs,
         })
     }
@@ -397,7 +398,7 @@ impl<'a> Attributes<'a> {
     /// As `need`, read as a `T`.
     fn parse<T: FromStr>(&mut self, name: &str) -> Result<T, String> {
         let value = self.need(name)?;
-        value.parse().map_err(|_| bad(name, &self.element, &value))
+        value.parse().map_err(|_| bad(name, self.element, &value))
     }
 
     /// Fails when something is left that nobody knows.
