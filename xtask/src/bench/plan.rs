@@ -44,7 +44,7 @@ pub(crate) struct Group {
     pub(super) after: fn(&Place) -> String,
 }
 
-pub(super) const GROUPS: [Group; 7] = [
+pub(super) const GROUPS: [Group; 8] = [
     Group {
         name: "life",
         title: "Boot and halt: create, start, stop, delete; two commands",
@@ -95,6 +95,14 @@ pub(super) const GROUPS: [Group; 7] = [
         slow: false,
         before: many,
         rows: list,
+        after: |_| "true".to_owned(),
+    },
+    Group {
+        name: "config",
+        title: "Long configurations: 2^16 and 2^18 repeated properties; linear is 4.00",
+        slow: false,
+        before: long,
+        rows: config,
         after: |_| "true".to_owned(),
     },
     Group {
@@ -465,6 +473,69 @@ fn list(place: &Place) -> Vec<Row> {
         ..Row::default()
     };
     vec![row("500 zones", "half"), row("1,000 zones", "many")]
+}
+
+/// Command files with one `fs` of many options and with many `attr`, and zones made by them.
+fn long(place: &Place) -> String {
+    let folder = place.at("long");
+    let head = |zone: &str| {
+        format!(
+            "create -b\\nset brand=lx\\nset zonepath={}\\n",
+            place.at(zone)
+        )
+    };
+    let zonecfg = place.command("zonecfg", "long");
+    let mut lines = format!("mkdir -p {folder}");
+    for (zone, power) in [("fs16", 16), ("fs18", 18), ("attr16", 16), ("attr18", 18)] {
+        let count = 1 << power;
+        let body = if zone.starts_with("fs") {
+            format!(
+                "printf 'add fs\\nset dir=/x\\nset special=/x\\nset type=lofs\\n'; \
+                 seq -f 'add options o%.0f' {count}; echo end"
+            )
+        } else {
+            format!("seq -f 'add attr; set name=a%.0f; set type=uint; set value=7; end' {count}")
+        };
+        let file = format!("{folder}/{zone}.cfg");
+        lines += &format!(
+            "; {{ printf '{}'; {body}; }} > {file} && {zonecfg} -z {zone} -f {file}",
+            head(zone)
+        );
+    }
+    lines
+}
+
+/// The phases one by one: `-f` parses, verifies, and writes; `verify` reads the document and
+/// verifies; `export` reads it and prints.
+fn config(place: &Place) -> Vec<Row> {
+    let zonecfg = place.command("zonecfg", "long");
+    let folder = place.at("long");
+    let row = |name: &'static str, zone: &str, what: &str| Row {
+        name,
+        line: format!("{zonecfg} -z {zone} {what} > /dev/null"),
+        ..Row::default()
+    };
+    // A zone of its own each time: what is there already would have to be overwritten.
+    let made = |name: &'static str, file: &str| Row {
+        name,
+        line: format!("{zonecfg} -z new -f {folder}/{file}.cfg"),
+        after: format!("{zonecfg} -z new delete -F"),
+        ..Row::default()
+    };
+    vec![
+        row("fs 2^16, export", "fs16", "export"),
+        row("fs 2^18, export", "fs18", "export"),
+        row("fs 2^16, verify", "fs16", "verify"),
+        row("fs 2^18, verify", "fs18", "verify"),
+        row("attr 2^16, export", "attr16", "export"),
+        row("attr 2^18, export", "attr18", "export"),
+        row("attr 2^16, verify", "attr16", "verify"),
+        row("attr 2^18, verify", "attr18", "verify"),
+        made("fs 2^16, -f", "fs16"),
+        made("fs 2^18, -f", "fs18"),
+        made("attr 2^16, -f", "attr16"),
+        made("attr 2^18, -f", "attr18"),
+    ]
 }
 
 fn debian(place: &Place) -> Vec<Row> {
