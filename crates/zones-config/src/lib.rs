@@ -10,6 +10,7 @@ mod diag;
 mod error;
 mod export;
 mod form;
+mod hashes;
 pub mod help;
 mod info;
 mod json;

@@ -14,8 +14,7 @@ mod list;
 mod resource;
 mod set;
 
-use std::collections::{HashMap, HashSet};
-use std::hash::RandomState;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use zones_types::{ZoneName, ZoneState};
@@ -24,6 +23,7 @@ use crate::check::Context;
 use crate::command::{Command, Scope, Statement, Verb};
 use crate::diag::{Code, Diag};
 use crate::form::Form;
+use crate::hashes::{Hashing, Places};
 use crate::table::Resource;
 use crate::{Reason, ZoneConfig, help};
 
@@ -171,7 +171,7 @@ struct Open {
     /// Which resource of its kind it replaces.
     at: Option<usize>,
     /// Where the elements of its list stand by their hash, once something was added to it.
-    seen: Option<HashMap<u64, usize>>,
+    seen: Option<Places>,
 }
 
 /// One session; see the module.
@@ -189,9 +189,9 @@ pub struct Session<'e> {
     dirty: bool,
     failed: bool,
     warned_host: bool,
-    keys: HashMap<Resource, HashSet<String>>,
-    /// Hashes of list elements, different in each run.
-    hash: RandomState,
+    /// Where the resources of a kind stand by their keys, once that was asked.
+    keys: HashMap<Resource, Places>,
+    hash: Hashing,
     pending: Option<Pending>,
     /// The line of the statement that runs, until its first error named it.
     line: Option<usize>,
@@ -228,7 +228,7 @@ impl<'e> Session<'e> {
             failed: false,
             warned_host: false,
             keys: HashMap::new(),
-            hash: RandomState::new(),
+            hash: Hashing::default(),
             pending: None,
             line: None,
             lines: Vec::new(),

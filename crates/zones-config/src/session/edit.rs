@@ -176,7 +176,7 @@ impl Session<'_> {
         if open.at.is_some() {
             self.keys.remove(&resource);
         } else if let (Some(keys), Some(key)) = (self.keys.get_mut(&resource), open.form.key()) {
-            keys.insert(key.into_owned());
+            keys.insert(self.hash.of(&*key), form::count(config, resource));
         }
         if matches!(resource, Resource::CappedCpu | Resource::CappedMemory) {
             self.keys.remove(&Resource::Rctl);
@@ -197,14 +197,20 @@ impl Session<'_> {
             return None;
         }
         // Built once, then kept: a list scan for each of many resources would be quadratic.
+        let key_at = |at: usize| form::read(config, resource, at);
+        let hash = &self.hash;
         let keys = self.keys.entry(resource).or_insert_with(|| {
-            let forms = (0..form::count(config, resource))
-                .filter_map(|at| form::read(config, resource, at));
-            forms
-                .filter_map(|form| form.key().map(Cow::into_owned))
+            let place = |at| Some((hash.of(&*key_at(at)?.key()?), at));
+            (0..form::count(config, resource))
+                .filter_map(place)
                 .collect()
         });
-        keys.contains(&*key).then(|| duplicate(&open.form))
+        let is_same = |at: usize| key_at(at).is_some_and(|form| form.key().as_ref() == Some(&key));
+        let found = keys.get(&hash.of(&*key)).copied();
+        // Where another key has the same hash, which hardly ever happens, all are looked at.
+        let taken =
+            found.is_some_and(|at| is_same(at) || (0..form::count(config, resource)).any(is_same));
+        taken.then(|| duplicate(&open.form))
     }
 
     pub(super) fn remove_resource(

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::BuildHasher as _;
 
 use crate::command::{Element, Pairs, Value, Verb};
 use crate::form::{self, Item};
+use crate::hashes::Places;
 use crate::table::{Need, Prop, PropSpec, Resource, Shape};
 use crate::{Reason, check, help};
 
@@ -41,7 +41,7 @@ impl Session<'_> {
             };
             if let Some(open) = &mut self.open {
                 open.form.items.clear();
-                open.seen = Some(HashMap::new());
+                open.seen = Some(Places::default());
             }
             self.append(items);
             return;
@@ -89,10 +89,10 @@ impl Session<'_> {
         let (here, hash) = (&mut open.form.items, &self.hash);
         let seen = open.seen.get_or_insert_with(|| {
             let all = here.iter().enumerate();
-            all.map(|(at, item)| (hash.hash_one(item), at)).collect()
+            all.map(|(at, item)| (hash.of(item), at)).collect()
         });
         for item in items {
-            match seen.entry(hash.hash_one(&item)) {
+            match seen.entry(hash.of(&item)) {
                 Entry::Vacant(place) => {
                     place.insert(here.len());
                     here.push(item);

@@ -1,10 +1,10 @@
 //! Resources one by one and against each other.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher as _, RandomState};
 
 use crate::check::Context;
 use crate::form::{Form, Item, count};
+use crate::hashes::{Hashes, Hashing};
 use crate::info::forms;
 use crate::table::{Need, Prop, Resource, Shape};
 use crate::{IpType, Reason, SecurityFlags, ZoneConfig, check};
@@ -30,16 +30,17 @@ const ORDER: &[Resource] = &[
 
 pub(super) fn verify(config: &ZoneConfig, context: Context, report: &mut Report) {
     let mut links = HashSet::new();
-    let hash = RandomState::new();
+    let hash = Hashing::default();
     for resource in ORDER {
         // Hashes alone: the texts are looked at only where two are the same.
         let mut again = Vec::new();
-        let mut keys = HashSet::with_capacity(count(config, *resource));
+        let mut keys = Hashes::default();
+        keys.reserve(count(config, *resource));
         for form in forms(config, *resource) {
             one(&form, context, report);
             link_names(&form, context, &mut links, report);
             if let Some(key) = form.key()
-                && !keys.insert(hash.hash_one(&*key))
+                && !keys.insert(hash.of(&*key))
             {
                 again.push(form);
             }

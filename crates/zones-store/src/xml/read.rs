@@ -38,6 +38,8 @@ const SKIPPED: [&str; 6] = [
 /// Errors: the first thing that is no part of the format, with its place; nothing is guessed.
 pub fn read_document(text: &str) -> Result<ZoneConfig, XmlError> {
     let mut reader = Reader::from_str(text);
+    // Blanks between elements are most events of a document, and mean nothing.
+    reader.config_mut().trim_text(true);
     let mut state = Document::default();
     loop {
         let at = offset(reader.buffer_position(), text);
@@ -63,7 +65,7 @@ pub fn read_document(text: &str) -> Result<ZoneConfig, XmlError> {
             Event::Eof => break,
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => Ok(()),
         };
-        step.map_err(|what| place(text, at, what))?;
+        step.map_err(|what| place(text, behind_blanks(text, at), what))?;
     }
     let missing = || place(text, 0, "Empty document".to_owned());
     state.zone.ok_or_else(missing)
@@ -88,6 +90,12 @@ pub(crate) fn read_head(text: &str) -> Option<ZoneConfig> {
 
 fn offset(position: u64, text: &str) -> usize {
     usize::try_from(position).map_or(text.len(), |at| at.min(text.len()))
+}
+
+/// The next byte that is no blank, where the element of an event begins.
+fn behind_blanks(text: &str, at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    text.len() - rest.trim_start().len()
 }
 
 fn place(text: &str, at: usize, what: String) -> XmlError {
@@ -368,7 +376,8 @@ impl<'a> Attributes<'a> {
             let key = attribute.key.into_inner();
             let value = attribute.normalized_value(XmlVersion::Implicit1_0);
             let value = value.map_err(|error| error.to_string())?;
-            if value.contains(|char: char| char.is_control() && char != '\t') {
+            let plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+            if !plain && value.contains(|char: char| char.is_control() && char != '\t') {
                 return Err(format!("attribute `{key}` holds a control character"));
             }
             pairs.push((key, value));
