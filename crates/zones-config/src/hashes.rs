@@ -1,5 +1,5 @@
-//! Where things stand by the hash of their key: half of the memory and time of a map of texts, and a
-//! hash is made once only.
+//! Where things stand by the hash of their key: half of the memory and time of a map of texts, and
+//! a hash is made once only.
 //!
 //! Different in each run, so that nobody prepares texts that meet in one place. Two texts with one
 //! hash are possible all the same: who finds a place looks whether the text there is the same.

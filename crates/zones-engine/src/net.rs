@@ -2,11 +2,12 @@
 
 pub(crate) mod hot;
 
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode as FileMode, OFlags};
 use rustix::process::Pid;
-use zones_net::{IfName, Netlink, Step};
+use zones_net::{IfName, Interface, IpNet, Link, Mode, Netlink, Step};
 use zones_types::ZoneId;
 
 use crate::error::{EngineError, chain};
@@ -20,7 +21,80 @@ pub(crate) fn plan(plan: &BootPlan, id: ZoneId) -> Result<zones_net::Plan, Engin
     }
     let mut host = Netlink::open().map_err(|error| network(&error))?;
     let links = host.links().map_err(|error| network(&error))?;
-    zones_net::plan(&links, id, &plan.interfaces).map_err(|error| network(&error))
+    let interfaces = plan.interfaces.iter();
+    let interfaces: Vec<Interface> = interfaces
+        .map(|interface| settle(interface, &mut host, &links))
+        .collect::<Result<_, _>>()?;
+    zones_net::plan(&links, id, &interfaces).map_err(|error| network(&error))
+}
+
+/// The interface with `global-nic=auto` settled: the link of the host that has the network of its
+/// first address, else the link of the default route. Source: the OmniOS extension of zonecfg(8).
+fn settle(
+    interface: &Interface,
+    host: &mut Netlink,
+    links: &[Link],
+) -> Result<Interface, EngineError> {
+    let Mode::Exclusive {
+        physical,
+        lower: Some(lower),
+    } = &interface.mode
+    else {
+        return Ok(interface.clone());
+    };
+    if lower.as_str() != AUTO || links.iter().any(|link| link.name == AUTO) {
+        return Ok(interface.clone());
+    }
+    let network = |error: zones_net::NetError| EngineError::Network(chain(&error));
+    let wanted = interface.addresses.first().map(|net| net.address);
+    let addresses = host.addresses().map_err(network)?;
+    let direct = wanted.and_then(|wanted| {
+        let has = addresses.iter().filter(|one| holds(&one.net, wanted));
+        has.max_by_key(|one| one.net.prefix).map(|one| one.link)
+    });
+    let found = match direct {
+        Some(link) => Some(link),
+        None => {
+            let routes = host.routes().map_err(network)?;
+            let default = routes.iter().find(|route| {
+                let v4 = wanted.is_none_or(|wanted| wanted.is_ipv4());
+                route.to.prefix == 0 && route.to.address.is_ipv4() == v4
+            });
+            default.map(|route| route.link)
+        }
+    };
+    let name = links.iter().find(|link| Some(link.index) == found);
+    let name = name.and_then(|link| link.name.parse::<IfName>().ok());
+    let lower = name.ok_or_else(|| {
+        let why = "no link of the host leads to its address; name one by global-nic";
+        EngineError::Network(format!("net physical={physical}: {why}"))
+    })?;
+    Ok(Interface {
+        mode: Mode::Exclusive {
+            physical: physical.clone(),
+            lower: Some(lower),
+        },
+        ..interface.clone()
+    })
+}
+
+/// `global-nic=auto`
+const AUTO: &str = "auto";
+
+/// Whether the address is one of the network.
+fn holds(net: &IpNet, address: IpAddr) -> bool {
+    match (net.address, address) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => {
+            let bits = 32 - u32::from(net.prefix.min(32));
+            (u64::from(one.to_bits()) >> bits) == (u64::from(other.to_bits()) >> bits)
+        }
+        (IpAddr::V6(one), IpAddr::V6(other)) => {
+            let bits = 128 - u32::from(net.prefix.min(128));
+            let shifted = |address: u128| address.checked_shr(bits).unwrap_or(0);
+            shifted(one.to_bits()) == shifted(other.to_bits())
+        }
+        _ => false,
+    }
 }
 
 /// Makes the links in the network namespace of process 1; loopback, too.
@@ -107,6 +181,18 @@ fn parse(line: &str) -> Option<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn networks_hold_their_addresses() {
+        let holds =
+            |net: &str, address: &str| holds(&net.parse().unwrap(), address.parse().unwrap());
+        assert!(holds("10.9.0.2/24", "10.9.0.200"));
+        assert!(!holds("10.9.0.2/24", "10.9.1.2"));
+        assert!(holds("0.0.0.0/0", "192.0.2.1"));
+        assert!(!holds("0.0.0.0/0", "fe80::1"));
+        assert!(holds("fd00::1/64", "fd00::2") && !holds("fd00::1/64", "fd01::2"));
+        assert!(holds("::/0", "fd01::2"));
+    }
 
     #[test]
     fn leftovers_read_back() {

@@ -324,6 +324,33 @@ fn an_automatic_network_is_there_at_boot() {
 }
 
 #[test]
+fn an_automatic_nic_is_the_one_that_leads_there() {
+    on_a_host("an_automatic_nic_is_the_one_that_leads_there", |host| {
+        for (card, address) in [("card0", "10.9.0.2/24"), ("card1", "10.8.0.2/24")] {
+            let far = format!("far{card}");
+            let pair = ["link", "add", card, "type", "veth", "peer", "name", &far];
+            support::tool("ip", &pair);
+            support::tool("ip", &["link", "set", card, "up"]);
+            support::tool("ip", &["address", "add", address, "dev", card]);
+        }
+        host.install("z", "set ip-type=exclusive");
+        host.ok("zoneadm", &["-z", "z", "boot"]);
+        let net = "add net; set physical=net0; set global-nic=auto";
+        let add = |address: &str| format!("{net}; set allowed-address={address}/24; end");
+        refused(
+            &live(host, &add("10.7.0.9")),
+            1,
+            "no link of the host leads to its address",
+        );
+        live_ok(host, &add("10.8.0.9"));
+        let below = host.inside("z", "cat /sys/class/net/net0/iflink");
+        let links = support::tool("ip", &["-o", "link"]);
+        let card1 = links.lines().find(|line| line.contains(" card1@")).unwrap();
+        assert_eq!(below.trim(), card1.split(':').next().unwrap());
+    });
+}
+
+#[test]
 fn a_file_system_comes_and_goes() {
     let host = host_or_skip!("a_file_system_comes_and_goes");
     let share = host.path().join("share");

@@ -37,8 +37,8 @@ impl<'a> Scanner<'a> {
         self.line
     }
 
-    /// The column, in characters from 1, of a byte of this line. Goes on from where the last message
-    /// was, so that many mistakes in one line are not counted from its beginning each.
+    /// The column, in characters from 1, of a byte of this line. Goes on from where the last
+    /// message was, so that many mistakes in one line are not counted from its beginning each.
     pub(super) fn column(&mut self, at: usize) -> usize {
         let (from, before) = match self.counted {
             (from, before) if from <= at => (from, before),

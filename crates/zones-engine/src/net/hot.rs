@@ -17,8 +17,8 @@ fn network(error: &dyn std::error::Error) -> EngineError {
 fn steps(interface: &Interface, id: ZoneId) -> Result<zones_net::Plan, EngineError> {
     let mut host = Netlink::open().map_err(|error| network(&error))?;
     let links = host.links().map_err(|error| network(&error))?;
-    let one = std::slice::from_ref(interface);
-    zones_net::plan_more(&links, id, one).map_err(|error| network(&error))
+    let settled = super::settle(interface, &mut host, &links)?;
+    zones_net::plan_more(&links, id, &[settled]).map_err(|error| network(&error))
 }
 
 /// Whether the host could give the zone this interface.
