@@ -289,6 +289,20 @@ pub(crate) fn flags(text: &str, _: Context) -> Checked<'_> {
 /// Classes of the scheduler.
 pub(crate) const CLASSES: &[&str] = &["TS", "IA", "FSS", "FX", "RT", "SDC"];
 
+/// Values of `boot-priority`, first to boot first. Source: zonecfg(8) of Solaris 11.
+pub(crate) const PRIORITIES: &[&str] = &["high", "default", "low"];
+
+/// Values of `autoshutdown`. Source: zonecfg(8) of Solaris 11; nothing here can be suspended.
+pub(crate) const SHUTDOWNS: &[&str] = &["shutdown", "halt"];
+
+/// Whether the value is one of a few, or empty.
+pub(crate) fn one_of(name: &str, text: &str, known: &[&str]) -> Result<(), String> {
+    if text.is_empty() || known.contains(&text) {
+        return Ok(());
+    }
+    Err(format!("{name} value must be one of {}.", known.join(", ")))
+}
+
 /// A type in `fs-allowed`; a leading `-` is allowed on the whole list.
 pub(crate) fn fs_allowed(text: &str) -> Result<(), String> {
     if text.len() > 1024 {

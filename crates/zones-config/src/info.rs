@@ -14,8 +14,9 @@ use crate::{RctlAction, ZoneConfig};
 pub fn info(config: &ZoneConfig) -> String {
     let mut out = String::new();
     for global in GLOBALS {
-        // A zone without an identity is shown as the original shows it.
-        if global.prop != Prop::Uuid || !config.uuid.is_empty() {
+        // Not in every release of Zones: where they are unset, `info` is the common one.
+        let some = [Prop::Uuid, Prop::BootPriority, Prop::Autoshutdown].contains(&global.prop);
+        if !some || !global_text(config, global.prop).is_empty() {
             global_line(&mut out, config, global);
         }
     }
@@ -77,6 +78,8 @@ pub(crate) fn global_text(config: &ZoneConfig, prop: Prop) -> String {
         Prop::Hostid => config.hostid.clone(),
         Prop::FsAllowed => config.fs_allowed.clone(),
         Prop::Uuid => config.uuid.clone(),
+        Prop::BootPriority => config.boot_priority.clone(),
+        Prop::Autoshutdown => config.autoshutdown.clone(),
         _ => String::new(),
     }
 }

@@ -30,6 +30,10 @@ pub struct ZoneConfig {
     pub fs_allowed: String,
     /// Identity in the index; empty until the zone has one.
     pub uuid: String,
+    /// `high`, `default`, `low`; empty is `default`.
+    pub boot_priority: String,
+    /// `shutdown`, `halt`; empty is `shutdown`.
+    pub autoshutdown: String,
     pub filesystems: Vec<Fs>,
     pub inherit_pkg_dirs: Vec<InheritPkgDir>,
     pub nets: Vec<Net>,
@@ -243,6 +247,8 @@ impl ZoneConfig {
             hostid: String::new(),
             fs_allowed: String::new(),
             uuid: String::new(),
+            boot_priority: String::new(),
+            autoshutdown: String::new(),
             filesystems: Vec::new(),
             inherit_pkg_dirs: Vec::new(),
             nets: Vec::new(),

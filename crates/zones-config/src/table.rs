@@ -81,6 +81,8 @@ names! {
         Hostid = "hostid",
         FsAllowed = "fs-allowed",
         Uuid = "uuid",
+        BootPriority = "boot-priority",
+        Autoshutdown = "autoshutdown",
         MaxLwps = "max-lwps",
         MaxProcesses = "max-processes",
         MaxShmMemory = "max-shm-memory",

@@ -211,6 +211,30 @@ fn autoboot_starts_and_stops_zones_with_the_host() {
 }
 
 #[test]
+fn zones_boot_by_priority_and_end_as_they_say() {
+    let host = host_or_skip!("zones_boot_by_priority_and_end_as_they_say");
+    for (zone, more) in [
+        ("a", "set boot-priority=low"),
+        ("b", "set autoshutdown=halt"),
+        ("c", "set boot-priority=high"),
+    ] {
+        host.install(zone, &format!("set autoboot=true; {more}"));
+    }
+    let said = host.ok("zoneadm", &["sysboot"]);
+    assert_eq!(said, "Booting zones: c b a.\n");
+    let said = host.ok("zoneadm", &["sysboot", "stop"]);
+    assert!(said.starts_with("Halting zones: b.\n"), "{said}");
+    assert_eq!(host.leftovers(), Vec::<String>::new());
+    refused(
+        &host.run("zonecfg", &["-z", "a", "set boot-priority=first"]),
+        1,
+        "boot-priority value must be one of high, default, low.",
+    );
+    let exported = host.ok("zonecfg", &["-z", "a", "export"]);
+    assert!(exported.contains("set boot-priority=low\n"), "{exported}");
+}
+
+#[test]
 fn a_hundred_zones_boot_list_and_halt() {
     let host = host_or_skip!("a_hundred_zones_boot_list_and_halt");
     host.install("z0", "set autoboot=true");

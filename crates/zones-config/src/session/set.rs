@@ -128,6 +128,10 @@ impl Session<'_> {
                     _ => Ok(Assign::Text(prop, uuid.into_owned())),
                 }
             }
+            Prop::BootPriority => check::one_of(prop.name(), text, check::PRIORITIES)
+                .map(|()| Assign::Text(prop, owned())),
+            Prop::Autoshutdown => check::one_of(prop.name(), text, check::SHUTDOWNS)
+                .map(|()| Assign::Text(prop, owned())),
             Prop::FsAllowed => check::fs_allowed(text).map(|()| Assign::Text(prop, owned())),
             _ => Ok(Assign::Text(prop, owned())),
         }
@@ -190,6 +194,8 @@ impl Session<'_> {
                     Prop::Hostid => &mut config.hostid,
                     Prop::FsAllowed => &mut config.fs_allowed,
                     Prop::Uuid => &mut config.uuid,
+                    Prop::BootPriority => &mut config.boot_priority,
+                    Prop::Autoshutdown => &mut config.autoshutdown,
                     _ => return,
                 };
                 *place = text;

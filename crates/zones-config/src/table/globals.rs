@@ -148,6 +148,14 @@ pub const GLOBALS: &[Global] = &[
         false,
         "identity of the zone, kept in the index",
     ),
+    next_boot(
+        Prop::BootPriority,
+        "high, default or low: the order of zones that boot with the host",
+    ),
+    next_boot(
+        Prop::Autoshutdown,
+        "shutdown or halt: how the zone ends with the host",
+    ),
     alias(
         Prop::MaxLwps,
         deny("zone.max-lwps", 100),

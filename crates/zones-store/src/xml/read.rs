@@ -302,6 +302,8 @@ fn zone(mut attrs: Attributes<'_>) -> Result<ZoneConfig, String> {
     zone.bootargs = attrs.take("bootargs");
     zone.scheduling_class = attrs.take("scheduling-class");
     zone.fs_allowed = attrs.take("fs-allowed");
+    zone.boot_priority = attrs.take("boot-priority");
+    zone.autoshutdown = attrs.take("autoshutdown");
     attrs.take("debugid");
     attrs.take("version");
     attrs.done()?;

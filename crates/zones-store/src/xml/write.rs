@@ -93,6 +93,8 @@ fn zone(out: &mut Out, config: &ZoneConfig) {
     out.some("bootargs", &config.bootargs);
     out.some("scheduling-class", &config.scheduling_class);
     out.some("fs-allowed", &config.fs_allowed);
+    out.some("boot-priority", &config.boot_priority);
+    out.some("autoshutdown", &config.autoshutdown);
     out.0 += ">\n";
 }
 

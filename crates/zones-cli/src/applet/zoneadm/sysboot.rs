@@ -24,26 +24,37 @@ pub(super) fn run(layout: &Layout, store: &Store, _zone: Option<&ZoneName>, args
     }
 }
 
-/// Boots in parallel, one zoneadm for each zone, and waits for all.
+/// Boots in parallel, one zoneadm for each zone, and waits for all; zones of a lower priority after
+/// those of a higher one.
 fn start(layout: &Layout, store: &Store) -> u8 {
     let zones = match store.list() {
         Ok(zones) => zones,
         Err(error) => return fail("zoneadm", zones_engine::chain(&error)),
     };
-    let wanted = |entry: &zones_store::IndexEntry| {
-        entry.state == ZoneState::Installed
-            && zones_engine::load(layout, &entry.name).is_ok_and(|config| config.autoboot)
-    };
-    let names: Vec<ZoneName> = zones
-        .into_iter()
-        .filter(wanted)
-        .map(|entry| entry.name)
-        .collect();
+    let mut waves: [Vec<ZoneName>; 3] = Default::default();
+    for entry in zones {
+        if entry.state != ZoneState::Installed {
+            continue;
+        }
+        let Ok(config) = zones_engine::load(layout, &entry.name) else {
+            continue;
+        };
+        let wave = match config.boot_priority.as_str() {
+            "high" => 0,
+            "low" => 2,
+            _ => 1,
+        };
+        if config.autoboot {
+            waves[wave].push(entry.name);
+        }
+    }
+    let names = waves.concat();
     if names.is_empty() {
         return OK;
     }
     println!("Booting zones: {}.", words(&names));
-    each(layout, &names, &["boot"])
+    let boot = |wave: &Vec<ZoneName>| each(layout, wave, &["boot"]);
+    waves.iter().map(boot).fold(OK, |all, one| all | one)
 }
 
 fn stop(layout: &Layout, store: &Store) -> u8 {
@@ -58,11 +69,17 @@ fn stop(layout: &Layout, store: &Store) -> u8 {
             })
             .collect()
     };
-    let names: Vec<ZoneName> = running()
+    let halts = |name: &ZoneName| {
+        zones_engine::load(layout, name).is_ok_and(|config| config.autoshutdown == "halt")
+    };
+    let up = running()
         .into_iter()
-        .filter(|(_, state)| *state == ZoneState::Running)
-        .map(|(name, _)| name)
-        .collect();
+        .filter(|(_, state)| *state == ZoneState::Running);
+    let (at_once, names): (Vec<_>, Vec<_>) = up.map(|(name, _)| name).partition(halts);
+    if !at_once.is_empty() {
+        println!("Halting zones: {}.", words(&at_once));
+        each(layout, &at_once, &["halt"]);
+    }
     if !names.is_empty() {
         println!(
             "Shutting down running zones (for up to {GRACE_S} seconds): {}.",
