@@ -13,9 +13,10 @@ const BUDGETS: [(&str, &str, Option<&str>, f64); 15] = [
     ("memory", "zsched, PSS", None, 50.0),
     ("ready", "zones", Some("crun"), 0.6),
     ("list", "500 zones", None, 10.0),
-    ("config", "fs 2^18, export", None, 50.0),
-    ("config", "fs 2^18, verify", None, 50.0),
-    ("config", "fs 2^18, -f", None, 50.0),
+    // 50 for each phase: read, print; read, verify; parse, run, verify, write.
+    ("config", "fs 2^18, export", None, 100.0),
+    ("config", "fs 2^18, verify", None, 100.0),
+    ("config", "fs 2^18, -f", None, 200.0),
     // Linear is 4; below it, the start of the program counts.
     ("config", "fs 2^18, -f", Some("fs 2^16, -f"), 4.8),
     ("config", "attr 2^18, -f", Some("attr 2^16, -f"), 4.8),
