@@ -30,3 +30,4 @@ pub use login::{Session, run};
 pub use plan::{BootPlan, FsMount, NotEnforced, PlanError, Privileges, capability_number};
 pub use runtime::{Phase, RunState, active, console_path};
 pub use stage::{Ending, Mode, SessionEvent, SessionRequest};
+pub use zones_net::DEFAULT_BRIDGE;

@@ -16,6 +16,8 @@ use zones_types::{IdRange, ZoneId, ZoneName};
 
 pub use mounts::FsMount;
 pub(crate) use mounts::{DEVICE_NODES, MASKED, READ_ONLY};
+#[cfg(test)]
+pub(crate) use network::interface;
 pub use privileges::{Privileges, capability_number};
 
 /// Something the configuration asks for that is not enforced, and why.
@@ -183,13 +185,7 @@ fn interfaces(config: &ZoneConfig) -> Result<Vec<Interface>, PlanError> {
             physical: net.physical.clone(),
             why,
         };
-        let shared = config.ip_type == IpType::Shared;
-        let address = if shared {
-            &net.address
-        } else {
-            &net.allowed_address
-        };
-        interfaces.push(network::interface(net, shared, address).map_err(wrong)?);
+        interfaces.push(network::interface(config, net).map_err(wrong)?);
     }
     Ok(interfaces)
 }

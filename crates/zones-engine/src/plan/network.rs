@@ -2,29 +2,29 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use zones_config::Net;
-use zones_net::{IfName, Interface, IpNet, Mac, Mode};
+use zones_config::{IpType, Net, ZoneConfig};
+use zones_net::{IfName, Interface, IpNet, Mac, Mode, Protection, mac_for};
 
 use crate::error::chain;
 
 /// One `net` resource as the network layer wants it.
-pub(super) fn interface(net: &Net, shared: bool, address: &str) -> Result<Interface, String> {
+///
+/// Properties of the link are `mtu`, `link-protection` and `uplink`; the two last may be attributes
+/// of the zone as well, for all its links.
+pub(crate) fn interface(config: &ZoneConfig, net: &Net) -> Result<Interface, String> {
     let name = |text: &str| text.parse::<IfName>().map_err(|error| chain(&error));
     let physical = name(&net.physical)?;
-    let mode = if shared {
-        Mode::Shared {
-            physical: physical.clone(),
-        }
+    let shared = config.ip_type == IpType::Shared;
+    let (address, mode) = if shared {
+        let physical = physical.clone();
+        (&net.address, Mode::Shared { physical })
     } else {
-        let lower = if net.global_nic.is_empty() {
-            None
-        } else {
-            Some(name(&net.global_nic)?)
-        };
-        Mode::Exclusive {
+        let lower = Some(net.global_nic.as_str()).filter(|nic| !nic.is_empty());
+        let mode = Mode::Exclusive {
             physical: physical.clone(),
-            lower,
-        }
+            lower: lower.map(name).transpose()?,
+        };
+        (&net.allowed_address, mode)
     };
     // The zone has a loopback of its own.
     let inside = if physical.as_str() == "lo" {
@@ -32,44 +32,44 @@ pub(super) fn interface(net: &Net, shared: bool, address: &str) -> Result<Interf
     } else {
         physical
     };
-    let addresses = if address.is_empty() {
-        Vec::new()
-    } else {
-        vec![resolve(address)?]
-    };
+    let addresses = address
+        .split(',')
+        .map(str::trim)
+        .filter(|one| !one.is_empty());
     let router = match net.defrouter.split('/').next() {
         None | Some("") => None,
         Some(text) => Some(resolve(text)?.address),
     };
-    let mac = if net.mac_addr.is_empty() {
-        None
-    } else {
-        Some(parse_mac(&net.mac_addr)?)
+    let mac = Some(net.mac_addr.as_str()).filter(|mac| !mac.is_empty());
+    let mac = mac.map(str::parse::<Mac>).transpose();
+    let property = |name: &str| {
+        let mut all = net.properties.iter();
+        let found = all.find(|property| property.name == name);
+        found.map(|property| property.value.as_str())
     };
-    let vlan = match net.vlan_id.as_str() {
-        "" => None,
-        text => Some(
-            text.parse()
-                .map_err(|_| format!("`{text}` is no vlan-id"))?,
-        ),
-    };
-    let mtu = net
-        .properties
-        .iter()
-        .find(|property| property.name == "mtu");
-    let mtu = mtu.map(|mtu| {
-        mtu.value
-            .parse()
-            .map_err(|_| format!("`{}` is no mtu", mtu.value))
-    });
+    let number = |text: &str, what| text.parse().map_err(|_| format!("`{text}` is no {what}"));
+    let vlan = Some(net.vlan_id.as_str()).filter(|vlan| !vlan.is_empty());
+    let mtu = property("mtu").map(|mtu| number(mtu, "mtu")).transpose()?;
+    let protection = property("link-protection").or_else(|| config.attr("link-protection"));
+    let protection = protection.map(str::parse::<Protection>).transpose();
+    let uplink = property("uplink").or_else(|| config.attr("uplink"));
     Ok(Interface {
+        own_mac: mac_for(config.name.as_str(), &inside),
         name: inside,
         mode,
-        addresses,
+        addresses: addresses.map(resolve).collect::<Result<_, _>>()?,
         defrouter: router,
-        mac,
-        vlan,
-        mtu: mtu.transpose()?,
+        mac: mac.map_err(|error| chain(&error))?,
+        vlan: vlan
+            .map(|vlan| vlan.parse().map_err(|_| format!("`{vlan}` is no vlan-id")))
+            .transpose()?,
+        mtu,
+        protection: protection.map_err(|error| chain(&error))?,
+        uplink: match uplink {
+            None | Some("true") => true,
+            Some("false") => false,
+            Some(other) => return Err(format!("uplink is true or false, not `{other}`")),
+        },
     })
 }
 
@@ -93,39 +93,38 @@ fn resolve(text: &str) -> Result<IpNet, String> {
     text.parse().map_err(|error| chain(&error))
 }
 
-fn parse_mac(text: &str) -> Result<Mac, String> {
-    let wrong = || format!("`{text}` is no hardware address");
-    let mut bytes = [0; 6];
-    let mut parts = text.split(':');
-    for byte in &mut bytes {
-        let part = parts.next().ok_or_else(wrong)?;
-        *byte = u8::from_str_radix(part, 16).map_err(|_| wrong())?;
-    }
-    if parts.next().is_some() {
-        Err(wrong())
-    } else {
-        Ok(Mac(bytes))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn resources_become_interfaces() {
+        let property = |name: &str, value: &str| zones_config::NetAttr {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        };
+        let config = ZoneConfig::blank("z".parse().unwrap());
         let mut net = Net {
             physical: "lo".to_owned(),
+            address: "192.0.2.7/24, 2001:db8::7/64".to_owned(),
             mac_addr: "2:8:20:0:0:1".to_owned(),
+            properties: vec![property("uplink", "false"), property("mtu", "1400")],
             ..Net::default()
         };
-        let shared = interface(&net, true, "192.0.2.7/24").unwrap();
+        let shared = interface(&config, &net).unwrap();
         assert_eq!(shared.name.as_str(), "net0");
         assert_eq!(shared.mac, Some(Mac([2, 8, 0x20, 0, 0, 1])));
-        net.mac_addr = "xx".to_owned();
-        assert_eq!(
-            interface(&net, true, "").unwrap_err(),
-            "`xx` is no hardware address"
+        assert_eq!(shared.addresses.len(), 2);
+        assert_eq!((shared.uplink, shared.mtu), (false, Some(1400)));
+        net.properties = vec![property("link-protection", "ip-nospof")];
+        let error = interface(&config, &net).unwrap_err();
+        assert!(
+            error.contains("`ip-nospof` is no link protection"),
+            "{error}"
         );
+        net.mac_addr = "xx".to_owned();
+        net.properties.clear();
+        let error = interface(&config, &net).unwrap_err();
+        assert!(error.contains("`xx` is no hardware address"), "{error}");
     }
 }
