@@ -193,22 +193,23 @@ pub(crate) fn detach(layout: &Layout, lines: &[String], id: ZoneId) {
 }
 
 /// Gives back the rest, once no process of the zone lives. `netns` is what stands of its network.
+/// Returns what is closed when nobody waits any more.
 pub(crate) fn release(
     layout: &Layout,
     zone: &ZoneName,
     lines: &[String],
     netns: Option<BorrowedFd<'_>>,
-) {
+) -> Option<Netlink> {
     let left = read(lines);
     if left.is_empty() {
-        return;
+        return None;
     }
-    let Ok(_lock) = Lock::network(layout) else {
-        return;
-    };
+    let _lock = Lock::network(layout).ok()?;
+    let mut filter = None;
     let needed = left.contains(&Leftover::Settings) && !others_need_settings(layout, zone);
     let settings = needed.then(|| settings(layout));
-    let _ = zones_net::release(&left, netns, settings.as_ref());
+    let _ = zones_net::release(&left, netns, settings.as_ref(), &mut filter);
+    filter
 }
 
 fn others_need_settings(layout: &Layout, zone: &ZoneName) -> bool {

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::thread::UnshareFlags;
 use zones_net::{
@@ -37,6 +37,8 @@ const CASES: [(&str, &[&str], Option<Protection>, bool); 4] = [
     ),
 ];
 
+const PAUSE: Duration = Duration::from_millis(40);
+
 fn leave() -> File {
     #[expect(deprecated, reason = "the flag used here is one of the safe ones")]
     rustix::thread::unshare(UnshareFlags::NEWNET).unwrap();
@@ -66,12 +68,16 @@ fn main() {
             println!("{} {name}", start.elapsed().as_secs_f64() * 1e3);
             let start = Instant::now();
             detach(&left, id).unwrap();
-            release(&left, Some(zone.as_fd()), None).unwrap();
+            let mut filter = None;
+            release(&left, Some(zone.as_fd()), None, &mut filter).unwrap();
             if at == 2 {
                 println!("{} taken away again", start.elapsed().as_secs_f64() * 1e3);
             }
             host.delete_link(&format!("zv{id}.0").parse().unwrap())
                 .unwrap();
+            drop((zone, filter));
+            // The kernel takes the namespace down by and by, and holds the lock on links for it.
+            thread::sleep(PAUSE);
         }
     }
 }

@@ -116,7 +116,7 @@ pub fn remove(
         first = first.and(done);
     }
     let detached = leftover::detach_one(left, zone);
-    let released = crate::release(left, Some(netns), settings);
+    let released = crate::release(left, Some(netns), settings, &mut None);
     first.and(detached).and(released)
 }
 
@@ -350,7 +350,7 @@ impl Sides<'_> {
             Undo::Release(left) => {
                 let left = [left];
                 leftover::detach(&left, ZoneId::GLOBAL)?;
-                leftover::release(&left, Some(self.netns), None)
+                leftover::release(&left, Some(self.netns), None, &mut self.filter)
             }
         }
     }

@@ -147,13 +147,16 @@ pub(crate) fn detach_one(left: &[Leftover], zone: ZoneId) -> Result<(), NetError
 /// `netns` is what stands of the zone's network; without it the kernel has returned hardware to the
 /// first namespace of the host. Links of the zone itself die with its namespace, and are not deleted
 /// here because that would take 30 ms for each veth. `settings` are put back when they are given:
-/// when no other zone needs them. Does as much as it can.
+/// when no other zone needs them. `filter` is opened when it is needed: the kernel waits some 20 ms
+/// when it is closed after rules went, so it is for the caller to drop, when nobody waits. Does as
+/// much as it can.
 ///
 /// Errors: the first refusal of the kernel.
 pub fn release(
     left: &[Leftover],
     netns: Option<BorrowedFd<'_>>,
     settings: Option<&Settings>,
+    filter: &mut Option<Netlink>,
 ) -> Result<(), NetError> {
     let mut first = Ok(());
     let mut ports = Vec::new();
@@ -176,9 +179,12 @@ pub fn release(
         }
     }
     if !ports.is_empty() || !uplinks.is_empty() {
-        let mut filter = Netlink::open_filter()?;
-        let unlinked = uplink::remove(&mut filter, &uplinks);
-        let unguarded = guard::remove(&mut filter, &ports);
+        let filter = match filter {
+            Some(filter) => filter,
+            None => filter.insert(Netlink::open_filter()?),
+        };
+        let unlinked = uplink::remove(filter, &uplinks);
+        let unguarded = guard::remove(filter, &ports);
         first = first.and(unlinked).and(unguarded);
     }
     if let Some(settings) = settings {

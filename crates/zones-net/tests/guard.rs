@@ -195,7 +195,7 @@ fn passes(protection: Option<&str>, frames: &[Vec<u8>]) -> Vec<bool> {
         })
         .collect();
     detach(&left, ZoneId(1)).unwrap();
-    release(&left, Some(zone.as_fd()), Some(&settings)).unwrap();
+    release(&left, Some(zone.as_fd()), Some(&settings), &mut None).unwrap();
     for link in ["zv1.0", "spy0", "br0"] {
         host.delete_link(&name(link)).unwrap();
     }

@@ -244,7 +244,13 @@ fn a_shared_address_is_routed_and_cannot_be_exchanged() {
         );
 
         detach(&left, ZoneId(3)).unwrap();
-        release(&left, Some(zone.as_fd()), Some(&notes.settings())).unwrap();
+        release(
+            &left,
+            Some(zone.as_fd()),
+            Some(&notes.settings()),
+            &mut None,
+        )
+        .unwrap();
         host.delete_link(&name("zv3.0")).unwrap();
         let routes = host.routes().unwrap();
         assert!(
@@ -293,7 +299,7 @@ fn a_nic_moves_into_the_zone_and_back() {
         // Whoever comes after a crash has the lines only.
         let lines: Vec<String> = left.iter().map(ToString::to_string).collect();
         let left: Vec<Leftover> = lines.iter().map(|line| line.parse().unwrap()).collect();
-        release(&left, Some(zone.as_fd()), None).unwrap();
+        release(&left, Some(zone.as_fd()), None, &mut None).unwrap();
         let after = host.link(&name("eth0")).unwrap().unwrap();
         assert_eq!(
             (after.mac, after.mtu, &after.alias, after.queue),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Rlimit, Signal, WaitOptions};
 use zones_cgroup::{Access, DEFAULT_DEVICES, DeviceKind, DeviceRule, Kind, ZoneGroup};
+use zones_net::Netlink;
 use zones_store::Layout;
 use zones_sys::{Channel, ProcessId};
 use zones_types::{ZoneName, ZoneState};
@@ -391,8 +392,9 @@ impl Live {
         Ok(())
     }
 
-    /// Kills everybody, waits for the kernel, removes what is left.
-    pub(super) fn teardown(self, layout: &Layout, zone: &ZoneName) {
+    /// Kills everybody, waits for the kernel, removes what is left. Returns what is closed when
+    /// nobody waits any more.
+    pub(super) fn teardown(self, layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
         // Before the namespace dies: the kernel holds the lock on links while it cleans up.
         net::detach(layout, &self.state.undo_network, self.state.id);
         let _ = rustix::process::pidfd_send_signal(&self.init.1, Signal::KILL);
@@ -403,13 +405,15 @@ impl Live {
             wait_end(&pidfd);
         }
         let network = self.network.as_ref().map(AsFd::as_fd);
-        net::release(layout, zone, &self.state.undo_network, network);
+        let late = net::release(layout, zone, &self.state.undo_network, network);
         clear(layout, zone, RunState::read(layout, zone).as_ref());
+        late
     }
 }
 
 /// Removes whatever a life of `zone` may have left: found by name, so it works after any crash.
-pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
+/// Returns what [`Live::teardown`] does.
+pub(super) fn sweep(layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
     let state = RunState::read(layout, zone);
     let mut network = None;
     if let Some(state) = &state {
@@ -422,11 +426,12 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
         net::detach(layout, &state.undo_network, state.id);
     }
     kill(state.as_ref());
-    if let Some(state) = &state {
+    let late = state.as_ref().and_then(|state| {
         let network = network.as_ref().map(AsFd::as_fd);
-        net::release(layout, zone, &state.undo_network, network);
-    }
+        net::release(layout, zone, &state.undo_network, network)
+    });
     clear(layout, zone, state.as_ref());
+    late
 }
 
 fn kill(state: Option<&RunState>) {
