@@ -1,5 +1,6 @@
 //! How long the network of a zone takes in process, for `cargo xtask bench`: one line for each
-//! case, `MS NAME`, once for every round. Needs root; everything is in network namespaces of its own.
+//! case, `MS NAME`, once for every round. Needs root; everything is in network namespaces of its
+//! own.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::fs::File;

@@ -5,8 +5,10 @@
 //! |---|---|
 //! | `mac-nospoof` | frames with another hardware address; ARP that claims another one |
 //! | `restricted` | all but IPv4, IPv6 and ARP: tags, spanning trees, discovery of neighbours |
-//! | `ip-nospoof` | IP, ARP and neighbour discovery with an address that is not the zone's; router advertisements and redirects; all that `restricted` drops |
+//! | `ip-nospoof` | IP, ARP, neighbour discovery with an address that is not the zone's (1) |
 //! | `dhcp-nospoof` | answers of DHCP servers; requests for another hardware address |
+//!
+//! (1) And router advertisements, redirects, all that `restricted` drops.
 //!
 //! With `ip-nospoof`, IPv6 may use the link-local address of the hardware address, too.
 //!

@@ -3,8 +3,8 @@
 //! [`plan`] turns the interfaces of a zone and what there is on the host into printable [`Step`]s;
 //! [`apply`] runs them and undoes what it did when one fails, [`detach`] and [`release`] take away
 //! what outlives the zone. [`plan_one`] and [`remove`] do the same for one interface of a zone that
-//! runs. [`Netlink`] below them is one socket in one network namespace, with the messages that zones
-//! need. The codec is our own: those messages are some 300 lines, and the usual crates are ten
+//! runs. [`Netlink`] below them is one socket in one network namespace, with the messages that
+//! zones need. The codec is our own: those messages are some 300 lines, and the usual crates are ten
 //! dependencies with a new major version each month.
 //!
 //! Source: rtnetlink(7), netlink(7), `linux/if_link.h`; docs/adr/0010 for the packet filter.

@@ -80,7 +80,7 @@ impl fmt::Debug for Mac {
 }
 
 /// A locally administered address that the same zone and interface always get, so that neighbours
-/// and DHCP servers know them again. `zone` is best what no zone of another host has, too: its uuid.
+/// and DHCP servers know them again. `zone` is best what no zone of another host has: its uuid.
 #[must_use]
 pub fn mac_for(zone: &str, interface: &IfName) -> Mac {
     // FNV-1a: stable between releases, which a hash of the standard library is not.

@@ -1,8 +1,8 @@
 //! Links of the host that are lent to a zone, and that come back as they went.
 //!
 //! The zone may give its link another name, other names besides, another hardware address, size or
-//! description; none of that is left. Settings below `/proc/sys/net` and addresses go with each move
-//! by themselves.
+//! description; none of that is left. Settings below `/proc/sys/net` and addresses go with each
+//! move by themselves.
 
 use std::fmt;
 use std::os::fd::AsFd;
