@@ -147,7 +147,8 @@ pub(crate) fn detach_one(left: &[Leftover], zone: ZoneId) -> Result<(), NetError
 /// Takes away the rest, once no process of the zone is left: guards, uplinks, links that were lent.
 /// `netns` is what stands of the zone's network; without it the kernel has returned hardware to the
 /// first namespace of the host. Links of the zone itself die with its namespace, and are not
-/// deleted here because that would take 30 ms for each veth. `settings` are put back when they are given:
+/// deleted here because that would take 30 ms for each veth. `settings` are put back when they
+/// are given:
 /// when no other zone needs them. `filter` is opened when it is needed: the kernel waits some 20 ms
 /// when it is closed after rules went, so it is for the caller to drop, when nobody waits. Does as
 /// much as it can.

@@ -4,7 +4,8 @@
 //! [`apply`] runs them and undoes what it did when one fails, [`detach`] and [`release`] take away
 //! what outlives the zone. [`plan_one`] and [`remove`] do the same for one interface of a zone that
 //! runs. [`Netlink`] below them is one socket in one network namespace, with the messages that
-//! zones need. The codec is our own: those messages are some 300 lines, and the usual crates are ten
+//! zones need. The codec is our own: those messages are some 300 lines, and the usual crates are
+//! ten
 //! dependencies with a new major version each month.
 //!
 //! Source: rtnetlink(7), netlink(7), `linux/if_link.h`; docs/adr/0010 for the packet filter.
