@@ -209,6 +209,11 @@ pub(crate) fn release(
     let needed = left.contains(&Leftover::Settings) && !others_need_settings(layout, zone);
     let settings = needed.then(|| settings(layout));
     let _ = zones_net::release(&left, netns, settings.as_ref(), &mut filter);
+    // Under the lock still: of two zones that end together, the second must not count the first.
+    if let Some(mut state) = RunState::read(layout, zone) {
+        state.undo_network.clear();
+        let _ = state.write(layout, zone);
+    }
     filter
 }
 
