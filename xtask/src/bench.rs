@@ -117,8 +117,10 @@ fn measure(place: &Place, rounds: usize, only: &[String], quick: bool) -> Outcom
                 std::thread::sleep(PAUSE);
             }
         }
-        if group.name == "memory" {
-            rows = place.memory(&mut host);
+        match group.name {
+            "memory" => rows = place.memory(&mut host),
+            "net" => rows = place.network(rounds)?,
+            _ => {}
         }
         let _ = host.run(&(group.after)(place));
         all.push((group, rows));

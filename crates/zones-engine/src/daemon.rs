@@ -39,6 +39,8 @@ struct Daemon {
     /// Who waits for the end of a shutdown, until when, and whether the zone is to boot again.
     shutdown: Option<Shutdown>,
     terminated: bool,
+    /// Closed with the next one, or at the end: the kernel lets nobody wait for it then.
+    late: Option<zones_net::Netlink>,
     _lock: std::fs::File,
 }
 
@@ -71,6 +73,7 @@ pub fn run(layout: &Layout, zone: &ZoneName, first: Option<Channel>) -> Result<(
         live: None,
         shutdown: None,
         terminated: false,
+        late: None,
         _lock: lock,
     };
     daemon.live = Live::adopt(layout, zone)?;
@@ -303,10 +306,10 @@ impl Daemon {
     fn halt(&mut self) {
         self.console.disconnect();
         match self.live.take() {
-            Some(live) => live.teardown(&self.layout, &self.zone),
+            Some(live) => self.late = live.teardown(&self.layout, &self.zone),
             // The file is written before the first object and removed after the last one.
             None if RunState::exists(&self.layout, &self.zone) => {
-                live::sweep(&self.layout, &self.zone);
+                self.late = live::sweep(&self.layout, &self.zone);
             }
             None => {}
         }

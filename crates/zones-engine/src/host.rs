@@ -94,9 +94,15 @@ pub(crate) fn plan_of(layout: &Layout, config: &ZoneConfig) -> Result<BootPlan, 
     }
     let zones = Store::open(layout.clone()).list();
     let zones = zones.map_err(|error| EngineError::Store(crate::error::chain(&error)))?;
+    let uuid = zones.iter().find(|entry| entry.name == *zone);
+    let uuid = uuid.map_or_else(String::new, |entry| entry.uuid.clone());
     let known: Vec<ZoneName> = zones.into_iter().map(|entry| entry.name).collect();
     let range = Some(ids::id_range(layout, zone, &known)?);
     let mut plan = BootPlan::new(config, &brand, range, memory_total())?;
+    for interface in plan.interfaces.iter_mut().filter(|_| !uuid.is_empty()) {
+        let own = zones_net::mac_for(&uuid, &interface.name);
+        interface.own_mac = interface.own_mac.map(|_| own);
+    }
     plan.personality_32bit = is_32bit_x86(&plan.root);
     Ok(plan)
 }

@@ -32,3 +32,4 @@ pub use plan::{BootPlan, FsMount, NotEnforced, PlanError, Privileges, capability
 pub use runtime::{Phase, RunState, active, console_path};
 pub use snapshot::live_config;
 pub use stage::{Ending, Mode, SessionEvent, SessionRequest};
+pub use zones_net::DEFAULT_BRIDGE;

@@ -16,6 +16,8 @@ use zones_types::{IdRange, ZoneId, ZoneName};
 
 pub use mounts::FsMount;
 pub(crate) use mounts::{DEVICE_NODES, MASKED, READ_ONLY};
+#[cfg(test)]
+pub(crate) use network::interface;
 pub use privileges::{Privileges, capability_number};
 
 /// Something the configuration asks for that is not enforced, and why.
@@ -163,7 +165,6 @@ fn deferred(config: &ZoneConfig, not_enforced: &mut Vec<NotEnforced>) {
     later(!config.admins.is_empty(), "admin");
     later(!config.datasets.is_empty(), "dataset");
     for anet in &config.anets {
-        later(!anet.link_protection.is_empty(), "anet link-protection");
         later(!anet.maxbw.is_empty(), "anet maxbw");
         later(!anet.bwshare.is_empty(), "anet bwshare");
         later(anet.mac_address == "factory", "anet mac-address=factory");
@@ -189,20 +190,14 @@ fn interfaces(config: &ZoneConfig) -> Result<Vec<Interface>, PlanError> {
             physical: net.physical.clone(),
             why,
         };
-        let shared = config.ip_type == IpType::Shared;
-        let address = if shared {
-            &net.address
-        } else {
-            &net.allowed_address
-        };
-        interfaces.push(network::interface(net, shared, address).map_err(wrong)?);
+        interfaces.push(network::interface(config, net).map_err(wrong)?);
     }
     for anet in &config.anets {
         let wrong = |why: String| PlanError::Net {
             physical: anet.linkname.clone(),
             why,
         };
-        interfaces.push(network::automatic(&config.name, anet).map_err(wrong)?);
+        interfaces.push(network::automatic(config, anet).map_err(wrong)?);
     }
     Ok(interfaces)
 }

@@ -8,6 +8,7 @@ pub mod bpf;
 mod btrfs;
 mod channel;
 mod exec;
+mod frames;
 mod mount;
 mod process;
 mod procfs;
@@ -21,6 +22,7 @@ pub use btrfs::{
 };
 pub use channel::{Channel, MAX_FDS, MAX_PACKET, Packet};
 pub use exec::{CStrings, exec};
+pub use frames::packet_socket;
 pub use mount::{MountAttr, mount_setattr};
 pub use process::{
     CloneFlags, Fork, ProcessId, clone_process, close_all_except, exit_now, kill_everybody,

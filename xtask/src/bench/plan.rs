@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Measured;
 use super::shellserver::Server;
 use crate::demo::{busybox, mounts_below};
-use crate::shell::{Outcome, output, write};
+use crate::shell::{Outcome, cargo, output, write};
 use crate::stats::Sample;
 
 /// crun refuses a hybrid machine whose v2 tree owns a controller: show it one that is v1 only.
@@ -30,6 +30,15 @@ pub(crate) struct Row {
     pub(crate) pure_v1: bool,
 }
 
+/// The cases of `crates/zones-net/examples/plumb.rs`.
+const NETWORK: [&str; 5] = [
+    "port without guard",
+    "guarded port, IPv4",
+    "guarded port, both",
+    "guarded port, both, uplinks",
+    "taken away again",
+];
+
 /// Zones for the measurement of memory.
 const IDLE_ZONES: usize = 10;
 
@@ -44,7 +53,7 @@ pub(crate) struct Group {
     pub(super) after: fn(&Place) -> String,
 }
 
-pub(super) const GROUPS: [Group; 8] = [
+pub(super) const GROUPS: [Group; 9] = [
     Group {
         name: "life",
         title: "Boot and halt: create, start, stop, delete; two commands",
@@ -87,6 +96,14 @@ pub(super) const GROUPS: [Group; 8] = [
         slow: false,
         before: |_| "true".to_owned(),
         rows: ready,
+        after: |_| "true".to_owned(),
+    },
+    Group {
+        name: "net",
+        title: "The network of a zone: links, addresses, routes and rules, in process",
+        slow: false,
+        before: |_| "true".to_owned(),
+        rows: |_| Vec::new(),
         after: |_| "true".to_owned(),
     },
     Group {
@@ -244,6 +261,40 @@ impl Place {
             let _ = host.run(&self.zoneadm(name, "halt"));
         }
         found.into()
+    }
+
+    /// What an example of the network layer says of itself, as no command does this alone.
+    pub(super) fn network(&self, rounds: usize) -> Outcome<Vec<Measured>> {
+        const PLUMB: [&str; 8] = [
+            "run",
+            "--locked",
+            "--release",
+            "--quiet",
+            "--package",
+            "zones-net",
+            "--example",
+            "plumb",
+        ];
+        let mut command = cargo();
+        command.args(PLUMB).arg("--").arg(rounds.to_string());
+        let text = output(command.arg(self.at("network.settings")))?;
+        let mut rows: Vec<Measured> = Vec::new();
+        for name in NETWORK {
+            let mut measured = Measured::new(Row {
+                name,
+                ..Row::default()
+            });
+            for line in text.lines() {
+                if let Some((ms, said)) = line.split_once(' ')
+                    && said == name
+                    && let Ok(ms) = ms.parse()
+                {
+                    measured.sample.add(ms);
+                }
+            }
+            rows.push(measured);
+        }
+        Ok(rows)
     }
 
     /// What two burners get under a cap of 1.5 CPUs, in percent of one.

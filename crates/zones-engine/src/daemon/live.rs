@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Rlimit, Signal, WaitOptions};
 use zones_cgroup::{Access, DEFAULT_DEVICES, DeviceKind, DeviceRule, Kind, ZoneGroup};
+use zones_net::Netlink;
 use zones_store::Layout;
 use zones_sys::{Channel, ProcessId};
 use zones_types::{ZoneName, ZoneState};
@@ -120,7 +121,7 @@ impl Live {
             other => return Err(unexpected(&other)),
         };
         state.init = ProcessId::of(init);
-        let network = net::plan(&plan, state.id)?;
+        let network = net::plan(&mut plan, state.id)?;
         state.undo_network = net::leftovers(&network);
         keep(&state)?;
         let pidfd = rustix::process::pidfd_open(init, rustix::process::PidfdFlags::empty())
@@ -128,7 +129,8 @@ impl Live {
         // All this runs while the builder mounts the tree.
         limit_locked_memory(&plan, init, &mut missing);
         let held = net::hold(&state.undo_network, init);
-        net::plumb(&network, init)?;
+        // Written with the next phase, before a program of the zone runs.
+        state.undo_network = net::plumb(layout, &network, init)?;
         if let Some(range) = plan.range {
             let (uid, gid) = (
                 rustix::fs::Uid::from_raw(range.base),
@@ -407,11 +409,11 @@ impl Live {
         Ok(())
     }
 
-    /// Kills everybody, waits for the kernel, removes what is left.
-    pub(super) fn teardown(self, layout: &Layout, zone: &ZoneName) {
-        // Links of the host first, while their network still stands.
-        let network = self.network.as_ref().map(AsFd::as_fd);
-        net::release(&self.state.undo_network, self.state.id, network);
+    /// Kills everybody, waits for the kernel, removes what is left. Returns what is closed when
+    /// nobody waits any more.
+    pub(super) fn teardown(self, layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
+        // Before the namespace dies: the kernel holds the lock on links while it cleans up.
+        net::detach(layout, &self.state.undo_network, self.state.id);
         let _ = rustix::process::pidfd_send_signal(&self.init.1, Signal::KILL);
         wait_end(&self.init.1);
         if let Some((_, pidfd, channel)) = self.sched {
@@ -419,25 +421,39 @@ impl Live {
             let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
             wait_end(&pidfd);
         }
-        sweep(layout, zone);
+        let network = self.network.as_ref().map(AsFd::as_fd);
+        let late = net::release(layout, zone, &self.state.undo_network, network);
+        clear(layout, zone, RunState::read(layout, zone).as_ref());
+        late
     }
 }
 
 /// Removes whatever a life of `zone` may have left: found by name, so it works after any crash.
-pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
+/// Returns what [`Live::teardown`] does.
+pub(super) fn sweep(layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
     let state = RunState::read(layout, zone);
+    let mut network = None;
     if let Some(state) = &state {
-        // While the namespace still stands, so that hardware can be fetched out of it.
+        // While the namespace still stands, so that links can be fetched out of it afterwards.
         let init = state
             .init
             .filter(|init| init.is_alive())
             .and_then(|init| Pid::from_raw(init.pid));
-        let network = init.and_then(|init| net::hold(&state.undo_network, init));
-        let network = network.as_ref().map(AsFd::as_fd);
-        net::release(&state.undo_network, state.id, network);
+        network = init.and_then(|init| net::hold(&state.undo_network, init));
+        net::detach(layout, &state.undo_network, state.id);
     }
+    kill(state.as_ref());
+    let late = state.as_ref().and_then(|state| {
+        let network = network.as_ref().map(AsFd::as_fd);
+        net::release(layout, zone, &state.undo_network, network)
+    });
+    clear(layout, zone, state.as_ref());
+    late
+}
+
+fn kill(state: Option<&RunState>) {
     for process in state
-        .iter()
+        .into_iter()
         .flat_map(|state| [state.init, state.sched])
         .flatten()
     {
@@ -446,6 +462,11 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
             wait_end(&pidfd);
         }
     }
+}
+
+/// The rest, in any order: process, control groups, files.
+fn clear(layout: &Layout, zone: &ZoneName, state: Option<&RunState>) {
+    kill(state);
     reap();
     let mut clean = true;
     if let Ok(hierarchies) = host::hierarchies() {

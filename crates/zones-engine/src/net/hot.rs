@@ -3,124 +3,163 @@
 use std::os::fd::AsFd;
 
 use rustix::process::Pid;
-use zones_net::{IfName, Interface, Netlink, Step};
-use zones_types::ZoneId;
+use zones_net::{IfName, Interface, Leftover, Netlink};
+use zones_store::{Layout, Lock};
+use zones_types::{ZoneId, ZoneName};
 
-use super::{leftovers, namespace, parse};
-use crate::error::{EngineError, chain};
+use super::{lines, namespace, needs_settings, network, read, settings};
+use crate::error::EngineError;
+use crate::plan::NotEnforced;
+use crate::runtime::RunState;
 
-fn network(error: &dyn std::error::Error) -> EngineError {
-    EngineError::Network(chain(error))
+/// The steps that make `interface` beside those that the zone has. `noted` are the lines of the
+/// state file.
+fn steps(
+    interface: &Interface,
+    id: ZoneId,
+    noted: &[String],
+) -> Result<zones_net::Plan, EngineError> {
+    let mut host = Netlink::open().map_err(network)?;
+    let view = host.view().map_err(network)?;
+    let settled = super::auto::settle(interface, &mut host, &view)?;
+    zones_net::plan_one(&view, id, free_number(noted), &settled).map_err(network)
 }
 
-/// The steps that make `interface` beside those that the zone has.
-fn steps(interface: &Interface, id: ZoneId) -> Result<zones_net::Plan, EngineError> {
-    let mut host = Netlink::open().map_err(|error| network(&error))?;
-    let links = host.links().map_err(|error| network(&error))?;
-    let settled = super::settle(interface, &mut host, &links)?;
-    zones_net::plan_more(&links, id, &[settled]).map_err(|error| network(&error))
-}
-
-/// Whether the host could give the zone this interface.
-pub(crate) fn check(interface: &Interface, id: ZoneId) -> Result<(), EngineError> {
-    steps(interface, id).map(drop)
-}
-
-fn zone_side(init: Pid) -> Result<Netlink, EngineError> {
-    let netns = namespace(init).map_err(EngineError::kernel("open the network of the zone"))?;
-    Netlink::open_in(netns.as_fd()).map_err(|error| network(&error))
+/// Whether the host could give the zone this interface; what of it is not enforced.
+pub(crate) fn check(
+    interface: &Interface,
+    state: &RunState,
+) -> Result<Vec<NotEnforced>, EngineError> {
+    let steps = steps(interface, state.id, &state.undo_network)?;
+    Ok(super::unmet(&steps).collect())
 }
 
 /// Whether the zone has a link of that name, whoever made it.
 pub(crate) fn is_there(name: &IfName, init: Pid) -> Result<bool, EngineError> {
-    let found = zone_side(init)?
-        .link(name)
-        .map_err(|error| network(&error))?;
-    Ok(found.is_some())
+    let netns = namespace(init).map_err(EngineError::kernel("open the network of the zone"))?;
+    let found = Netlink::open_in(netns.as_fd()).and_then(|mut zone| zone.link(name));
+    found.map(|link| link.is_some()).map_err(network)
 }
 
-/// Gives the zone an interface. `lines` is what outlives the zone's network; `keep` writes it down
-/// before anything is made.
+/// Adds one interface to a zone that runs; the lines of `state` are written before and after.
+/// Whoever watches the zone calls [`super::hold`] once more then.
 pub(crate) fn add(
-    interface: &Interface,
-    id: ZoneId,
+    layout: &Layout,
+    zone: &ZoneName,
+    state: &mut RunState,
     init: Pid,
-    lines: &mut Vec<String>,
-    keep: &mut dyn FnMut(&[String]),
+    interface: &Interface,
 ) -> Result<(), EngineError> {
     if is_there(&interface.name, init)? {
         let why = format!("the zone has a link `{}` already", interface.name);
         return Err(EngineError::Network(why));
     }
-    let plan = steps(interface, id)?;
-    for line in leftovers(&plan) {
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
-    }
-    keep(lines);
-    let netns = namespace(init).map_err(EngineError::kernel("open the network of the zone"))?;
-    let made = zones_net::apply(&plan, netns.as_fd()).map_err(|error| network(&error));
-    if made.is_err() {
-        // A link that was born inside is not among what the layer below takes back.
-        let _ = remove(interface, id, init, lines, keep);
-    }
-    made
+    let steps = steps(interface, state.id, &state.undo_network)?;
+    let before = state.undo_network.clone();
+    state.undo_network.extend(super::leftovers(&steps));
+    keep(layout, zone, state)?;
+    let made = super::plumb(layout, &steps, init);
+    state.undo_network = before;
+    let result = made.map(|lines| state.undo_network.extend(lines));
+    keep(layout, zone, state)?;
+    result
 }
 
-/// Takes an interface away; one that is gone already is fine.
+/// Removes one interface, as it was added, from a zone that runs; one that is gone already is fine.
 pub(crate) fn remove(
-    interface: &Interface,
-    id: ZoneId,
+    layout: &Layout,
+    zone: &ZoneName,
+    state: &mut RunState,
     init: Pid,
-    lines: &mut Vec<String>,
-    keep: &mut dyn FnMut(&[String]),
+    interface: &Interface,
 ) -> Result<(), EngineError> {
     let netns = namespace(init).map_err(EngineError::kernel("open the network of the zone"))?;
-    // Where the host has the link no more, as after a move, the lines themselves tell.
-    let own = steps(interface, id)
-        .map(|plan| leftovers(&plan))
-        .unwrap_or_default();
-    let belongs = |line: &String| match parse(line) {
-        Some(Step::MoveLink { zone, .. }) => zone == interface.name,
-        Some(Step::EnsureBridge { .. }) | None => false,
-        Some(_) => own.contains(line),
-    };
-    let gone: Vec<String> = lines.iter().filter(|line| belongs(line)).cloned().collect();
-    let steps: Vec<Step> = gone.iter().filter_map(|line| parse(line)).collect();
-    let moved = steps
-        .iter()
-        .any(|step| matches!(step, Step::MoveLink { .. }));
-    let plan = zones_net::Plan {
-        steps,
-        not_enforced: Vec::new(),
-    };
-    zones_net::release(&plan, Some(netns.as_fd())).map_err(|error| network(&error))?;
-    if !moved {
-        let mut zone = Netlink::open_in(netns.as_fd()).map_err(|error| network(&error))?;
-        if zone
-            .link(&interface.name)
-            .map_err(|error| network(&error))?
-            .is_some()
-        {
-            zone.delete_link(&interface.name)
-                .map_err(|error| network(&error))?;
-        }
+    let (mut stay, go) = split(&read(&state.undo_network), interface);
+    let _lock = Lock::network(layout).map_err(network)?;
+    let mut last = None;
+    if !stay.iter().any(needs_settings) {
+        stay.retain(|one| *one != Leftover::Settings);
+        last = Some(settings(layout)).filter(|_| !super::others_need_settings(layout, zone));
     }
-    lines.retain(|line| !gone.contains(line));
-    keep(lines);
-    drop_idle_bridges(lines);
-    Ok(())
+    let (id, name) = (state.id, &interface.name);
+    // What could not be taken away stays noted: the halt tries again.
+    zones_net::remove(&go, id, name, netns.as_fd(), last.as_ref()).map_err(network)?;
+    state.undo_network = lines(&stay);
+    keep(layout, zone, state)
 }
 
-/// The bridges that we made and that lost their last port. Their lines stay: a halt finds nothing.
-fn drop_idle_bridges(lines: &[String]) {
-    let Ok(mut host) = Netlink::open() else {
-        return;
+fn keep(layout: &Layout, zone: &ZoneName, state: &RunState) -> Result<(), EngineError> {
+    let path = RunState::path(layout, zone);
+    state
+        .write(layout, zone)
+        .map_err(EngineError::file("write", &path))
+}
+
+/// A number that no port of the zone has.
+fn free_number(noted: &[String]) -> usize {
+    let number = |one: &Leftover| match one {
+        Leftover::Port(port, _) => port.as_str().rsplit('.').next()?.parse::<usize>().ok(),
+        _ => None,
     };
-    for line in lines {
-        if let Some(Step::EnsureBridge { bridge }) = parse(line) {
-            let _ = zones_net::remove_idle_bridge(&mut host, &bridge);
+    let taken = read(noted).iter().filter_map(number).max();
+    taken.map_or(0, |most| most + 1)
+}
+
+/// What stays and what goes with an interface.
+fn split(all: &[Leftover], interface: &Interface) -> (Vec<Leftover>, Vec<Leftover>) {
+    let has = |address| interface.addresses.iter().any(|net| net.address == address);
+    let own = |one: &Leftover| match one {
+        Leftover::Port(_, name) => *name == interface.name,
+        Leftover::Moved(moved) => moved.zone == interface.name,
+        Leftover::Proxy(_, address) | Leftover::Uplink(address) => has(*address),
+        Leftover::Route(_, to) => has(to.address),
+        Leftover::Bridge(_) | Leftover::Settings => false,
+    };
+    let (mut stay, mut go) = (Vec::new(), Vec::new());
+    // The line of its bridge stands right before that of its port.
+    for (at, one) in all.iter().enumerate() {
+        let bridge = matches!(one, Leftover::Bridge(_)) && all.get(at + 1).is_some_and(own);
+        if bridge || own(one) {
+            go.push(one.clone());
+        } else {
+            stay.push(one.clone());
         }
+    }
+    (stay, go)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_takes_its_own_leftovers_along() {
+        let all = [
+            "bridge zbr0",
+            "port zv1.0 net0",
+            "route zbr0 192.0.2.1/32",
+            "uplink 192.0.2.1",
+            "bridge zbr0",
+            "port zv1.3 net1",
+            "route zbr0 192.0.2.2/32",
+            "uplink 192.0.2.2",
+            "settings",
+        ];
+        let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+        assert_eq!(free_number(&all), 4);
+        let net = zones_config::Net {
+            physical: "net1".to_owned(),
+            ..zones_config::Net::default()
+        };
+        let config = zones_config::ZoneConfig::blank("z".parse().unwrap());
+        let mut interface = crate::plan::interface(&config, &net).unwrap();
+        interface.addresses = vec!["192.0.2.2/24".parse().unwrap()];
+        let (stay, go) = split(&read(&all), &interface);
+        assert_eq!(lines(&go), all[4..8]);
+        assert!(stay.iter().any(needs_settings));
+        interface.name = "net0".parse().unwrap();
+        interface.addresses = vec!["192.0.2.1/24".parse().unwrap()];
+        let (stay, _) = split(&stay, &interface);
+        assert_eq!(stay, [Leftover::Settings]);
     }
 }

@@ -155,9 +155,11 @@ fn show(target: &Target<'_>, response: &Response) -> u8 {
         return OK;
     }
     for line in &response.lines {
-        eprintln!("zone '{}': {line}", target.zone);
+        fail_zone(&target.zone, line);
     }
-    fail_zone(&target.zone, "call to zoneadmd failed");
+    if response.lines.is_empty() {
+        fail_zone(&target.zone, "call to zoneadmd failed");
+    }
     FAILURE
 }
 

@@ -20,7 +20,7 @@ use crate::stage::graft;
 use crate::{host, snapshot};
 
 /// Attributes that the boot looks at.
-const BOOT_ATTRIBUTES: [&str; 2] = ["privileged", "resolvers"];
+const BOOT_ATTRIBUTES: [&str; 4] = ["link-protection", "privileged", "resolvers", "uplink"];
 
 /// Lines of one answer: a message between processes has an end.
 const LINES_MAX: usize = 500;
@@ -141,7 +141,7 @@ impl Live {
         let mut plan = host::plan_of(layout, wanted)?;
         plan.id = self.state.id;
         let steps = steps(&self.plan, &plan);
-        let problems = self.problems(&plan, &steps);
+        let problems = self.problems(&mut plan, &steps);
         if !problems.is_empty() {
             return Ok(refuse(lines, problems));
         }
@@ -195,8 +195,9 @@ impl Live {
         self.note.take()
     }
 
-    /// What speaks against the steps, found without doing any.
-    fn problems(&self, plan: &BootPlan, steps: &[Step]) -> Vec<String> {
+    /// What speaks against the steps, found without doing any. What new links do not enforce is
+    /// added to the plan.
+    fn problems(&self, plan: &mut BootPlan, steps: &[Step]) -> Vec<String> {
         let mut problems = Vec::new();
         for (n, link) in plan.interfaces.iter().enumerate() {
             if plan.interfaces[..n]
@@ -219,9 +220,13 @@ impl Live {
                 Step::Mount(fs) if fs.kind == "lofs" => std::fs::metadata(&fs.special)
                     .err()
                     .map(|error| format!("fs dir={}: `{}`: {error}", fs.dir, fs.special)),
-                Step::Plumb(link) => hot::check(link, self.state.id)
-                    .err()
-                    .map(|error| error.chain()),
+                Step::Plumb(link) => match hot::check(link, &self.state) {
+                    Ok(unmet) => {
+                        plan.not_enforced.extend(unmet);
+                        None
+                    }
+                    Err(error) => Some(error.chain()),
+                },
                 _ => None,
             };
             problems.extend(problem);
@@ -267,8 +272,12 @@ impl Live {
                 continue;
             };
             let mut text = format!("cannot {step}: {}; nothing was changed", error.chain());
-            // Limits are written one by one, so some of a failed step may hold already.
-            let partly = matches!(step, Step::Limits { .. } | Step::Locked { .. });
+            // Limits are written one by one, so some of a failed step may hold already; and some
+            // of a link may be gone.
+            let partly = matches!(
+                step,
+                Step::Limits { .. } | Step::Locked { .. } | Step::Unplumb(_)
+            );
             let last = partly.then_some(step);
             for step in done.into_iter().chain(last).rev() {
                 let step = step.reverse();
@@ -289,21 +298,21 @@ impl Live {
         step: &Step,
         lenient: bool,
     ) -> Result<(), EngineError> {
-        let (init, id) = (self.init.0, self.state.id);
+        let init = self.init.0;
         match step {
             Step::Limits { from, to } => set_limits(layout, zone, from, to),
             Step::Locked { to, .. } => self.lock_memory(layout, zone, *to),
             Step::Plumb(link) if lenient && hot::is_there(&link.name, init)? => Ok(()),
             Step::Plumb(link) => {
-                let made = self.plumbing(layout, zone, |lines, keep| {
-                    hot::add(link, id, init, lines, keep)
-                });
+                let made = hot::add(layout, zone, &mut self.state, init, link);
                 self.network = super::net::hold(&self.state.undo_network, init);
                 made
             }
-            Step::Unplumb(link) => self.plumbing(layout, zone, |lines, keep| {
-                hot::remove(link, id, init, lines, keep)
-            }),
+            Step::Unplumb(link) => {
+                let gone = hot::remove(layout, zone, &mut self.state, init, link);
+                self.network = super::net::hold(&self.state.undo_network, init);
+                gone
+            }
             Step::Mount(fs) => {
                 if !self.state.grafts.contains(&fs.dir) {
                     self.state.grafts.push(fs.dir.clone());
@@ -320,22 +329,6 @@ impl Live {
                 self.forget(layout, zone, &fs.dir)
             }
         }
-    }
-
-    /// Runs a change of links; what outlives the zone's network is written down on the way.
-    fn plumbing(
-        &mut self,
-        layout: &Layout,
-        zone: &ZoneName,
-        change: impl FnOnce(&mut Vec<String>, &mut dyn FnMut(&[String])) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
-        let mut lines = self.state.undo_network.clone();
-        let state = &mut self.state;
-        let mut keep = |lines: &[String]| {
-            state.undo_network = lines.to_vec();
-            let _ = state.write(layout, zone);
-        };
-        change(&mut lines, &mut keep)
     }
 
     fn forget(&mut self, layout: &Layout, zone: &ZoneName, dir: &str) -> Result<(), EngineError> {
