@@ -29,6 +29,13 @@ pub enum Request {
     Attend,
 }
 
+impl Request {
+    /// Whether it brings up a zone that has nothing in the kernel.
+    pub(crate) fn makes_ready(&self) -> bool {
+        matches!(self, Self::Ready | Self::Boot { .. } | Self::Mount)
+    }
+}
+
 /// The daemon's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {

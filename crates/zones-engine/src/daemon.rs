@@ -146,15 +146,26 @@ impl Daemon {
         if let Request::Shutdown { reboot, timeout_s } = request {
             return self.begin_shutdown(client, reboot, timeout_s);
         }
-        let response = self
-            .obey(&request)
-            .unwrap_or_else(|error| Response::failed(error.chain()));
+        let response = match self.obey(&request) {
+            // Without a word: the client starts another daemon, which is a sealed one.
+            Err(EngineError::NotSealed) if self.live.is_none() && request.makes_ready() => {
+                return self.step_aside();
+            }
+            other => other.unwrap_or_else(|error| Response::failed(error.chain())),
+        };
         let _ = send(&client, &response, &[]);
         if request == Request::Attend {
             // It stays as long as its client wants it to.
             self.clients.push(client);
         }
         zones_sys::trim_memory();
+    }
+
+    /// Ends this daemon, whoever wants it to stay.
+    fn step_aside(&mut self) {
+        self.clients.clear();
+        self.shutdown = None;
+        self.terminated = true;
     }
 
     fn obey(&mut self, request: &Request) -> Result<Response, EngineError> {
@@ -256,6 +267,10 @@ impl Daemon {
     }
 
     fn reboot(&mut self, args: &[String]) -> Result<Response, EngineError> {
+        // Said before anything ends: a reboot cannot make a zone privileged.
+        if crate::seal::is_needed(&self.layout, &self.zone) && !zones_sys::is_sealed() {
+            return Err(EngineError::NotSealed);
+        }
         let with = if args.is_empty() {
             String::new()
         } else {

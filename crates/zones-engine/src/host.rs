@@ -7,11 +7,11 @@ use zones_brand::Brand;
 use zones_cgroup::Hierarchies;
 use zones_config::ZoneConfig;
 use zones_store::{Layout, Store};
-use zones_types::ZoneName;
+use zones_types::{IdRange, ZoneName};
 
 use crate::error::EngineError;
 use crate::ids;
-use crate::plan::{BootPlan, PlanError};
+use crate::plan::BootPlan;
 
 /// Where the host keeps brands of its own.
 #[must_use]
@@ -76,24 +76,50 @@ pub fn load(layout: &Layout, zone: &ZoneName) -> Result<ZoneConfig, EngineError>
 /// What is wrong with its configuration or brand.
 pub fn plan(layout: &Layout, zone: &ZoneName) -> Result<BootPlan, EngineError> {
     let config = load(layout, zone)?;
+    let privileged = is_privileged(&config);
+    plan_as(layout, zone, &config, privileged)
+}
+
+/// The plan of a zone that runs, which may have been configured otherwise since.
+pub(crate) fn plan_of_running(
+    layout: &Layout,
+    zone: &ZoneName,
+    privileged: bool,
+) -> Result<BootPlan, EngineError> {
+    plan_as(layout, zone, &load(layout, zone)?, privileged)
+}
+
+fn plan_as(
+    layout: &Layout,
+    zone: &ZoneName,
+    config: &ZoneConfig,
+    privileged: bool,
+) -> Result<BootPlan, EngineError> {
     let name = config
         .brand
         .clone()
         .ok_or_else(|| EngineError::Store(format!("{zone}: brand not specified")))?;
     let brand = Brand::find(&name, &brand_folder(layout))?;
-    if config.attr("privileged") == Some("true") {
-        // Root of such a zone would be root of the host: nothing would keep it from this very
-        // program by /proc/1/exe, nor from taking masks off.
-        let why = "zones without user ids of their own are not supported; remove attr `privileged`";
-        return Err(PlanError::Privilege(why.to_owned()).into());
-    }
+    let range = match privileged {
+        true => None,
+        false => Some(range_of(layout, zone)?),
+    };
+    let mut plan = BootPlan::new(config, &brand, range, memory_total())?;
+    plan.personality_32bit = is_32bit_x86(&plan.root);
+    Ok(plan)
+}
+
+/// Whether the zone is to live on the host's user ids (attr `privileged`).
+pub(crate) fn is_privileged(config: &ZoneConfig) -> bool {
+    config.attr("privileged") == Some("true")
+}
+
+/// The user ids of `zone`; given now if it has none yet.
+pub(crate) fn range_of(layout: &Layout, zone: &ZoneName) -> Result<IdRange, EngineError> {
     let zones = Store::open(layout.clone()).list();
     let zones = zones.map_err(|error| EngineError::Store(crate::error::chain(&error)))?;
     let known: Vec<ZoneName> = zones.into_iter().map(|entry| entry.name).collect();
-    let range = Some(ids::id_range(layout, zone, &known)?);
-    let mut plan = BootPlan::new(&config, &brand, range, memory_total())?;
-    plan.personality_32bit = is_32bit_x86(&plan.root);
-    Ok(plan)
+    Ok(ids::id_range(layout, zone, &known)?)
 }
 
 /// Whether the root's programs are 32-bit x86 ones, so that `uname -m` should say i686.

@@ -18,6 +18,7 @@ mod login;
 mod net;
 mod plan;
 mod runtime;
+mod seal;
 mod stage;
 
 pub use client::{Attendance, attend, request};
@@ -26,7 +27,8 @@ pub use daemon::{is_running, run as run_daemon};
 pub use error::{EngineError, chain};
 pub use host::{brand_folder, load, plan};
 pub use ids::{IdError, id_range};
-pub use login::{Session, run};
+pub use login::{Relay, Session, relay_for, run};
 pub use plan::{BootPlan, FsMount, NotEnforced, PlanError, Privileges, capability_number};
 pub use runtime::{Phase, RunState, active, console_path};
+pub use seal::seal;
 pub use stage::{Ending, Mode, SessionEvent, SessionRequest};

@@ -105,6 +105,14 @@ impl BootPlan {
         let memory = limits.memory.unwrap_or(memory_total).min(memory_total);
         let tmpfs_bytes = limits.swap.unwrap_or(memory).min(memory) / 2;
         deferred(config, &mut not_enforced);
+        if range.is_none() {
+            not_enforced.push(NotEnforced {
+                what: "separation of user ids".to_owned(),
+                why: "attr privileged is set, so root of the zone is root of the host, held by \
+                      capabilities, masks and the system call filter alone"
+                    .to_owned(),
+            });
+        }
         Ok(Self {
             zone: config.name.clone(),
             id: ZoneId::GLOBAL,

@@ -76,6 +76,7 @@ impl Live {
             undo_network: Vec::new(),
             since: 0,
             bootargs: String::new(),
+            privileged: false,
         };
         let keep = |state: &RunState| {
             state
@@ -89,6 +90,10 @@ impl Live {
         host::anticipate_join(&hierarchies);
         let mut plan = host::plan(layout, zone)?;
         plan.id = state.id;
+        state.privileged = plan.range.is_none();
+        if state.privileged && !zones_sys::is_sealed() {
+            return Err(EngineError::NotSealed);
+        }
         if phase == Phase::Mounted {
             // Software maintenance: loopback only, no limits but the protection itself.
             plan.interfaces.clear();
@@ -187,7 +192,10 @@ impl Live {
         let (Some(pidfd), Some(pid)) = (init.open(), Pid::from_raw(init.pid)) else {
             return Ok(None);
         };
-        let plan = host::plan(layout, zone)?;
+        if state.privileged && !zones_sys::is_sealed() {
+            return Err(EngineError::NotSealed);
+        }
+        let plan = host::plan_of_running(layout, zone, state.privileged)?;
         let listener = Channel::connect(&sessions_path(layout, zone));
         let helper = state
             .sched

@@ -71,6 +71,9 @@ pub(super) fn build(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Resul
         writable_net(&proc)?;
     }
     mask(&proc, &sys)?;
+    if plan.range.is_none() {
+        guard(&proc)?;
+    }
     for filesystem in &plan.filesystems {
         mount_filesystem(plan, namespace, &root, filesystem)?;
     }
@@ -364,11 +367,58 @@ fn existing(part: &OwnedFd, path: &str) -> Result<Option<OwnedFd>> {
     }
 }
 
+/// What root of the host may do in `/proc` beyond the processes, root of a zone on the host's ids may
+/// not: files that only root reads are hidden, all else cannot be written. Found by mode, so that it
+/// holds for files of kernels to come.
+fn guard(proc: &OwnedFd) -> Result<()> {
+    let listing = rustix::fs::openat(proc, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let listing = listing.and_then(rustix::fs::Dir::new);
+    for entry in listing.map_err(failed("list", "proc"))? {
+        let entry = entry.map_err(failed("list", "proc"))?;
+        let Ok(name) = entry.file_name().to_str() else {
+            continue;
+        };
+        let done = |(part, path): &(&str, &str)| *part == "proc" && *path == name;
+        let process = name.bytes().all(|byte| byte.is_ascii_digit());
+        if process || name.starts_with('.') || MASKED.iter().chain(&READ_ONLY).any(done) {
+            continue;
+        }
+        let stat = rustix::fs::statat(proc, name, AtFlags::SYMLINK_NOFOLLOW);
+        let mode = stat.map_err(failed("look at", name))?.st_mode;
+        match FileType::from_raw_mode(mode) {
+            FileType::Directory => read_only(proc, name)?,
+            FileType::RegularFile if mode & 0o044 == 0 => hide(proc, name)?,
+            FileType::RegularFile if mode & 0o222 != 0 => read_only(proc, name)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Covers a file by `/dev/null`.
+fn hide(proc: &OwnedFd, name: &str) -> Result<()> {
+    let Some(target) = existing(proc, name)? else {
+        return Ok(());
+    };
+    move_to(&null_cover()?, &target).map_err(failed("mask", name))
+}
+
+/// A read-only `/dev/null`, not attached yet.
+fn null_cover() -> Result<OwnedFd> {
+    const NULL: &str = "/dev/null";
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let null = rustix::fs::open(NULL, flags, Mode::empty()).map_err(failed("open", NULL))?;
+    let cover = clone_of(&null, NULL)?;
+    let attr = MountAttr {
+        set: MountAttr::RDONLY | MountAttr::NOSUID | MountAttr::NOEXEC,
+        ..MountAttr::default()
+    };
+    mount_setattr(cover.as_fd(), attr).map_err(failed("make read-only", NULL))?;
+    Ok(cover)
+}
+
 /// Hides what [`MASKED`] names: folders under an empty read-only one, files under `/dev/null`.
 fn mask(proc: &OwnedFd, sys: &OwnedFd) -> Result<()> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let null =
-        rustix::fs::open("/dev/null", flags, Mode::empty()).map_err(failed("open", "/dev/null"))?;
     // Made for the first folder; the others get copies, which older kernels make of attached
     // mounts only.
     let mut empty: Option<OwnedFd> = None;
@@ -388,15 +438,7 @@ fn mask(proc: &OwnedFd, sys: &OwnedFd) -> Result<()> {
             Some(cover) if folder => {
                 move_to(&clone_of(cover, path)?, &target).map_err(failed("mask", path))?;
             }
-            _ => {
-                let cover = clone_of(&null, path)?;
-                let attr = MountAttr {
-                    set: MountAttr::RDONLY | MountAttr::NOSUID | MountAttr::NOEXEC,
-                    ..MountAttr::default()
-                };
-                mount_setattr(cover.as_fd(), attr).map_err(failed("mask", path))?;
-                move_to(&cover, &target).map_err(failed("mask", path))?;
-            }
+            _ => move_to(&null_cover()?, &target).map_err(failed("mask", path))?,
         }
     }
     Ok(())
