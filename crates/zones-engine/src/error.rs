@@ -50,6 +50,9 @@ pub enum EngineError {
     )]
     #[allow(missing_docs)]
     Seal { source: io::Error },
+    /// The owners of the zone's files cannot be changed; what was done stays and is gone on with.
+    #[error(transparent)]
+    Owners(#[from] crate::owners::WalkError),
     /// The daemon was there before the zone became privileged.
     #[error("the zone has become privileged while zoneadmd ran; halt it and boot it again")]
     NotSealed,

@@ -38,6 +38,8 @@ pub struct BootPlan {
     pub root: PathBuf,
     /// Its user ids; `None` for a privileged zone.
     pub range: Option<IdRange>,
+    /// Whether its files bear the host's numbers of its users, so that no mount has to map them.
+    pub shifted: bool,
     /// Whose network it has.
     pub ip_type: IpType,
     /// Its links.
@@ -118,6 +120,7 @@ impl BootPlan {
             id: ZoneId::GLOBAL,
             root: zonepath.root(),
             range,
+            shifted: false,
             ip_type: config.ip_type,
             interfaces: interfaces(config)?,
             locked: config.locked().map(|bytes| bytes.0),

@@ -22,7 +22,7 @@ pub use btrfs::{
 };
 pub use channel::{Channel, MAX_FDS, MAX_PACKET, Packet};
 pub use exec::{CStrings, exec};
-pub use mount::{MountAttr, mount_setattr};
+pub use mount::{MountAttr, can_map_owners, mount_setattr};
 pub use process::{
     CloneFlags, Fork, ProcessId, clone_process, close_all_except, exit_now, kill_everybody,
     personality_32bit, pidfd_signal, set_fs_ids, trim_memory, unshare,

@@ -151,6 +151,56 @@ fn old_clone(flags: u64, pidfd: &mut i32) -> libc::c_long {
     }
 }
 
+/// A process that does nothing, so that others can use its namespaces; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Idler {
+    pid: Pid,
+}
+
+impl Idler {
+    /// One with a user namespace of its own. Callers may have threads.
+    pub(crate) fn in_new_users() -> Result<Self, Errno> {
+        let flags = CloneFlags::USER.0 as libc::c_long | libc::c_long::from(libc::SIGCHLD);
+        let none = std::ptr::null_mut::<libc::c_void>();
+        // SAFETY: a fork without a new stack. The child calls nothing that needs a lock: it sleeps
+        // until it is killed, so threads of the caller do not matter.
+        let pid = unsafe {
+            if cfg!(target_arch = "s390x") {
+                libc::syscall(libc::SYS_clone, none, flags, none, none, none)
+            } else {
+                libc::syscall(libc::SYS_clone, flags, none, none, none, none)
+            }
+        };
+        match pid {
+            -1 => Err(last_errno()),
+            0 => loop {
+                // SAFETY: takes no pointers. The signal ends the child when its parent does.
+                unsafe {
+                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                    libc::pause();
+                }
+            },
+            pid => {
+                let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+                Ok(Self {
+                    pid: pid.ok_or(Errno::SRCH)?,
+                })
+            }
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+}
+
+impl Drop for Idler {
+    fn drop(&mut self) {
+        let _ = rustix::process::kill_process(self.pid, rustix::process::Signal::KILL);
+        let _ = rustix::process::waitpid(Some(self.pid), rustix::process::WaitOptions::empty());
+    }
+}
+
 /// Leaves namespaces for new ones. Descriptors are never unshared here, which is what makes
 /// unshare(2) unsafe in general.
 ///

@@ -99,7 +99,9 @@ impl Live {
             plan.interfaces.clear();
             plan.filesystems.clear();
         }
-        crate::etc::write(&plan, host::load(layout, zone)?.attr("resolvers"));
+        let config = host::load(layout, zone)?;
+        plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
+        crate::etc::write(&plan, config.attr("resolvers"));
         let mut missing = group.apply(&plan.limits);
         missing.extend(group.restrict_devices(&device_rules(&plan)));
         let listener = Channel::listen(&sessions_path(layout, zone))

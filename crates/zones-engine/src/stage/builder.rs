@@ -30,7 +30,7 @@ fn remedy(what: &str, error: Errno) -> &'static str {
     match error {
         Errno::LOOP => " (the zone's root has a symbolic link there; remove it)",
         Errno::INVAL if what == MAP_OWNERS => {
-            " (this file system cannot be id-mapped; move the zone to ext4, xfs or btrfs)"
+            " (this file system cannot be id-mapped; set attr idmap=shift)"
         }
         _ => "",
     }
@@ -109,7 +109,7 @@ fn mount_root(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Result<Root
     let tree = mnt::open_tree(CWD, &plan.root, flags).map_err(failed("open", &path))?;
     let attr = MountAttr {
         set: MountAttr::NODEV,
-        idmap: namespace,
+        idmap: namespace.filter(|_| !plan.shifted),
         ..MountAttr::default()
     };
     mount_setattr(tree.as_fd(), attr).map_err(failed(MAP_OWNERS, &path))?;

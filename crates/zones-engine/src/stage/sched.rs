@@ -220,12 +220,24 @@ fn make_mount_points(plan: &BootPlan) -> Result<(), Failure> {
     let root = zones_sys::RootFd::open(&plan.root).map_err(|error| text(&path, error))?;
     for name in builder::MOUNT_POINTS {
         let mode = rustix::fs::Mode::from_raw_mode(0o755);
-        match rustix::fs::mkdirat(&root, name, mode) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(text(&format!("{path}/{name}"), error)),
-        }
+        let made = match rustix::fs::mkdirat(&root, name, mode) {
+            Ok(()) => own(plan, &root, name),
+            Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(error),
+        };
+        made.map_err(|error| text(&format!("{path}/{name}"), error))?;
     }
     Ok(())
+}
+
+/// In a shifted tree a new folder is the zone's root's by its number.
+fn own(plan: &BootPlan, root: &zones_sys::RootFd, name: &str) -> Result<(), Errno> {
+    use rustix::fs::{AtFlags, Gid, Uid};
+    let Some(range) = plan.range.filter(|_| plan.shifted) else {
+        return Ok(());
+    };
+    let (uid, gid) = (Uid::from_raw(range.base), Gid::from_raw(range.base));
+    rustix::fs::chownat(root, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// Clocks that count from the zone's boot. Children are born into it. Source: time_namespaces(7).
