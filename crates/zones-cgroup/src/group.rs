@@ -191,6 +191,38 @@ impl ZoneGroup {
         Ok(())
     }
 
+    /// Keeps everybody else off the CPUs that [`crate::Limits::cpus`] gave the group.
+    ///
+    /// Errors: the kernel cannot (v1 does not bind the processes of other groups to it, v2 does since
+    /// Linux 6.7); with the reason for the user.
+    pub fn exclude_others(&self, cpus: &str) -> Result<(), String> {
+        const EXCLUSIVE: &str = "cpuset.cpus.exclusive";
+        const PARTITION: &str = "cpuset.cpus.partition";
+        let shared = |why: &str| format!("{why}; other processes may run on CPUs {cpus}, too");
+        let member = self.member(Controller::Cpuset);
+        let member = member.ok_or_else(|| shared("this host has no `cpuset` controller"))?;
+        if member.version == Version::V1 {
+            return Err(shared("cgroup v1 binds the zone and nobody else"));
+        }
+        let parent = member.parent.read(EXCLUSIVE);
+        let parent = parent.map_err(|_| shared("exclusive CPUs need Linux 6.7"))?;
+        let union = match parent.trim() {
+            "" => cpus.to_owned(),
+            others => format!("{others},{cpus}"),
+        };
+        let written = member
+            .parent
+            .write(EXCLUSIVE, &union)
+            .and_then(|()| member.dir.write(EXCLUSIVE, cpus))
+            .and_then(|()| member.dir.write(PARTITION, "root"))
+            .and_then(|()| member.dir.read(PARTITION));
+        match written {
+            Ok(text) if text.trim() == "root" => Ok(()),
+            Ok(text) => Err(shared(text.trim())),
+            Err(error) => Err(shared(&format!("the kernel refuses: {error}"))),
+        }
+    }
+
     /// Removes the group and all groups below it, after waiting up to `patience` for the last
     /// process.
     ///

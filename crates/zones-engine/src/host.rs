@@ -4,14 +4,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use zones_brand::Brand;
-use zones_cgroup::Hierarchies;
+use zones_cgroup::{Controller, Hierarchies};
 use zones_config::ZoneConfig;
 use zones_store::{Layout, Store};
 use zones_types::{IdRange, ZoneName};
 
 use crate::error::EngineError;
 use crate::ids;
-use crate::plan::BootPlan;
+use crate::plan::{BootPlan, NotEnforced};
 
 /// Where the host keeps brands of its own.
 #[must_use]
@@ -19,10 +19,11 @@ pub fn brand_folder(layout: &Layout) -> PathBuf {
     layout.prefix().join("usr/lib/brand")
 }
 
-/// The control group hierarchies that a zone has a group in.
-pub(crate) fn hierarchies() -> Result<Hierarchies, EngineError> {
+/// The control group hierarchies that a zone has a group in. Some controllers are for `rare` zones
+/// only, since each hierarchy costs a boot time.
+pub(crate) fn hierarchies(rare: &[Controller]) -> Result<Hierarchies, EngineError> {
     use zones_cgroup::Controller as C;
-    const WANTED: [C; 6] = [
+    let mut wanted = vec![
         C::Cpu,
         C::Cpuacct,
         C::Memory,
@@ -30,9 +31,26 @@ pub(crate) fn hierarchies() -> Result<Hierarchies, EngineError> {
         C::Devices,
         C::Systemd,
     ];
+    wanted.extend(rare);
     let path = Path::new("/proc/self/mountinfo");
     let mounts = read_proc(path).map_err(EngineError::file("read", path))?;
-    Ok(Hierarchies::probe(&mounts)?.only(&WANTED))
+    Ok(Hierarchies::probe(&mounts)?.only(&wanted))
+}
+
+/// What a configuration needs beyond what every zone has.
+pub(crate) fn rare_controllers(config: &ZoneConfig) -> Vec<Controller> {
+    let cpuset = config.dedicated_cpu.is_some() || !config.pool.is_empty();
+    let io = config.io_priority().is_some();
+    let cpuset = cpuset.then_some(Controller::Cpuset);
+    cpuset
+        .into_iter()
+        .chain(io.then_some(Controller::Io))
+        .collect()
+}
+
+/// All that any zone may have a group in: for those who look for one.
+pub(crate) fn every_hierarchy() -> Result<Hierarchies, EngineError> {
+    hierarchies(&[Controller::Cpuset, Controller::Io])
 }
 
 /// Lets the kernel get ready for the zone's processes to join their groups, beside everything else
@@ -75,26 +93,21 @@ pub fn load(layout: &Layout, zone: &ZoneName) -> Result<ZoneConfig, EngineError>
 /// # Errors
 /// What is wrong with its configuration or brand.
 pub fn plan(layout: &Layout, zone: &ZoneName) -> Result<BootPlan, EngineError> {
-    let config = load(layout, zone)?;
-    let privileged = is_privileged(&config);
-    plan_as(layout, zone, &config, privileged)
+    plan_of(layout, &load(layout, zone)?)
+}
+
+/// The plan for a configuration that is perhaps not the one on disk.
+pub(crate) fn plan_of(layout: &Layout, config: &ZoneConfig) -> Result<BootPlan, EngineError> {
+    plan_as(layout, config, is_privileged(config))
 }
 
 /// The plan of a zone that runs, which may have been configured otherwise since.
-pub(crate) fn plan_of_running(
+pub(crate) fn plan_as(
     layout: &Layout,
-    zone: &ZoneName,
-    privileged: bool,
-) -> Result<BootPlan, EngineError> {
-    plan_as(layout, zone, &load(layout, zone)?, privileged)
-}
-
-fn plan_as(
-    layout: &Layout,
-    zone: &ZoneName,
     config: &ZoneConfig,
     privileged: bool,
 ) -> Result<BootPlan, EngineError> {
+    let zone = &config.name;
     let name = config
         .brand
         .clone()
@@ -106,6 +119,20 @@ fn plan_as(
     };
     let mut plan = BootPlan::new(config, &brand, range, memory_total())?;
     plan.personality_32bit = is_32bit_x86(&plan.root);
+    if let Some(wanted) = &plan.dedicated {
+        plan.limits.cpus = Some(crate::cpus::choose(layout, zone, wanted)?);
+    } else if !matches!(plan.pool.as_str(), "" | "pool_default") {
+        match every_hierarchy()?.cpus_of(&plan.pool) {
+            Some(cpus) => plan.limits.cpus = Some(cpus),
+            None => plan.not_enforced.push(NotEnforced {
+                what: "pool".to_owned(),
+                why: format!(
+                    "the host has no control group `{}` with CPUs; all CPUs are used",
+                    plan.pool
+                ),
+            }),
+        }
+    }
     Ok(plan)
 }
 

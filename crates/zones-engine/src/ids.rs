@@ -106,7 +106,7 @@ fn ranges(table: &str) -> impl Iterator<Item = (&str, u32)> {
 }
 
 /// An exclusive lock that lasts as long as the file lives.
-fn lock_beside(path: &Path) -> io::Result<File> {
+pub(crate) fn lock_beside(path: &Path) -> io::Result<File> {
     let lock = path.with_extension("lock");
     if let Some(folder) = lock.parent() {
         std::fs::create_dir_all(folder)?;

@@ -6,6 +6,7 @@
 mod account;
 mod client;
 mod control;
+mod cpus;
 mod daemon;
 mod error;
 mod etc;
@@ -30,7 +31,9 @@ pub use host::{brand_folder, load, plan};
 pub use ids::{IdError, id_range};
 pub use login::{Relay, Session, relay_for, run};
 pub use owners::{WalkError, forget_owners, settle_owners};
-pub use plan::{BootPlan, FsMount, NotEnforced, PlanError, Privileges, capability_number};
+pub use plan::{
+    BootPlan, FsMount, IpcLimits, NotEnforced, PlanError, Privileges, capability_number,
+};
 pub use runtime::{Phase, RunState, active, console_path};
 pub use seal::seal;
 pub use stage::{Ending, Mode, SessionEvent, SessionRequest};

@@ -12,6 +12,7 @@ mod mount;
 mod process;
 mod procfs;
 mod rootfd;
+mod scheduling;
 mod sealed;
 mod seccomp;
 mod signal;
@@ -29,6 +30,7 @@ pub use process::{
 };
 pub use procfs::{start_time, thread_count};
 pub use rootfd::{Dir, DirItem, RootFd, Stamp};
+pub use scheduling::{Scheduling, set_scheduling};
 pub use sealed::{exec_file, is_sealed, sealed_copy};
 pub use seccomp::{load_seccomp, skip_syncs};
 pub use signal::{SignalFd, block_signals, ignore_signals, reset_signals};

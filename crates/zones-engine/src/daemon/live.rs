@@ -11,7 +11,7 @@ use zones_sys::{Channel, ProcessId};
 use zones_types::{ZoneName, ZoneState};
 
 use crate::error::EngineError;
-use crate::plan::BootPlan;
+use crate::plan::{BootPlan, NotEnforced};
 use crate::runtime::{Phase, RunState, sessions_path};
 use crate::stage::{
     self, Argv, Ending, FromInit, FromSched, SessionEvent, SessionRequest, Stage, ToInit, ToSched,
@@ -65,7 +65,7 @@ impl Live {
         zone: &ZoneName,
         phase: Phase,
     ) -> Result<(Self, Vec<String>), EngineError> {
-        let hierarchies = host::hierarchies()?;
+        let config = host::load(layout, zone)?;
         // Written before the first kernel object: whoever finds it knows what to look for.
         let mut state = RunState {
             id: ids::next_zone_id(layout)?,
@@ -84,11 +84,12 @@ impl Live {
                 .map_err(EngineError::file("write", &RunState::path(layout, zone)))
         };
         keep(&state)?;
+        let hierarchies = host::hierarchies(&host::rare_controllers(&config))?;
         let group = ZoneGroup::create(&hierarchies, &layout.kernel_name(), zone)?;
         // From here until the joins nothing touches the groups: on v1 the kernel holds them for
         // some 10 ms while it gets ready, and plan, namespaces, mounts and links use that time.
         host::anticipate_join(&hierarchies);
-        let mut plan = host::plan(layout, zone)?;
+        let mut plan = host::plan_of(layout, &config)?;
         plan.id = state.id;
         state.privileged = plan.range.is_none();
         if state.privileged && !zones_sys::is_sealed() {
@@ -99,11 +100,18 @@ impl Live {
             plan.interfaces.clear();
             plan.filesystems.clear();
         }
-        let config = host::load(layout, zone)?;
         plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
         crate::etc::write(&plan, config.attr("resolvers"));
         let mut missing = group.apply(&plan.limits);
         missing.extend(group.restrict_devices(&device_rules(&plan)));
+        if let (Some(_), Some(cpus)) = (&plan.dedicated, &plan.limits.cpus)
+            && let Err(why) = group.exclude_others(cpus)
+        {
+            plan.not_enforced.push(NotEnforced {
+                what: "dedicated-cpu: exclusive use".to_owned(),
+                why,
+            });
+        }
         let listener = Channel::listen(&sessions_path(layout, zone))
             .map_err(EngineError::kernel("listen for sessions"))?;
         // Where there is v2 alone, zsched is born in its group and all it starts with it.
@@ -137,6 +145,15 @@ impl Live {
         if hierarchies.kind() != Kind::V2 {
             group.join(stage.pid)?;
             group.join(init)?;
+        }
+        if let Some(class) = plan.scheduling {
+            let set = |pid| zones_sys::set_scheduling(pid, class);
+            if let Err(error) = set(stage.pid).and_then(|()| set(init)) {
+                plan.not_enforced.push(NotEnforced {
+                    what: "scheduling-class".to_owned(),
+                    why: format!("the kernel refuses: {error}"),
+                });
+            }
         }
         match hear(&stage.sched)? {
             FromSched::Assembled => {}
@@ -197,7 +214,7 @@ impl Live {
         if state.privileged && !zones_sys::is_sealed() {
             return Err(EngineError::NotSealed);
         }
-        let plan = host::plan_of_running(layout, zone, state.privileged)?;
+        let plan = host::plan_as(layout, &host::load(layout, zone)?, state.privileged)?;
         let listener = Channel::connect(&sessions_path(layout, zone));
         let helper = state
             .sched
@@ -245,7 +262,7 @@ impl Live {
     ) -> Result<(), EngineError> {
         self.sched = None;
         reap();
-        let group = ZoneGroup::open(&host::hierarchies()?, &layout.kernel_name(), zone)?;
+        let group = ZoneGroup::open(&host::every_hierarchy()?, &layout.kernel_name(), zone)?;
         self.listener = Channel::listen(&sessions_path(layout, zone))
             .map_err(EngineError::kernel("listen for sessions"))?;
         let entered = stage::enter(
@@ -256,6 +273,9 @@ impl Live {
         );
         let (pid, pidfd, channel) = entered.map_err(EngineError::kernel("start zsched"))?;
         group.join_v1(pid)?;
+        if let Some(class) = self.plan.scheduling {
+            let _ = zones_sys::set_scheduling(pid, class);
+        }
         self.state.sched = ProcessId::of(pid);
         self.sched = Some((pid, pidfd, Some(channel)));
         let _ = self.state.write(layout, zone);
@@ -441,7 +461,7 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
     }
     reap();
     let mut clean = true;
-    if let Ok(hierarchies) = host::hierarchies() {
+    if let Ok(hierarchies) = host::every_hierarchy() {
         let open = || ZoneGroup::open(&hierarchies, &layout.kernel_name(), zone);
         // Nearly always everybody is gone by now.
         if let Ok(group) = open()

@@ -51,6 +51,7 @@ pub(super) const MOUNT_POINTS: [&str; 4] = ["dev", "proc", "run", "sys"];
 /// Builds the tree in the caller's mount namespace and makes it the root of all who live there.
 /// `namespace` is the zone's user namespace, for the owners on disk.
 pub(super) fn build(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Result<()> {
+    limit_ipc(plan)?;
     let root = mount_root(plan, namespace)?;
     let owner = plan.range.map_or(0, |range| range.base);
     let proc = attach_new(&root, "proc", &[], SAFE, "proc")?;
@@ -77,7 +78,58 @@ pub(super) fn build(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Resul
     for filesystem in &plan.filesystems {
         mount_filesystem(plan, namespace, &root, filesystem)?;
     }
+    if plan.hostid.is_some() {
+        show_hostid(plan, &root, &run)?;
+    }
     pivot(&root)
+}
+
+/// Limits of the ipc namespace that this process has joined; `/proc/sys` shows it those. The zone's
+/// own `/proc/sys` is read-only.
+fn limit_ipc(plan: &BootPlan) -> Result<()> {
+    let base = Path::new("/proc/sys");
+    let now = std::fs::read_to_string(base.join("kernel/sem")).unwrap_or_default();
+    for (file, value) in plan.ipc.settings(&now) {
+        let path = base.join(file);
+        let write = || {
+            let written = std::fs::write(&path, &value);
+            written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        };
+        let written = match (write(), plan.range) {
+            // Newer kernels take them from the root of the namespace alone.
+            (Err(Errno::ACCESS), Some(range)) => as_user(range.base, write),
+            (other, _) => other,
+        };
+        written.map_err(failed("set", file))?;
+    }
+    Ok(())
+}
+
+/// Does something as another effective user, and goes back to root.
+fn as_user(
+    user: u32,
+    step: impl FnOnce() -> std::result::Result<(), Errno>,
+) -> std::result::Result<(), Errno> {
+    let (root, user) = (Uid::ROOT, Uid::from_raw(user));
+    rustix::thread::set_thread_res_uid(root, user, root)?;
+    let done = step();
+    rustix::thread::set_thread_res_uid(root, root, root)?;
+    done
+}
+
+/// What gethostid(3) reads: a file of the host over the zone's, which its root can neither write nor
+/// take off.
+fn show_hostid(plan: &BootPlan, root: &RootFd, run: &OwnedFd) -> Result<()> {
+    let path = Path::new("/etc/hostid");
+    make_mount_point(plan, root, path, false)?;
+    let file = open_target(run.as_fd(), Path::new("zone/hostid"))?;
+    let cover = clone_of(&file, "zone/hostid")?;
+    let attr = MountAttr {
+        set: MountAttr::RDONLY | SAFE,
+        ..MountAttr::default()
+    };
+    mount_setattr(cover.as_fd(), attr).map_err(failed("make read-only", "zone/hostid"))?;
+    attach(&cover, root, "etc/hostid")
 }
 
 /// What zonename(1) tells inside: files of the host, which root of the zone cannot write.
@@ -89,15 +141,22 @@ fn name_zone(plan: &BootPlan, run: &OwnedFd) -> Result<()> {
     rustix::fs::mkdirat(run, "zone", Mode::from_raw_mode(0o755))
         .map_err(failed("make", "run/zone"))?;
     let id = plan.id.to_string();
-    for (name, text) in [
-        ("zone/name", plan.zone.as_str()),
-        ("zone/id", &id),
-        ("zone/ip-type", ip_type),
-    ] {
+    let line = |text: &str| format!("{text}\n").into_bytes();
+    let mut files = vec![
+        ("zone/name", line(plan.zone.as_str())),
+        ("zone/id", line(&id)),
+        ("zone/ip-type", line(ip_type)),
+    ];
+    // The C library reads a number of the machine's own byte order.
+    files.extend(
+        plan.hostid
+            .map(|id| ("zone/hostid", id.to_ne_bytes().to_vec())),
+    );
+    for (name, bytes) in files {
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(run, name, flags, Mode::from_raw_mode(0o444));
         let file = file.map_err(failed("make", name))?;
-        rustix::io::write(&file, format!("{text}\n").as_bytes()).map_err(failed("write", name))?;
+        rustix::io::write(&file, &bytes).map_err(failed("write", name))?;
     }
     Ok(())
 }
