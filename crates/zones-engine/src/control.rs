@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 pub enum Request {
     /// Platform up, no processes.
     Ready,
-    /// Run the zone's init; `force` boots an incomplete zone.
+    /// Run the zone's init.
     #[allow(missing_docs)]
-    Boot { args: Vec<String>, force: bool },
+    Boot { args: Vec<String> },
     /// Stop now, without scripts.
     Halt,
     /// Halt and boot.

@@ -177,7 +177,7 @@ impl Daemon {
                     self.make_ready(Phase::Ready)
                 }
             },
-            Request::Boot { args, .. } => match self.verdict(Verb::Boot)? {
+            Request::Boot { args } => match self.verdict(Verb::Boot)? {
                 Some(answer) => Ok(answer),
                 None => self.boot(args),
             },

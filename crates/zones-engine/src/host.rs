@@ -12,6 +12,7 @@ use zones_types::{IdRange, ZoneName};
 use crate::error::EngineError;
 use crate::ids;
 use crate::plan::{BootPlan, NotEnforced};
+use crate::runtime::RunState;
 
 /// Where the host keeps brands of its own.
 #[must_use]
@@ -51,6 +52,26 @@ pub(crate) fn rare_controllers(config: &ZoneConfig) -> Vec<Controller> {
 /// All that any zone may have a group in: for those who look for one.
 pub(crate) fn every_hierarchy() -> Result<Hierarchies, EngineError> {
     hierarchies(&[Controller::Cpuset, Controller::Io])
+}
+
+/// Adapts the weights of all active zones to one that comes or is gone.
+pub(crate) fn weigh(
+    layout: &Layout,
+    zone: &ZoneName,
+    hierarchies: &Hierarchies,
+    shares: Option<u64>,
+    gone: bool,
+) {
+    const UNSET: u64 = 1;
+    let states: Vec<(ZoneName, RunState)> = RunState::all(layout)
+        .filter(|(name, _)| name != zone)
+        .collect();
+    let others: Vec<(&str, u64)> = states
+        .iter()
+        .map(|(name, state)| (name.as_str(), state.shares.unwrap_or(UNSET)))
+        .collect();
+    let own = (zone.as_str(), shares.unwrap_or(UNSET));
+    hierarchies.weigh(&layout.kernel_name(), own, gone, &others);
 }
 
 /// Lets the kernel get ready for the zone's processes to join their groups, beside everything else

@@ -14,8 +14,8 @@ use crate::error::EngineError;
 use crate::plan::{BootPlan, NotEnforced};
 use crate::runtime::{Phase, RunState, sessions_path};
 use crate::stage::{
-    self, Argv, Ending, FromInit, FromSched, SessionEvent, SessionRequest, Stage, ToInit, ToSched,
-    receive, send,
+    self, Argv, Birth, Ending, FromInit, FromSched, SessionEvent, SessionRequest, Stage, ToInit,
+    ToSched, receive, send,
 };
 use crate::{host, ids, init_kind, net};
 
@@ -76,6 +76,7 @@ impl Live {
             undo_network: Vec::new(),
             since: 0,
             bootargs: String::new(),
+            shares: config.cpu_shares(),
             privileged: false,
         };
         let keep = |state: &RunState| {
@@ -103,6 +104,7 @@ impl Live {
         plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
         crate::etc::write(&plan, config.attr("resolvers"));
         let mut missing = group.apply(&plan.limits);
+        host::weigh(layout, zone, &hierarchies, state.shares, false);
         missing.extend(group.restrict_devices(&device_rules(&plan)));
         if let (Some(_), Some(cpus)) = (&plan.dedicated, &plan.limits.cpus)
             && let Err(why) = group.exclude_others(cpus)
@@ -115,9 +117,10 @@ impl Live {
         let listener = Channel::listen(&sessions_path(layout, zone))
             .map_err(EngineError::kernel("listen for sessions"))?;
         // Where there is v2 alone, zsched is born in its group and all it starts with it.
-        let birth = group
-            .unified_dir()
-            .filter(|_| hierarchies.kind() == Kind::V2);
+        let birth = match (hierarchies.kind(), group.helper_dir(), group.init_dir()) {
+            (Kind::V2, Some(helpers), Some(init)) => Some(Birth { helpers, init }),
+            _ => None,
+        };
         let stage = Stage::spawn(&plan, birth, listener.as_fd())
             .map_err(EngineError::kernel("start zsched"))?;
         state.sched = ProcessId::of(stage.pid);
@@ -144,7 +147,7 @@ impl Live {
         }
         if hierarchies.kind() != Kind::V2 {
             group.join(stage.pid)?;
-            group.join(init)?;
+            group.join_init(init)?;
         }
         if let Some(class) = plan.scheduling {
             let set = |pid| zones_sys::set_scheduling(pid, class);
@@ -262,13 +265,14 @@ impl Live {
     ) -> Result<(), EngineError> {
         self.sched = None;
         reap();
-        let group = ZoneGroup::open(&host::every_hierarchy()?, &layout.kernel_name(), zone)?;
+        let mut group = ZoneGroup::open(&host::every_hierarchy()?, &layout.kernel_name(), zone)?;
+        group.renew_helpers()?;
         self.listener = Channel::listen(&sessions_path(layout, zone))
             .map_err(EngineError::kernel("listen for sessions"))?;
         let entered = stage::enter(
             &self.plan,
             self.init.0,
-            group.unified_dir(),
+            group.helper_dir(),
             self.listener.as_fd(),
         );
         let (pid, pidfd, channel) = entered.map_err(EngineError::kernel("start zsched"))?;
@@ -471,6 +475,9 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
             let _ = group.kill();
             reap();
             clean = group.remove(PATIENCE).is_ok();
+        }
+        if let Some(state) = &state {
+            host::weigh(layout, zone, &hierarchies, state.shares, true);
         }
         hierarchies.remove_parent(&layout.kernel_name());
     }
