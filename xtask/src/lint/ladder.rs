@@ -4,22 +4,28 @@ use super::verdict;
 use crate::shell::{Outcome, read, top};
 
 /// Crate and level, lowest first.
-const LEVELS: [(&str, u8); 15] = [
+const LEVELS: [(&str, u8); 21] = [
     ("zones-types", 0),
     ("zones-config", 1),
     ("zones-sys", 1),
     ("zones-seccomp", 1),
+    ("zones-ips", 1),
     ("zones-store", 2),
     ("zones-cgroup", 2),
     ("zones-net", 2),
     ("zones-storage", 2),
     ("zones-archive", 2),
+    ("zones-solver", 2),
     ("zones-debian", 3),
-    ("zones-brand", 4),
-    ("zones-engine", 5),
-    ("zones-cli", 6),
-    ("zones", 7),
-    ("xtask", 8),
+    ("zones-repository", 3),
+    ("zones-depot", 4),
+    ("zones-image", 4),
+    ("zones-import", 4),
+    ("zones-brand", 5),
+    ("zones-engine", 6),
+    ("zones-cli", 7),
+    ("zones", 8),
+    ("xtask", 9),
 ];
 
 /// The engine clones; a runtime of threads below the servers would make that unsound.
