@@ -265,8 +265,8 @@ impl ZoneGroup {
 
     /// Keeps everybody else off the CPUs that [`crate::Limits::cpus`] gave the group.
     ///
-    /// Errors: the kernel cannot (v1 does not bind the processes of other groups to it, v2 does since
-    /// Linux 6.7); with the reason for the user.
+    /// Errors: the kernel cannot (v1 does not bind the processes of other groups to it, v2 does
+    /// since Linux 6.7); with the reason for the user.
     pub fn exclude_others(&self, cpus: &str) -> Result<(), String> {
         const EXCLUSIVE: &str = "cpuset.cpus.exclusive";
         const PARTITION: &str = "cpuset.cpus.partition";

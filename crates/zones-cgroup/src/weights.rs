@@ -1,9 +1,9 @@
-//! CPU shares among all zones of a host: the scale of their weights, and the weight of the group that
-//! holds them all.
+//! CPU shares among all zones of a host: the scale of their weights, and the weight of the group
+//! that holds them all.
 //!
 //! A share is worth 100 (v2) or 1024 (v1), as one slice of the host is by default. The group of all
-//! zones has the sum, so that shares hold against those slices, too. Above what the kernel takes for
-//! one group the scale shrinks for all zones, so that their ratios stay.
+//! zones has the sum, so that shares hold against those slices, too. Above what the kernel takes
+//! for one group the scale shrinks for all zones, so that their ratios stay.
 
 use crate::group::parts;
 use crate::hierarchy::{Controller, Hierarchies, Version};

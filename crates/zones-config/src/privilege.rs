@@ -74,7 +74,8 @@ pub fn limitpriv_capabilities(
 }
 
 /// The capabilities of the privileges that the text adds by their own names, not by a set: what an
-/// administrator asked for in so many words. Names that are unknown or prohibited count for nothing.
+/// administrator asked for in so many words. Names that are unknown or prohibited count for
+/// nothing.
 #[must_use]
 pub fn named_capabilities(limitpriv: &str) -> BTreeSet<&'static str> {
     let named = limitpriv.split(',').filter_map(|token| {

@@ -1,5 +1,5 @@
-//! Which CPUs a zone with `dedicated-cpu` gets. `/run/zones/cpus` remembers, one `ZONE LIST` a line;
-//! a line counts as long as its zone has a state.
+//! Which CPUs a zone with `dedicated-cpu` gets. `/run/zones/cpus` remembers, one `ZONE LIST` a
+//! line; a line counts as long as its zone has a state.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,8 +13,8 @@ use crate::ids;
 use crate::plan::PlanError;
 use crate::runtime::RunState;
 
-/// As many CPUs as are free, from `ncpus_min` to `ncpus_max`; one always stays with the host. A zone
-/// that has fitting ones already keeps them.
+/// As many CPUs as are free, from `ncpus_min` to `ncpus_max`; one always stays with the host. A
+/// zone that has fitting ones already keeps them.
 ///
 /// # Errors
 /// When fewer are free than the zone needs at least.

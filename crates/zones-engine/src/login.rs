@@ -123,8 +123,8 @@ pub fn run(
     session.outcome(relay)
 }
 
-/// What stands between a privileged zone and the caller's streams; `None` for all other zones, whose
-/// root may do nothing to them.
+/// What stands between a privileged zone and the caller's streams; `None` for all other zones,
+/// whose root may do nothing to them.
 ///
 /// # Errors
 /// When the kernel has no pipes left.

@@ -1,8 +1,8 @@
 //! Whose the files of a zone are on disk: the zone's own numbers, shown through an id-mapped mount,
 //! or, where the file system knows none, numbers shifted into the zone's range.
 //!
-//! The owner of the root folder tells which it is; a walk changes it last. A note stands from before
-//! the first change until after the last one, so that a killed walk is gone on with.
+//! The owner of the root folder tells which it is; a walk changes it last. A note stands from
+//! before the first change until after the last one, so that a killed walk is gone on with.
 
 mod shift;
 mod walk;
@@ -59,8 +59,8 @@ impl Wish {
 }
 
 /// Makes the files of a zone that does not run belong to whom they should, as far as that is not so
-/// yet. To be called after an installation, too, whose last files the host wrote: then `whole` has a
-/// shifted tree looked through again. Returns whether the tree is shifted.
+/// yet. To be called after an installation, too, whose last files the host wrote: then `whole` has
+/// a shifted tree looked through again. Returns whether the tree is shifted.
 ///
 /// # Errors
 /// An attribute `idmap` that means nothing; the first file that cannot be shifted. What was done

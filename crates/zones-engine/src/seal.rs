@@ -21,8 +21,9 @@ pub(crate) fn is_needed(layout: &Layout, zone: &ZoneName) -> bool {
     wanted || RunState::read(layout, zone).is_some_and(|state| state.privileged)
 }
 
-/// Called by the daemon before it does anything: executes a sealed copy of this program as daemon of
-/// `zone` when the zone wants that and it is none yet. Standard streams stay, the environment goes.
+/// Called by the daemon before it does anything: executes a sealed copy of this program as daemon
+/// of `zone` when the zone wants that and it is none yet. Standard streams stay, the environment
+/// goes.
 ///
 /// # Errors
 /// When there can be no sealed copy; without one, a privileged zone is not touched.

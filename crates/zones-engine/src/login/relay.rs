@@ -1,8 +1,8 @@
 //! Streams of a command in a privileged zone.
 //!
-//! A process may open what its descriptors lead to anew, by `/proc/self/fd`, and change its mode. For
-//! root of a zone on the host's ids that would be the caller's very file, whatever it was opened
-//! for. So such a zone gets pipes, and the caller copies.
+//! A process may open what its descriptors lead to anew, by `/proc/self/fd`, and change its mode.
+//! For root of a zone on the host's ids that would be the caller's very file, whatever it was
+//! opened for. So such a zone gets pipes, and the caller copies.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

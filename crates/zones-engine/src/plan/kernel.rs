@@ -31,8 +31,8 @@ impl IpcLimits {
         }
     }
 
-    /// Files below `/proc/sys` with their values; `semaphores_now` is the text of `kernel/sem`, whose
-    /// last number of four counts sets. Source: proc_sys_kernel(5), mq_overview(7).
+    /// Files below `/proc/sys` with their values; `semaphores_now` is the text of `kernel/sem`,
+    /// whose last number of four counts sets. Source: proc_sys_kernel(5), mq_overview(7).
     pub(crate) fn settings(&self, semaphores_now: &str) -> Vec<(&'static str, String)> {
         const PAGE: u64 = 4096;
         let mut settings = Vec::new();

@@ -79,9 +79,9 @@ const NEVER: [&str; 14] = [
     "CAP_SYS_TTY_CONFIG",
 ];
 
-/// All that a zone on the host's user ids has unless `limitpriv` names more: each acts on the zone's
-/// own files, processes and namespaces only. What is not here reaches past it there: mounts, tracing,
-/// real-time scheduling, file handles, reserved disk blocks, locked memory.
+/// All that a zone on the host's user ids has unless `limitpriv` names more: each acts on the
+/// zone's own files, processes and namespaces only. What is not here reaches past it there: mounts,
+/// tracing, real-time scheduling, file handles, reserved disk blocks, locked memory.
 const ON_HOST_IDS: [&str; 15] = [
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",

@@ -117,8 +117,8 @@ fn as_user(
     done
 }
 
-/// What gethostid(3) reads: a file of the host over the zone's, which its root can neither write nor
-/// take off.
+/// What gethostid(3) reads: a file of the host over the zone's, which its root can neither write
+/// nor take off.
 fn show_hostid(plan: &BootPlan, root: &RootFd, run: &OwnedFd) -> Result<()> {
     let path = Path::new("/etc/hostid");
     make_mount_point(plan, root, path, false)?;
@@ -426,9 +426,9 @@ fn existing(part: &OwnedFd, path: &str) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// What root of the host may do in `/proc` beyond the processes, root of a zone on the host's ids may
-/// not: files that only root reads are hidden, all else cannot be written. Found by mode, so that it
-/// holds for files of kernels to come.
+/// What root of the host may do in `/proc` beyond the processes, root of a zone on the host's ids
+/// may not: files that only root reads are hidden, all else cannot be written. Found by mode, so
+/// that it holds for files of kernels to come.
 fn guard(proc: &OwnedFd) -> Result<()> {
     let listing = rustix::fs::openat(proc, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     let listing = listing.and_then(rustix::fs::Dir::new);

@@ -90,8 +90,8 @@ pub(super) fn restrict(plan: &BootPlan) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Gives up what the bounding set lacks at once, not only at the next exec: without a user namespace
-/// it would be the host's.
+/// Gives up what the bounding set lacks at once, not only at the next exec: without a user
+/// namespace it would be the host's.
 fn hold_only(bounding: u64) -> Result<(), Errno> {
     use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
     let held = capabilities(None)?.permitted & CapabilitySet::from_bits_retain(bounding);
