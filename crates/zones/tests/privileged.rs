@@ -198,6 +198,25 @@ fn masks_cannot_be_taken_off() {
 }
 
 #[test]
+fn what_limitpriv_names_is_given() {
+    let host = host_or_skip!("what_limitpriv_names_is_given");
+    running(&host, "set limitpriv=default,sys_admin; ");
+    let mounted = host.inside(
+        "z",
+        "mount -t tmpfs t /tmp && grep -c ' /tmp tmpfs ' /proc/mounts",
+    );
+    assert_eq!(mounted, "1\n");
+    // No more than that: the filter still keeps user namespaces and modules.
+    none_works(
+        &host,
+        &[
+            "busybox unshare -U true",
+            "busybox modprobe loop && busybox rmmod loop",
+        ],
+    );
+}
+
+#[test]
 fn only_safe_devices_open() {
     let host = host_or_skip!("only_safe_devices_open");
     running(&host, "");
