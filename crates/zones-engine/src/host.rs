@@ -54,20 +54,19 @@ pub(crate) fn every_hierarchy() -> Result<Hierarchies, EngineError> {
     hierarchies(&[Controller::Cpuset, Controller::Io])
 }
 
-/// Adapts the weights of all active zones to one that comes or is gone.
+/// Adapts the weights of all `active` zones to one that comes or is gone.
 pub(crate) fn weigh(
     layout: &Layout,
     zone: &ZoneName,
     hierarchies: &Hierarchies,
     shares: Option<u64>,
     gone: bool,
+    active: &[(ZoneName, RunState)],
 ) {
     const UNSET: u64 = 1;
-    let states: Vec<(ZoneName, RunState)> = RunState::all(layout)
-        .filter(|(name, _)| name != zone)
-        .collect();
-    let others: Vec<(&str, u64)> = states
+    let others: Vec<(&str, u64)> = active
         .iter()
+        .filter(|(name, _)| name != zone)
         .map(|(name, state)| (name.as_str(), state.shares.unwrap_or(UNSET)))
         .collect();
     let own = (zone.as_str(), shares.unwrap_or(UNSET));

@@ -119,3 +119,36 @@ fn what_is_not_enforced_is_said() {
     assert_eq!(said.lines().count(), 4, "{said}");
     host.inside("z", "mount -t tmpfs t /tmp");
 }
+
+#[test]
+fn great_shares_shrink_the_scale_of_all_zones() {
+    const TEST: &str = "great_shares_shrink_the_scale_of_all_zones";
+    let host = host_or_skip!("great_shares_shrink_the_scale_of_all_zones");
+    running(&host, "set cpu-shares=3");
+    // The group of a zone in the hierarchy that has CPU shares, where v1 has one.
+    let group = |zone: &str| {
+        let init = host.pid(zone, "init").unwrap();
+        let groups = std::fs::read_to_string(format!("/proc/{init}/cgroup")).unwrap();
+        let path = groups.lines().find_map(|line| line.split_once(":cpu:"));
+        path.map(|(_, path)| std::path::PathBuf::from(format!("/sys/fs/cgroup/cpu{path}")))
+    };
+    let Some(z) = group("z").filter(|z| z.join("cpu.shares").exists()) else {
+        println!("SKIP {TEST}: no v1 hierarchy of the controller cpu at /sys/fs/cgroup/cpu");
+        return;
+    };
+    let read = |group: &std::path::Path| {
+        let text = std::fs::read_to_string(group.join("cpu.shares")).unwrap();
+        text.trim().parse::<u64>().unwrap()
+    };
+    let all = z.parent().unwrap().to_owned();
+    assert_eq!((read(&z), read(&all)), (3 * 1024, 3 * 1024));
+    host.install("y", "set cpu-shares=512");
+    host.ok("zoneadm", &["-z", "y", "boot"]);
+    let y = group("y").unwrap();
+    assert_eq!(
+        (read(&z), read(&y), read(&all)),
+        (3 * 512, 512 * 512, 262_144)
+    );
+    host.ok("zoneadm", &["-z", "y", "halt"]);
+    assert_eq!((read(&z), read(&all)), (3 * 1024, 3 * 1024));
+}

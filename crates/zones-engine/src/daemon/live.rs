@@ -66,9 +66,10 @@ impl Live {
         phase: Phase,
     ) -> Result<(Self, Vec<String>), EngineError> {
         let config = host::load(layout, zone)?;
+        let active: Vec<(ZoneName, RunState)> = RunState::all(layout).collect();
         // Written before the first kernel object: whoever finds it knows what to look for.
         let mut state = RunState {
-            id: ids::next_zone_id(layout)?,
+            id: ids::next_zone_id(layout, &active)?,
             phase: Phase::Starting,
             daemon: ProcessId::of(rustix::process::getpid()).ok_or(EngineError::Gone)?,
             init: None,
@@ -104,7 +105,7 @@ impl Live {
         plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
         crate::etc::write(&plan, config.attr("resolvers"));
         let mut missing = group.apply(&plan.limits);
-        host::weigh(layout, zone, &hierarchies, state.shares, false);
+        host::weigh(layout, zone, &hierarchies, state.shares, false, &active);
         missing.extend(group.restrict_devices(&device_rules(&plan)));
         if let (Some(_), Some(cpus)) = (&plan.dedicated, &plan.limits.cpus)
             && let Err(why) = group.exclude_others(cpus)
@@ -477,7 +478,8 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
             clean = group.remove(PATIENCE).is_ok();
         }
         if let Some(state) = &state {
-            host::weigh(layout, zone, &hierarchies, state.shares, true);
+            let active: Vec<(ZoneName, RunState)> = RunState::all(layout).collect();
+            host::weigh(layout, zone, &hierarchies, state.shares, true, &active);
         }
         hierarchies.remove_parent(&layout.kernel_name());
     }
