@@ -36,5 +36,7 @@ pub use model::{
     TEMPLATE_DEFAULT, ZoneConfig, parse_hostid,
 };
 pub use parse::{Parser, parse};
-pub use privilege::{CapabilityChange, PrivilegeError, limitpriv_capabilities, privilege_names};
+pub use privilege::{
+    CapabilityChange, PrivilegeError, limitpriv_capabilities, named_capabilities, privilege_names,
+};
 pub use verify::{Report, verify};

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 pub enum Request {
     /// Platform up, no processes.
     Ready,
-    /// Run the zone's init; `force` boots an incomplete zone.
+    /// Run the zone's init.
     #[allow(missing_docs)]
-    Boot { args: Vec<String>, force: bool },
+    Boot { args: Vec<String> },
     /// Stop now, without scripts.
     Halt,
     /// Halt and boot.
@@ -35,6 +35,13 @@ pub enum Request {
     },
     /// Only be there (for a console of a zone that does not run).
     Attend,
+}
+
+impl Request {
+    /// Whether it brings up a zone that has nothing in the kernel.
+    pub(crate) fn makes_ready(&self) -> bool {
+        matches!(self, Self::Ready | Self::Boot { .. } | Self::Mount)
+    }
 }
 
 /// The daemon's answer.

@@ -150,9 +150,13 @@ impl Daemon {
             return self.begin_shutdown(client, reboot, timeout_s);
         }
         let note = self.live.as_mut().and_then(Live::take_note);
-        let mut response = self
-            .obey(&request, fds)
-            .unwrap_or_else(|error| Response::failed(error.chain()));
+        let mut response = match self.obey(&request, fds) {
+            // Without a word: the client starts another daemon, which is a sealed one.
+            Err(EngineError::NotSealed) if self.live.is_none() && request.makes_ready() => {
+                return self.step_aside();
+            }
+            other => other.unwrap_or_else(|error| Response::failed(error.chain())),
+        };
         response.warnings.splice(0..0, note);
         let _ = send(&client, &response, &[]);
         if request == Request::Attend {
@@ -160,6 +164,13 @@ impl Daemon {
             self.clients.push(client);
         }
         zones_sys::trim_memory();
+    }
+
+    /// Ends this daemon, whoever wants it to stay.
+    fn step_aside(&mut self) {
+        self.clients.clear();
+        self.shutdown = None;
+        self.terminated = true;
     }
 
     fn obey(&mut self, request: &Request, fds: Vec<OwnedFd>) -> Result<Response, EngineError> {
@@ -171,7 +182,7 @@ impl Daemon {
                     self.make_ready(Phase::Ready)
                 }
             },
-            Request::Boot { args, .. } => match self.verdict(Verb::Boot)? {
+            Request::Boot { args } => match self.verdict(Verb::Boot)? {
                 Some(answer) => Ok(answer),
                 None => self.boot(args),
             },
@@ -291,6 +302,10 @@ impl Daemon {
     }
 
     fn reboot(&mut self, args: &[String]) -> Result<Response, EngineError> {
+        // Said before anything ends: a reboot cannot make a zone privileged.
+        if crate::seal::is_needed(&self.layout, &self.zone) && !zones_sys::is_sealed() {
+            return Err(EngineError::NotSealed);
+        }
         let with = if args.is_empty() {
             String::new()
         } else {

@@ -43,6 +43,19 @@ pub enum EngineError {
     /// Its brand cannot be used.
     #[error(transparent)]
     Brand(#[from] zones_brand::BrandError),
+    /// The program cannot be copied where a privileged zone may see it.
+    #[error(
+        "cannot run the zone from a sealed memory file (is sysctl vm.memfd_noexec 2?); \
+         remove attr `privileged` or allow such files"
+    )]
+    #[allow(missing_docs)]
+    Seal { source: io::Error },
+    /// The owners of the zone's files cannot be changed; what was done stays and is gone on with.
+    #[error(transparent)]
+    Owners(#[from] crate::owners::WalkError),
+    /// The daemon was there before the zone became privileged.
+    #[error("the zone has become privileged while zoneadmd ran; halt it and boot it again")]
+    NotSealed,
     /// A limit cannot be set.
     #[error("cannot limit the zone")]
     Limit(#[from] zones_cgroup::CgroupError),

@@ -1,16 +1,20 @@
 //! Starting commands in a running zone, from the host's side.
 
+mod relay;
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use zones_store::Layout;
 use zones_sys::Channel;
 use zones_types::ZoneName;
 
 use crate::error::EngineError;
-use crate::runtime::sessions_path;
+use crate::runtime::{RunState, sessions_path};
 use crate::stage::{Ending, Mode as Streams, SessionEvent, SessionRequest, receive, send};
+
+pub use relay::Relay;
 
 /// A command that runs in a zone.
 #[derive(Debug)]
@@ -52,6 +56,31 @@ impl Session {
         }
     }
 
+    /// Waits for the end of the command, copying what there is to copy.
+    fn outcome(&self, mut relay: Option<Relay>) -> Result<Ending, EngineError> {
+        loop {
+            if let Some(relay) = &mut relay {
+                let mut fds = vec![PollFd::new(self, PollFlags::IN)];
+                fds.extend(relay.poll_fds());
+                let _ = rustix::event::poll(&mut fds, None);
+                let said = !fds[0].revents().is_empty();
+                drop(fds);
+                relay.pump();
+                if !said {
+                    continue;
+                }
+            }
+            match self.next()?.0 {
+                SessionEvent::Ended(ending) => {
+                    relay.iter_mut().for_each(Relay::drain);
+                    return Ok(ending);
+                }
+                SessionEvent::Failed(text) => return Err(EngineError::Stage(text)),
+                _ => {}
+            }
+        }
+    }
+
     /// Sends a signal to the command and its children in the foreground.
     pub fn signal(&self, number: i32) {
         let _ = send(&self.0, &SessionRequest::Signal(number), &[]);
@@ -85,14 +114,28 @@ pub fn run(
         size: None,
         skip_sync,
     };
-    let session = Session::start(layout, zone, &request, &streams)?;
-    loop {
-        match session.next()?.0 {
-            SessionEvent::Ended(ending) => return Ok(ending),
-            SessionEvent::Failed(text) => return Err(EngineError::Stage(text)),
-            _ => {}
-        }
+    let mut relay = relay_for(layout, zone, streams)?;
+    let ends = relay.as_ref().and_then(Relay::far_ends).unwrap_or(streams);
+    let session = Session::start(layout, zone, &request, &ends)?;
+    if let Some(relay) = &mut relay {
+        relay.started();
     }
+    session.outcome(relay)
+}
+
+/// What stands between a privileged zone and the caller's streams; `None` for all other zones,
+/// whose root may do nothing to them.
+///
+/// # Errors
+/// When the kernel has no pipes left.
+pub fn relay_for(
+    layout: &Layout,
+    zone: &ZoneName,
+    streams: [BorrowedFd<'_>; 3],
+) -> Result<Option<Relay>, EngineError> {
+    let privileged = RunState::read(layout, zone).is_some_and(|state| state.privileged);
+    let relay = privileged.then(|| Relay::new(streams)).transpose();
+    relay.map_err(EngineError::kernel("make pipes"))
 }
 
 /// Runs words in the zone with no streams, for the daemon's own errands.
@@ -101,16 +144,15 @@ pub(crate) fn spawn_quietly(
     zone: &ZoneName,
     words: &[&str],
 ) -> Result<(), EngineError> {
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-    let null = null.map_err(EngineError::kernel("open /dev/null"))?;
-    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-    run(
-        layout,
-        zone,
-        &words,
-        &[],
-        false,
-        [null.as_fd(), null.as_fd(), null.as_fd()],
-    )
-    .map(drop)
+    let request = SessionRequest::Start {
+        user: None,
+        command: words.iter().map(|word| (*word).to_owned()).collect(),
+        direct: true,
+        mode: Streams::Null,
+        environ: Vec::new(),
+        size: None,
+        skip_sync: false,
+    };
+    let session = Session::start(layout, zone, &request, &[])?;
+    session.outcome(None).map(drop)
 }

@@ -67,6 +67,12 @@ pub struct RunState {
     /// Mount points of file systems that came after the boot: these can be taken away again.
     #[serde(default)]
     pub grafts: Vec<String>,
+    /// CPU shares; unset counts as one.
+    #[serde(default)]
+    pub shares: Option<u64>,
+    /// Whether it lives on the host's user ids; the configuration may say otherwise by now.
+    #[serde(default)]
+    pub privileged: bool,
 }
 
 impl RunState {

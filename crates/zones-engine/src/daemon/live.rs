@@ -14,11 +14,11 @@ use zones_sys::{Channel, ProcessId};
 use zones_types::{ZoneName, ZoneState};
 
 use crate::error::EngineError;
-use crate::plan::BootPlan;
+use crate::plan::{BootPlan, NotEnforced};
 use crate::runtime::{Phase, RunState, sessions_path};
 use crate::stage::{
-    self, Argv, Ending, FromInit, FromSched, SessionEvent, SessionRequest, Stage, ToInit, ToSched,
-    receive, send,
+    self, Argv, Birth, Ending, FromInit, FromSched, SessionEvent, SessionRequest, Stage, ToInit,
+    ToSched, receive, send,
 };
 use crate::{host, ids, init_kind, net, snapshot};
 
@@ -72,10 +72,11 @@ impl Live {
         zone: &ZoneName,
         phase: Phase,
     ) -> Result<(Self, Vec<String>), EngineError> {
-        let hierarchies = host::hierarchies()?;
+        let config = host::load(layout, zone)?;
+        let active: Vec<(ZoneName, RunState)> = RunState::all(layout).collect();
         // Written before the first kernel object: whoever finds it knows what to look for.
         let mut state = RunState {
-            id: ids::next_zone_id(layout)?,
+            id: ids::next_zone_id(layout, &active)?,
             phase: Phase::Starting,
             daemon: ProcessId::of(rustix::process::getpid()).ok_or(EngineError::Gone)?,
             init: None,
@@ -84,6 +85,8 @@ impl Live {
             since: 0,
             bootargs: String::new(),
             grafts: Vec::new(),
+            shares: config.cpu_shares(),
+            privileged: false,
         };
         let keep = |state: &RunState| {
             state
@@ -91,28 +94,43 @@ impl Live {
                 .map_err(EngineError::file("write", &RunState::path(layout, zone)))
         };
         keep(&state)?;
+        let hierarchies = host::hierarchies(&host::rare_controllers(&config))?;
         let group = ZoneGroup::create(&hierarchies, &layout.kernel_name(), zone)?;
         // From here until the joins nothing touches the groups: on v1 the kernel holds them for
         // some 10 ms while it gets ready, and plan, namespaces, mounts and links use that time.
         host::anticipate_join(&hierarchies);
-        let config = host::load(layout, zone)?;
         let mut plan = host::plan_of(layout, &config)?;
         plan.id = state.id;
+        state.privileged = plan.range.is_none();
+        if state.privileged && !zones_sys::is_sealed() {
+            return Err(EngineError::NotSealed);
+        }
         snapshot::begin(layout, &config)?;
         if phase == Phase::Mounted {
             // Software maintenance: loopback only, no limits but the protection itself.
             plan.interfaces.clear();
             plan.filesystems.clear();
         }
+        plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
         crate::etc::write(&plan, config.attr("resolvers"));
         let mut missing = group.apply(&plan.limits);
+        host::weigh(layout, zone, &hierarchies, state.shares, false, &active);
         missing.extend(group.restrict_devices(&device_rules(&plan)));
+        if let (Some(_), Some(cpus)) = (&plan.dedicated, &plan.limits.cpus)
+            && let Err(why) = group.exclude_others(cpus)
+        {
+            plan.not_enforced.push(NotEnforced {
+                what: "dedicated-cpu: exclusive use".to_owned(),
+                why,
+            });
+        }
         let listener = Channel::listen(&sessions_path(layout, zone))
             .map_err(EngineError::kernel("listen for sessions"))?;
         // Where there is v2 alone, zsched is born in its group and all it starts with it.
-        let birth = group
-            .unified_dir()
-            .filter(|_| hierarchies.kind() == Kind::V2);
+        let birth = match (hierarchies.kind(), group.helper_dir(), group.init_dir()) {
+            (Kind::V2, Some(helpers), Some(init)) => Some(Birth { helpers, init }),
+            _ => None,
+        };
         let stage = Stage::spawn(&plan, birth, listener.as_fd())
             .map_err(EngineError::kernel("start zsched"))?;
         state.sched = ProcessId::of(stage.pid);
@@ -140,7 +158,16 @@ impl Live {
         }
         if hierarchies.kind() != Kind::V2 {
             group.join(stage.pid)?;
-            group.join(init)?;
+            group.join_init(init)?;
+        }
+        if let Some(class) = plan.scheduling {
+            let set = |pid| zones_sys::set_scheduling(pid, class);
+            if let Err(error) = set(stage.pid).and_then(|()| set(init)) {
+                plan.not_enforced.push(NotEnforced {
+                    what: "scheduling-class".to_owned(),
+                    why: format!("the kernel refuses: {error}"),
+                });
+            }
         }
         match hear(&stage.sched)? {
             FromSched::Assembled => {}
@@ -199,11 +226,15 @@ impl Live {
         let (Some(pidfd), Some(pid)) = (init.open(), Pid::from_raw(init.pid)) else {
             return Ok(None);
         };
+        if state.privileged && !zones_sys::is_sealed() {
+            return Err(EngineError::NotSealed);
+        }
         // What it runs with, which need not be what is on disk by now.
-        let mut plan = match snapshot::live_config(layout, zone)? {
-            Some(config) => host::plan_of(layout, &config)?,
-            None => host::plan(layout, zone)?,
+        let config = match snapshot::live_config(layout, zone)? {
+            Some(config) => config,
+            None => host::load(layout, zone)?,
         };
+        let mut plan = host::plan_as(layout, &config, state.privileged)?;
         plan.id = state.id;
         let listener = Channel::connect(&sessions_path(layout, zone));
         let helper = state
@@ -254,17 +285,21 @@ impl Live {
     ) -> Result<(), EngineError> {
         self.sched = None;
         reap();
-        let group = ZoneGroup::open(&host::hierarchies()?, &layout.kernel_name(), zone)?;
+        let mut group = ZoneGroup::open(&host::every_hierarchy()?, &layout.kernel_name(), zone)?;
+        group.renew_helpers()?;
         self.listener = Channel::listen(&sessions_path(layout, zone))
             .map_err(EngineError::kernel("listen for sessions"))?;
         let entered = stage::enter(
             &self.plan,
             self.init.0,
-            group.unified_dir(),
+            group.helper_dir(),
             self.listener.as_fd(),
         );
         let (pid, pidfd, channel) = entered.map_err(EngineError::kernel("start zsched"))?;
         group.join_v1(pid)?;
+        if let Some(class) = self.plan.scheduling {
+            let _ = zones_sys::set_scheduling(pid, class);
+        }
         self.state.sched = ProcessId::of(pid);
         self.sched = Some((pid, pidfd, Some(channel)));
         let _ = self.state.write(layout, zone);
@@ -469,7 +504,7 @@ fn clear(layout: &Layout, zone: &ZoneName, state: Option<&RunState>) {
     kill(state);
     reap();
     let mut clean = true;
-    if let Ok(hierarchies) = host::hierarchies() {
+    if let Ok(hierarchies) = host::every_hierarchy() {
         let open = || ZoneGroup::open(&hierarchies, &layout.kernel_name(), zone);
         // Nearly always everybody is gone by now.
         if let Ok(group) = open()
@@ -479,6 +514,10 @@ fn clear(layout: &Layout, zone: &ZoneName, state: Option<&RunState>) {
             let _ = group.kill();
             reap();
             clean = group.remove(PATIENCE).is_ok();
+        }
+        if let Some(state) = &state {
+            let active: Vec<(ZoneName, RunState)> = RunState::all(layout).collect();
+            host::weigh(layout, zone, &hierarchies, state.shares, true, &active);
         }
         hierarchies.remove_parent(&layout.kernel_name());
     }

@@ -83,6 +83,8 @@ impl Ending {
 pub enum Mode {
     /// The three descriptors that come with the request.
     Pipes,
+    /// Nothing to read and nobody to write to: the zone's own `/dev/null`.
+    Null,
     /// A new terminal of the zone; its master side is sent back.
     Terminal,
 }

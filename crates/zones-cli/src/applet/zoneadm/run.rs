@@ -24,7 +24,7 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
     if let Err(status) = verify::before(target, "boot") {
         return status;
     }
-    call(target, &Request::Boot { args: words, force })
+    call(target, &Request::Boot { args: words })
 }
 
 pub(super) fn ready(target: &Target<'_>, args: &[String]) -> u8 {

@@ -16,11 +16,27 @@ use crate::control::Response;
 use crate::error::EngineError;
 use crate::net::hot;
 use crate::plan::{BootPlan, FsMount};
+use crate::runtime::RunState;
 use crate::stage::graft;
 use crate::{host, snapshot};
 
-/// Attributes that the boot looks at.
-const BOOT_ATTRIBUTES: [&str; 4] = ["link-protection", "privileged", "resolvers", "uplink"];
+/// Attributes that the boot looks at; `memory-policy` is a limit as others are.
+const BOOT_ATTRIBUTES: [&str; 5] = [
+    "idmap",
+    "link-protection",
+    "privileged",
+    "resolvers",
+    "uplink",
+];
+
+/// Controls that are set before the zone has processes.
+const BOOT_CONTROLS: [&str; 5] = [
+    "zone.max-msg-ids",
+    "zone.max-sem-ids",
+    "zone.max-shm-ids",
+    "zone.max-shm-memory",
+    "zone.zfs-io-priority",
+];
 
 /// Lines of one answer: a message between processes has an end.
 const LINES_MAX: usize = 500;
@@ -138,8 +154,7 @@ impl Live {
         if !refused.is_empty() {
             return Ok(refuse(lines, refused));
         }
-        let mut plan = host::plan_of(layout, wanted)?;
-        plan.id = self.state.id;
+        let mut plan = self.plan_for(layout, wanted)?;
         let steps = steps(&self.plan, &plan);
         let problems = self.problems(&mut plan, &steps);
         if !problems.is_empty() {
@@ -163,11 +178,20 @@ impl Live {
         })
     }
 
+    /// What the zone would be with another configuration, as far as that may change while it runs.
+    fn plan_for(&self, layout: &Layout, config: &ZoneConfig) -> Result<BootPlan, EngineError> {
+        let mut plan = host::plan_as(layout, config, self.state.privileged)?;
+        plan.id = self.state.id;
+        plan.shifted = self.plan.shifted;
+        plan.limits.cpus.clone_from(&self.plan.limits.cpus);
+        Ok(plan)
+    }
+
     /// Takes back a change that a daemon before this one could not finish; says so.
     pub(super) fn repair(&mut self, layout: &Layout, zone: &ZoneName) {
         let wanted = match snapshot::announced(layout, zone) {
             Ok(None) => return,
-            Ok(Some(wanted)) => host::plan_of(layout, &wanted),
+            Ok(Some(wanted)) => self.plan_for(layout, &wanted),
             Err(error) => Err(error),
         };
         let mut troubles = Vec::new();
@@ -215,6 +239,11 @@ impl Live {
                 Step::Unmount(fs) if !self.state.grafts.contains(&fs.dir) => Some(format!(
                     "fs dir={}: it was mounted at boot and cannot be taken away while the zone \
                      runs; reboot the zone",
+                    fs.dir
+                )),
+                Step::Mount(fs) if self.plan.range.is_none() => Some(format!(
+                    "fs dir={}: file systems of a privileged zone are mounted at its boot; reboot \
+                     the zone",
                     fs.dir
                 )),
                 Step::Mount(fs) if fs.kind == "lofs" => std::fs::metadata(&fs.special)
@@ -300,7 +329,10 @@ impl Live {
     ) -> Result<(), EngineError> {
         let init = self.init.0;
         match step {
-            Step::Limits { from, to } => set_limits(layout, zone, from, to),
+            Step::Limits { from, to } => {
+                set_limits(layout, zone, from, to)?;
+                self.weigh(layout, zone, to.cpu_shares)
+            }
             Step::Locked { to, .. } => self.lock_memory(layout, zone, *to),
             Step::Plumb(link) if lenient && hot::is_there(&link.name, init)? => Ok(()),
             Step::Plumb(link) => {
@@ -331,13 +363,31 @@ impl Live {
         }
     }
 
+    /// Shares count among the zones that are active now.
+    fn weigh(
+        &mut self,
+        layout: &Layout,
+        zone: &ZoneName,
+        shares: Option<u64>,
+    ) -> Result<(), EngineError> {
+        if self.state.shares == shares {
+            return Ok(());
+        }
+        self.state.shares = shares;
+        self.keep(layout, zone)?;
+        let active: Vec<_> = RunState::all(layout).collect();
+        let hierarchies = host::every_hierarchy()?;
+        host::weigh(layout, zone, &hierarchies, shares, false, &active);
+        Ok(())
+    }
+
     fn forget(&mut self, layout: &Layout, zone: &ZoneName, dir: &str) -> Result<(), EngineError> {
         self.state.grafts.retain(|known| known != dir);
         self.keep(layout, zone)
     }
 
     fn keep(&self, layout: &Layout, zone: &ZoneName) -> Result<(), EngineError> {
-        let path = crate::runtime::RunState::path(layout, zone);
+        let path = RunState::path(layout, zone);
         let written = self.state.write(layout, zone);
         written.map_err(EngineError::file("write", &path))
     }
@@ -368,7 +418,7 @@ impl Live {
 }
 
 fn group(layout: &Layout, zone: &ZoneName) -> Result<ZoneGroup, EngineError> {
-    let hierarchies = host::hierarchies()?;
+    let hierarchies = host::every_hierarchy()?;
     Ok(ZoneGroup::open(&hierarchies, &layout.kernel_name(), zone)?)
 }
 
@@ -410,7 +460,9 @@ fn changed_limits(from: &Limits, to: &Limits) -> Vec<&'static str> {
 /// Why a running zone does not take this.
 fn refusal(change: &Change) -> Option<String> {
     let attribute = change.resource == Some(Resource::Attr);
-    let at_boot = attribute && BOOT_ATTRIBUTES.contains(&change.key.as_str());
+    let control = change.resource == Some(Resource::Rctl);
+    let at_boot = (attribute && BOOT_ATTRIBUTES.contains(&change.key.as_str()))
+        || (control && BOOT_CONTROLS.contains(&change.key.as_str()));
     (!change.live || at_boot).then(|| {
         let name = &change.name;
         format!("{name}: cannot be changed while the zone runs; reboot the zone")
