@@ -8,6 +8,7 @@ mod env;
 mod inside;
 mod progress;
 mod report;
+mod settings;
 
 use std::process::ExitCode;
 

@@ -49,6 +49,11 @@ pub trait Env {
     fn uuid_owner(&self, _: &str) -> Option<ZoneName> {
         None
     }
+    /// What the brand's own check says of a configuration that is fine otherwise; the error are the
+    /// lines to show.
+    fn check(&self, _config: &ZoneConfig) -> Result<(), Vec<String>> {
+        Ok(())
+    }
 }
 
 /// Where the commands come from.

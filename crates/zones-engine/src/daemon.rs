@@ -4,11 +4,12 @@
 //! It may die at any time: the zone goes on, and the next command starts a new daemon that takes
 //! over by the state file and zsched's socket.
 
+mod change;
 mod console;
 mod live;
 mod wait;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use zones_store::Layout;
 use zones_sys::{Channel, SignalFd};
@@ -18,6 +19,7 @@ use crate::control::{Request, Response};
 use crate::error::EngineError;
 use crate::runtime::{Phase, RunState, control_path};
 use crate::stage::{Ending, receive, send};
+use change::Change;
 use console::Console;
 use live::Live;
 use wait::Event;
@@ -41,6 +43,8 @@ struct Daemon {
     terminated: bool,
     /// Closed with the next one, or at the end: the kernel lets nobody wait for it then.
     late: Option<zones_net::Netlink>,
+    /// Who waits for what is being done now.
+    caller: Option<OwnedFd>,
     _lock: std::fs::File,
 }
 
@@ -74,6 +78,7 @@ pub fn run(layout: &Layout, zone: &ZoneName, first: Option<Channel>) -> Result<(
         shutdown: None,
         terminated: false,
         late: None,
+        caller: None,
         _lock: lock,
     };
     daemon.live = Live::adopt(layout, zone)?;
@@ -150,7 +155,10 @@ impl Daemon {
             return self.begin_shutdown(client, reboot, timeout_s);
         }
         let note = self.live.as_mut().and_then(Live::take_note);
-        let mut response = match self.obey(&request, fds) {
+        self.caller = client.as_fd().try_clone_to_owned().ok();
+        let done = self.obey(&request, fds);
+        self.caller = None;
+        let mut response = match done {
             // Without a word: the client starts another daemon, which is a sealed one.
             Err(EngineError::NotSealed) if self.live.is_none() && request.makes_ready() => {
                 return self.step_aside();
@@ -257,11 +265,19 @@ impl Daemon {
     }
 
     fn make_ready(&mut self, phase: Phase) -> Result<Response, EngineError> {
+        let hooked = phase != Phase::Mounted;
+        if hooked {
+            self.before(Change::Ready, ZoneState::Installed)?;
+        }
         let (live, warnings) = Live::start(&self.layout, &self.zone, phase)?;
         if let Some(master) = live.console() {
             self.console.connect(master);
         }
         self.live = Some(live);
+        if hooked && let Err(error) = self.after(Change::Ready, ZoneState::Installed) {
+            self.halt();
+            return Err(error);
+        }
         if phase == Phase::Ready {
             self.console.notice("NOTICE: Zone readied");
         }
@@ -290,15 +306,21 @@ impl Daemon {
         };
         self.console
             .notice(&format!("NOTICE: Zone booting up{with}"));
-        let Some(live) = &mut self.live else {
-            return Err(EngineError::Gone);
-        };
-        if let Err(error) = live.boot(&self.layout, &self.zone, args) {
+        if let Err(error) = self.start_init(args) {
             self.halt();
             self.console.notice("NOTICE: Zone boot failed");
             return Err(error);
         }
         Ok(response)
+    }
+
+    /// The last step of a boot, with what the brand wants done around it.
+    fn start_init(&mut self, args: &[String]) -> Result<(), EngineError> {
+        self.before(Change::Boot, ZoneState::Ready)?;
+        self.hook(zones_brand::Hook::Boot, &[])?;
+        let live = self.live.as_mut().ok_or(EngineError::Gone)?;
+        live.boot(&self.layout, &self.zone, args)?;
+        self.after(Change::Boot, ZoneState::Ready)
     }
 
     fn reboot(&mut self, args: &[String]) -> Result<Response, EngineError> {
@@ -319,6 +341,7 @@ impl Daemon {
 
     /// Takes everything down that this zone has in the kernel, known or left over.
     fn halt(&mut self) {
+        let state = self.before_halt();
         self.console.disconnect();
         match self.live.take() {
             Some(live) => self.late = live.teardown(&self.layout, &self.zone),
@@ -328,6 +351,7 @@ impl Daemon {
             }
             None => {}
         }
+        self.after_halt(state);
     }
 
     fn begin_shutdown(&mut self, client: Channel, reboot: Option<Vec<String>>, timeout_s: u64) {
@@ -336,12 +360,9 @@ impl Daemon {
             _ if self.shutdown.is_some() => Some("shutdown already in progress".to_owned()),
             _ => None,
         };
-        let asked = match (&refused, &mut self.live) {
-            (None, Some(live)) => live
-                .ask_to_end(&self.layout, &self.zone)
-                .map_err(|error| error.chain()),
-            (None, None) => Err("not running".to_owned()),
-            (Some(text), _) => Err(text.clone()),
+        let asked = match refused {
+            None => self.ask_to_end().map_err(|error| error.chain()),
+            Some(text) => Err(text),
         };
         match asked {
             Ok(()) => {
@@ -358,6 +379,21 @@ impl Daemon {
                 let _ = send(&client, &Response::failed(text), &[]);
             }
         }
+    }
+
+    /// The brand's way to shut down, else the one of the zone's init.
+    fn ask_to_end(&mut self) -> Result<(), EngineError> {
+        let words = self.shutdown_words()?;
+        let Some(live) = &mut self.live else {
+            return Err(EngineError::Gone);
+        };
+        let Some(words) = words else {
+            return live.ask_to_end(&self.layout, &self.zone);
+        };
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        crate::login::spawn_quietly(&self.layout, &self.zone, &words)?;
+        live.set_phase(&self.layout, &self.zone, Phase::ShuttingDown);
+        Ok(())
     }
 
     /// The zone did not end in time; it keeps running.

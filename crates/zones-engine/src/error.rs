@@ -56,6 +56,17 @@ pub enum EngineError {
     /// The daemon was there before the zone became privileged.
     #[error("the zone has become privileged while zoneadmd ran; halt it and boot it again")]
     NotSealed,
+    /// A hook of its brand cannot be run.
+    #[error(transparent)]
+    HookStart(#[from] zones_brand::HookError),
+    /// A hook of its brand failed; the last lines that it said.
+    #[error("brand hook {hook} failed: {end}{}", lines(tail))]
+    #[allow(missing_docs)]
+    Hook {
+        hook: zones_brand::Hook,
+        end: zones_brand::HookEnd,
+        tail: Vec<String>,
+    },
     /// A limit cannot be set.
     #[error("cannot limit the zone")]
     Limit(#[from] zones_cgroup::CgroupError),
@@ -91,6 +102,10 @@ impl EngineError {
     pub fn chain(&self) -> String {
         chain(self)
     }
+}
+
+fn lines(tail: &[String]) -> String {
+    tail.iter().map(|line| format!("\n{line}")).collect()
 }
 
 /// An error with all its causes, one after the other.

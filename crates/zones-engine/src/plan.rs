@@ -6,6 +6,7 @@ mod mounts;
 mod network;
 mod privileges;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -149,8 +150,8 @@ impl BootPlan {
             ipc: IpcLimits::new(config),
             locked: config.locked().map(|bytes| bytes.0),
             tmpfs_bytes,
-            filesystems: mounts::filesystems(config)?,
-            devices: devices(config, range.is_some()),
+            filesystems: mounts::filesystems(&with_brand_mounts(config, brand))?,
+            devices: devices(config, brand, range.is_some()),
             privileges: Privileges::new(&config.limitpriv, config.ip_type, range.is_some())?,
             init: brand.init.clone(),
             path: brand.path.clone(),
@@ -179,18 +180,41 @@ fn limits(config: &ZoneConfig) -> Limits {
     }
 }
 
-/// Patterns of `device` resources; who may mount fuse needs its node, too.
-fn devices(config: &ZoneConfig, mapped: bool) -> Vec<String> {
-    let mut devices: Vec<String> = config
-        .devices
-        .iter()
-        .map(|device| device.matches.clone())
-        .collect();
-    let (allowed, _) = kernel::allowed_filesystems(&config.fs_allowed, mapped);
-    if allowed.iter().any(|kind| kind.starts_with("fuse")) {
-        devices.push("fuse".to_owned());
+/// The file systems of the brand, then those of the zone.
+fn with_brand_mounts<'a>(config: &'a ZoneConfig, brand: &Brand) -> Cow<'a, ZoneConfig> {
+    if brand.mounts.is_empty() {
+        return Cow::Borrowed(config);
     }
-    devices
+    let zonepath = config.zonepath.as_ref().map_or("", |path| path.as_str());
+    let fill = |text: &str| {
+        text.replace("%R", zonepath)
+            .replace("%z", config.name.as_str())
+    };
+    let own = brand.mounts.iter().map(|mount| zones_config::Fs {
+        dir: mount.directory.clone(),
+        special: fill(&mount.special),
+        fs_type: mount.fs_type.clone(),
+        options: mount.options.clone(),
+        ..zones_config::Fs::default()
+    });
+    let mut all = config.clone();
+    all.filesystems = own.chain(config.filesystems.iter().cloned()).collect();
+    Cow::Owned(all)
+}
+
+/// Patterns of device nodes: those of the brand for this kind of network, then those of the zone;
+/// who may mount fuse needs its node, too.
+fn devices(config: &ZoneConfig, brand: &Brand, mapped: bool) -> Vec<String> {
+    let fits = |ip_type: Option<IpType>| ip_type.is_none_or(|wanted| wanted == config.ip_type);
+    let brand = brand.devices.iter().filter(|device| fits(device.ip_type));
+    let own = config.devices.iter().map(|device| device.matches.clone());
+    let (allowed, _) = kernel::allowed_filesystems(&config.fs_allowed, mapped);
+    let fuse = allowed.iter().any(|kind| kind.starts_with("fuse"));
+    brand
+        .map(|device| device.matches.clone())
+        .chain(own)
+        .chain(fuse.then(|| "fuse".to_owned()))
+        .collect()
 }
 
 fn interfaces(config: &ZoneConfig) -> Result<Vec<Interface>, PlanError> {

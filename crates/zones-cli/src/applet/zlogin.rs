@@ -9,7 +9,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
-use zones_engine::{Ending, Mode as Streams, Relay, Session, SessionEvent, SessionRequest};
+use zones_brand::Words;
+use zones_engine::{Ending, Hooks, Mode as Streams, Relay, Session, SessionEvent, SessionRequest};
 use zones_store::{Layout, Store};
 use zones_sys::SignalFd;
 use zones_types::{ZoneName, ZoneState};
@@ -39,12 +40,7 @@ pub(crate) fn run(layout: &Layout, args: &[String]) -> u8 {
     let interactive = options.force_terminal
         || (options.command.is_empty() && stdin_is_terminal && !options.no_input);
     if interactive {
-        terminal::run(
-            layout,
-            &zone,
-            &options,
-            request(&options, Streams::Terminal),
-        )
+        terminal::run(layout, &zone, &options, login(layout, &zone, &options))
     } else {
         pipes(layout, &zone, &options)
     }
@@ -103,6 +99,43 @@ fn request(options: &Options, mode: Streams) -> SessionRequest {
         size: None,
         skip_sync: false,
     }
+}
+
+/// An interactive login: what the brand names for it, else the user's shell. Everybody who comes
+/// this far is root here, so it is the command that asks for no password.
+fn login(layout: &Layout, zone: &ZoneName, options: &Options) -> SessionRequest {
+    let mut request = request(options, Streams::Terminal);
+    let brand = || {
+        let folder = zones_engine::brand_folder(layout);
+        let there = options.command.is_empty() && !options.failsafe && folder.exists();
+        there
+            .then(|| Hooks::load(layout, zone, false).ok())
+            .flatten()
+    };
+    let Some(hooks) = brand() else { return request };
+    let brand = hooks.brand();
+    let line = brand.forcedlogin_cmd.as_ref().or(brand.login_cmd.as_ref());
+    if let (
+        Some(line),
+        SessionRequest::Start {
+            user,
+            command,
+            direct,
+            ..
+        },
+    ) = (line, &mut request)
+    {
+        let words = Words {
+            zone: zone.as_str(),
+            zonepath: "",
+            user: user.as_deref().unwrap_or("root"),
+        };
+        *command = line.fill(words, &[]);
+        // The command asks who it is by itself; it starts as root.
+        *user = Some("root".to_owned());
+        *direct = true;
+    }
+    request
 }
 
 /// A command with the caller's own streams: they are handed to it, so nothing is copied and every

@@ -13,15 +13,12 @@ use std::io::{self, IsTerminal as _};
 
 use zones_config::help;
 use zones_config::session::{Input, Mode, Session};
-use zones_store::{Layout, Store};
+use zones_store::Layout;
 use zones_types::{ZoneName, ZoneState};
 
 use arguments::{Arguments, Commands, Target, UsageError};
 use console::Console;
 use host::Host;
-
-/// Brands whose zones can be installed.
-const BRANDS: &[&str] = &["debian", "native", "lx"];
 
 /// Runs `zonecfg` with the arguments that follow its name; the exit status comes back.
 ///
@@ -60,7 +57,7 @@ fn with_zone(
     probe: &dyn Fn(&ZoneName) -> Option<ZoneState>,
     console: &mut Console<'_>,
 ) -> u8 {
-    let host = Host::new(Store::open(layout.clone()), probe, arguments.live);
+    let host = Host::new(layout.clone(), probe, arguments.live);
     let zone = match arguments.target {
         Target::HelpOnly(subject) => return print_help(subject.as_deref(), console),
         Target::Name(name) => match name.parse::<ZoneName>() {

@@ -122,6 +122,16 @@ impl Session<'_> {
             self.error("resource specification incomplete");
             return report.reason.or(Some(Reason::InsufficientSpec));
         }
-        report.reason
+        if report.reason.is_some() {
+            return report.reason;
+        }
+        let lines = self
+            .config
+            .as_ref()
+            .and_then(|config| self.env.check(config).err())?;
+        for line in lines {
+            self.error(line);
+        }
+        Some(Reason::BrandError)
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
     if !incomplete && let Some(status) = settled(target, Verb::Boot) {
         return status;
     }
-    if let Err(status) = verify::before(target, "boot") {
+    if let Err(status) = verify::before(target, "boot", args) {
         return status;
     }
     call(target, &Request::Boot { args: words })
@@ -40,7 +40,7 @@ pub(super) fn ready(target: &Target<'_>, args: &[String]) -> u8 {
             if let Some(status) = settled(target, Verb::Ready) {
                 return status;
             }
-            match verify::before(target, "ready") {
+            match verify::before(target, "ready", args) {
                 Err(status) => status,
                 Ok(()) => call(target, &Request::Ready),
             }
@@ -70,7 +70,7 @@ pub(super) fn reboot(target: &Target<'_>, args: &[String]) -> u8 {
     if let Some(status) = settled(target, Verb::Reboot) {
         return status;
     }
-    match verify::before(target, "reboot") {
+    match verify::before(target, "reboot", args) {
         Err(status) => status,
         Ok(()) => call(target, &Request::Reboot { args: words }),
     }

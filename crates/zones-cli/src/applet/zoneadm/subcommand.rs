@@ -75,10 +75,11 @@ pub(super) const SUBCOMMANDS: [Subcommand; 14] = [
     },
     Subcommand {
         name: "list",
-        arguments: "[-cinpv] [-o json]",
+        arguments: "[-cinpv] [-s state,...] [-o json|field,...]",
         text: "Lists running zones; -i adds installed ones, -c all configured ones, -n leaves the global\n\
                zone out. -v prints a table, -p colon-separated fields\n\
-               (id:name:state:zonepath:uuid:brand:ip-type), -o json an array of objects.",
+               (zoneid:zonename:state:zonepath:uuid:brand:ip-type), -o some of them or, with json, an array\n\
+               of objects. -s lists the zones in these states.",
         privileged: false,
         run: Run::Any(list::run),
     },

@@ -1,20 +1,24 @@
 //! What a session asks of the host, answered from the store.
 
+use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, MemfdFlags, access, memfd_create};
+use zones_brand::{Hook, HookEnd, Stream};
 use zones_config::ZoneConfig;
 use zones_config::session::{Effect, Env};
-use zones_store::{Layout, Store, StoreError, builtin_names, read_document};
+use zones_engine::Hooks;
+use zones_store::{Layout, Store, StoreError, builtin_names, read_document, write_document};
 use zones_types::{ZoneName, ZoneState};
 
-use super::BRANDS;
 use super::console::{Console, chain, words};
 
 /// The manifest that `zoneadm detach` leaves in the zonepath.
 const DETACHED: &str = "SUNWdetached.xml";
 
 pub(super) struct Host<'a> {
+    layout: Layout,
     store: Store,
     probe: &'a dyn Fn(&ZoneName) -> Option<ZoneState>,
     /// Whether it answers for the running zone and not for what is stored.
@@ -23,11 +27,17 @@ pub(super) struct Host<'a> {
 
 impl<'a> Host<'a> {
     pub(super) fn new(
-        store: Store,
+        layout: Layout,
         probe: &'a dyn Fn(&ZoneName) -> Option<ZoneState>,
         live: bool,
     ) -> Self {
-        Self { store, probe, live }
+        let store = Store::open(layout.clone());
+        Self {
+            layout,
+            store,
+            probe,
+            live,
+        }
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -121,7 +131,7 @@ fn reason(error: &StoreError) -> String {
 
 impl Env for Host<'_> {
     fn brands(&self) -> Vec<String> {
-        BRANDS.iter().map(|brand| (*brand).to_owned()).collect()
+        zones_brand::brand_names(&zones_engine::brand_folder(&self.layout))
     }
 
     fn templates(&self) -> Vec<String> {
@@ -181,6 +191,39 @@ impl Env for Host<'_> {
         let text = std::fs::read_to_string(&file)
             .map_err(|_| "invalid path to detached zone".to_owned())?;
         read_document(&text).map_err(|error| format!("{}: {error}", file.display()))
+    }
+
+    fn check(&self, config: &ZoneConfig) -> Result<(), Vec<String>> {
+        if config.name.is_global() {
+            return Ok(());
+        }
+        let hooks = Hooks::of(&self.layout, config, false).map_err(|error| vec![error.chain()])?;
+        if hooks.has(Hook::VerifyCfg) {
+            verify_cfg(&hooks, config)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Has the brand look at a configuration that is not committed yet.
+fn verify_cfg(hooks: &Hooks, config: &ZoneConfig) -> Result<(), Vec<String>> {
+    let failed = |error: std::io::Error| vec![format!("cannot prepare the brand's check: {error}")];
+    // A file without a name: nothing is left of it, whatever happens.
+    let memory = memfd_create("zone.xml", MemfdFlags::CLOEXEC);
+    let mut file = std::fs::File::from(memory.map_err(|error| failed(error.into()))?);
+    file.write_all(write_document(config).as_bytes())
+        .map_err(failed)?;
+    let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+    let mut lines = Vec::new();
+    let mut keep = |_: Stream, line: &str| lines.push(line.to_owned());
+    match hooks.run(Hook::VerifyCfg, &[path], &[], &mut keep) {
+        Ok(None | Some(HookEnd::Done)) => Ok(()),
+        Ok(Some(_)) => {
+            lines.push(format!("{}: Brand-specific error", config.name));
+            Err(lines)
+        }
+        Err(error) => Err(vec![error.chain()]),
     }
 }
 
