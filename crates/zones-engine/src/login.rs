@@ -3,6 +3,7 @@
 mod relay;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -15,6 +16,10 @@ use crate::runtime::{RunState, sessions_path};
 use crate::stage::{Ending, Mode as Streams, SessionEvent, SessionRequest, receive, send};
 
 pub use relay::Relay;
+
+/// A new helper is there in moments; this bounds the wait for it.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A command that runs in a zone.
 #[derive(Debug)]
@@ -31,18 +36,33 @@ impl Session {
         request: &SessionRequest,
         fds: &[BorrowedFd<'_>],
     ) -> Result<Self, EngineError> {
-        let path = sessions_path(layout, zone);
-        let channel = match Channel::connect(&path) {
-            // The helper died, and perhaps its daemon: a daemon gives the zone a new one.
-            Err(Errno::CONNREFUSED | Errno::NOENT) => {
-                let _attendance = crate::client::attend(layout, zone)?;
-                Channel::connect(&path)
+        for _ in 0..TRIES {
+            match Self::begin(layout, zone, request, fds) {
+                Ok(session) => return Ok(session),
+                // The helper died, and perhaps its daemon: a daemon gives the zone a new one.
+                Err(_) if RunState::exists(layout, zone) => {
+                    let _attendance = crate::client::attend(layout, zone)?;
+                }
+                Err(errno) => return Err(EngineError::kernel("reach the zone")(errno)),
             }
-            other => other,
-        };
-        let channel = channel.map_err(EngineError::kernel("reach the zone"))?;
-        send(&channel, request, fds).map_err(EngineError::kernel("reach the zone"))?;
-        Ok(Self(channel))
+            std::thread::sleep(PAUSE);
+        }
+        Self::begin(layout, zone, request, fds).map_err(EngineError::kernel("reach the zone"))
+    }
+
+    /// A helper that is just killed is reached, and does not answer: nothing was begun then.
+    fn begin(
+        layout: &Layout,
+        zone: &ZoneName,
+        request: &SessionRequest,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<Self, Errno> {
+        let channel = Channel::connect(&sessions_path(layout, zone))?;
+        send(&channel, request, fds)?;
+        match receive(&channel)? {
+            Some((SessionEvent::Begun, _)) => Ok(Self(channel)),
+            _ => Err(Errno::CONNRESET),
+        }
     }
 
     /// What happens next, with a descriptor where one belongs to it.

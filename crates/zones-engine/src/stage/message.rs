@@ -118,6 +118,8 @@ pub enum SessionRequest {
 /// From zsched's socket.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SessionEvent {
+    /// The request has arrived and is carried out; comes first.
+    Begun,
     /// The terminal's name (`pts/3`); comes with its master side.
     Terminal(String),
     /// The console's master side comes with this.

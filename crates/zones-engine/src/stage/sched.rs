@@ -434,6 +434,7 @@ impl Server<'_> {
             Ok(Some((SessionRequest::Signal(number), _))) => session.signal(number),
             Ok(Some((SessionRequest::Adopt, _))) => self.adopt(at),
             Ok(Some((request @ SessionRequest::Start { .. }, fds))) if session.child.is_none() => {
+                let _ = send(&session.channel, &SessionEvent::Begun, &[]);
                 match session::start(self.plan, &session.channel, listener, &request, &fds) {
                     Ok(pid) => session.child = Some(pid),
                     Err(error) => {
