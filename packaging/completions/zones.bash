@@ -30,7 +30,7 @@ _zones_applet() {
             done
             case $sub in
                 '') words="-z -u -R $(_zones_subcommands)" ;;
-                list) words='-c -i -n -p -v -o' ;;
+                list) words='-c -i -n -p -v -s -o' ;;
                 boot) words='-s -f --' ;;
                 ready) words=-n ;;
                 apply) words='-n -q -v' ;;

@@ -20,7 +20,7 @@ complete -c zoneadm -s z -x -a '(__zones_names)' -d zone
 complete -c zoneadm -s u -x -d uuid
 complete -c zoneadm -s R -x -a '(__fish_complete_directories)' -d root
 complete -c zoneadm -n __zones_no_subcommand -a '(__zones_subcommands)'
-complete -c zoneadm -n '__fish_seen_subcommand_from list' -a '-c -i -n -p -v -o'
+complete -c zoneadm -n '__fish_seen_subcommand_from list' -a '-c -i -n -p -v -s -o'
 complete -c zoneadm -n '__fish_seen_subcommand_from apply' -a '-n -q -v'
 complete -c zoneadm -n '__fish_seen_subcommand_from mark' -a incomplete
 complete -c zoneadm -n '__fish_seen_subcommand_from sysboot' -a stop

@@ -167,6 +167,18 @@ fn what_cannot_change_is_refused_by_name() {
             "attr name=resolvers: cannot be changed while the zone runs; reboot the zone",
         ),
         (
+            "add attr; set name=idmap; set type=string; set value=shift; end",
+            "attr name=idmap: cannot be changed while the zone runs; reboot the zone",
+        ),
+        (
+            "add attr; set name=uplink; set type=string; set value=false; end",
+            "attr name=uplink: cannot be changed while the zone runs; reboot the zone",
+        ),
+        (
+            "set max-shm-memory=64m",
+            "rctl name=zone.max-shm-memory: cannot be changed while the zone runs; reboot",
+        ),
+        (
             "add net; set physical=net7; set global-nic=nosuch0; end",
             "the host has no link `nosuch0`",
         ),
@@ -265,6 +277,12 @@ fn a_network_comes_and_goes() {
             host.inside("z", "ip route")
                 .contains("default via 192.0.2.1")
         );
+        // What outlives the zone's network is noted, its guarded port among it.
+        let noted = |what: &str| {
+            let state = std::fs::read_to_string(host.path().join("run/zones/z/state")).unwrap();
+            state.contains(what)
+        };
+        assert!(noted(" net0") && noted("uplink 192.0.2.9"));
         let mac = host.inside("z", "cat /sys/class/net/net0/address");
         // Another address: the link is made anew under the same name, with its own MAC address.
         live_ok(host, "select anet; set allowed-address=192.0.2.10/24; end");
@@ -277,6 +295,7 @@ fn a_network_comes_and_goes() {
         assert!(names("z").contains("net1") && names("z").contains("net2"));
         live_ok(host, "remove anet linkname=net0");
         assert!(!names("z").contains("net0") && names("z").contains("net1"));
+        assert!(!noted(" net0") && !noted("uplink") && noted(" net1"));
         // A step that fails takes the others back: `net9` is there already.
         host.inside(
             "z",

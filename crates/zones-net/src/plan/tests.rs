@@ -262,3 +262,25 @@ fn what_cannot_be_made_is_refused() {
     let twice = exclusive_on("a", None, None);
     assert!(refuse(&[twice.clone(), twice]).contains("two interfaces"));
 }
+
+#[test]
+fn who_sets_the_addresses_is_guarded_all_the_same() {
+    let mut interface = exclusive_on("net0", None, None);
+    let all = lines(&interface);
+    interface.configure = false;
+    let own = lines(&interface);
+    let guards = |lines: &[String]| {
+        let guards = lines.iter().filter(|line| line.starts_with("guard "));
+        guards.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(guards(&all), guards(&own));
+    assert!(guards(&own)[0].ends_with(" 10.0.0.5"), "{own:?}");
+    let inside = |lines: &[String]| {
+        let lines = lines.iter().filter(|line| line.starts_with("zone: "));
+        lines.count()
+    };
+    assert!(inside(&all) > 1);
+    assert_eq!(inside(&own), 1, "it is up, and no more: {own:?}");
+    interface.own_mac = None;
+    assert_ne!(guards(&lines(&interface)), guards(&lines(&interface)));
+}
