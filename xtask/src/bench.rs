@@ -120,6 +120,7 @@ fn measure(place: &Place, rounds: usize, only: &[String], quick: bool) -> Outcom
         match group.name {
             "memory" => rows = place.memory(&mut host),
             "net" => rows = place.network(rounds)?,
+            "floor" => rows.extend(place.resident(rounds)?),
             _ => {}
         }
         let _ = host.run(&(group.after)(place));

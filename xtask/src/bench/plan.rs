@@ -30,6 +30,9 @@ pub(crate) struct Row {
     pub(crate) pure_v1: bool,
 }
 
+/// Its first process lives on when systemd-nspawn itself is killed. Its last words are no failure.
+const NSPAWN_END: &str = "kill -KILL $(cat /proc/$zn/task/$zn/children); wait $zn || :";
+
 /// The cases of `crates/zones-net/examples/plumb.rs`.
 const NETWORK: [&str; 5] = [
     "port without guard",
@@ -37,6 +40,13 @@ const NETWORK: [&str; 5] = [
     "guarded port, both",
     "guarded port, both, uplinks",
     "taken away again",
+];
+
+/// The cases of `crates/zones-engine/examples/resident.rs`.
+const RESIDENT: [&str; 3] = [
+    "clone3, exit, wait",
+    "zones, boot and halt in a resident daemon",
+    "zones, ready and halt in a resident daemon",
 ];
 
 /// Zones for the measurement of memory.
@@ -265,36 +275,14 @@ impl Place {
 
     /// What an example of the network layer says of itself, as no command does this alone.
     pub(super) fn network(&self, rounds: usize) -> Outcome<Vec<Measured>> {
-        const PLUMB: [&str; 8] = [
-            "run",
-            "--locked",
-            "--release",
-            "--quiet",
-            "--package",
-            "zones-net",
-            "--example",
-            "plumb",
-        ];
-        let mut command = cargo();
-        command.args(PLUMB).arg("--").arg(rounds.to_string());
-        let text = output(command.arg(self.at("network.settings")))?;
-        let mut rows: Vec<Measured> = Vec::new();
-        for name in NETWORK {
-            let mut measured = Measured::new(Row {
-                name,
-                ..Row::default()
-            });
-            for line in text.lines() {
-                if let Some((ms, said)) = line.split_once(' ')
-                    && said == name
-                    && let Ok(ms) = ms.parse()
-                {
-                    measured.sample.add(ms);
-                }
-            }
-            rows.push(measured);
-        }
-        Ok(rows)
+        let args = [rounds.to_string(), self.at("network.settings")];
+        example("zones-net", "plumb", &args, &NETWORK)
+    }
+
+    /// A daemon that stays, beside the least that the kernel takes.
+    pub(super) fn resident(&self, rounds: usize) -> Outcome<Vec<Measured>> {
+        let args = [rounds.to_string(), self.at("host"), "trivial".to_owned()];
+        example("zones-engine", "resident", &args, &RESIDENT)
     }
 
     /// What two burners get under a cap of 1.5 CPUs, in percent of one.
@@ -340,8 +328,9 @@ impl Place {
         {
             let _ = host.run(&self.zoneadm(&zone, "halt"));
         }
+        let root = self.at("oci");
+        let _ = host.run(&format!("lxc-stop -P {root} -n bench-life -k"));
         for name in ["life", "exec", "ready"] {
-            let root = self.at("oci");
             for tool in ["crun", "runc"] {
                 let _ = host.run(&format!(
                     "{tool} --root {root}/{tool} delete -f {tool}-{name}"
@@ -386,6 +375,27 @@ fn life(place: &Place) -> Vec<Row> {
         },
         oci("crun"),
         oci("runc"),
+        Row {
+            name: "systemd-nspawn",
+            line: format!(
+                "systemd-nspawn -q -D {} --register=no --keep-unit \
+                 /bin/sh -c 'echo 1 > /ready; exec sleep 1000000' & zn=$!; \
+                 read -t 10 x <>{}; {NSPAWN_END}",
+                place.at("roots/ready"),
+                place.at("roots/ready/ready"),
+            ),
+            program: Some("systemd-nspawn"),
+            ..Row::default()
+        },
+        Row {
+            name: "lxc",
+            line: format!(
+                "lxc-start -P {0} -n bench-life -f {0}/lxc.conf && lxc-stop -P {0} -n bench-life -k",
+                place.at("oci")
+            ),
+            program: Some("lxc-start"),
+            ..Row::default()
+        },
     ]
 }
 
@@ -409,11 +419,7 @@ fn floor(place: &Place) -> Vec<Row> {
     let spaces = "--mount --uts --ipc --net --pid --fork";
     vec![
         row("fork, exec, wait", None, "/bin/true".to_owned()),
-        row(
-            "unshare(1), the stand-in for bare clone3",
-            None,
-            format!("unshare {spaces} true"),
-        ),
+        row("unshare(1)", None, format!("unshare {spaces} true")),
         row(
             "bwrap",
             Some("bwrap"),
@@ -495,7 +501,7 @@ fn ready(place: &Place) -> Vec<Row> {
                 &peer,
                 &format!("systemd-nspawn -q -D {root} --register=no --keep-unit -b & zn=$!"),
             ),
-            after: "kill -KILL $zn; wait $zn".to_owned(),
+            after: NSPAWN_END.to_owned(),
             program: Some("systemd-nspawn"),
             ..Row::default()
         },
@@ -616,6 +622,36 @@ fn debian(place: &Place) -> Vec<Row> {
             ..Row::default()
         },
     ]
+}
+
+/// Runs an example of a crate that prints `MS NAME` lines.
+fn example(
+    package: &str,
+    name: &str,
+    args: &[String],
+    cases: &[&'static str],
+) -> Outcome<Vec<Measured>> {
+    let mut command = cargo();
+    command.args(["run", "--locked", "--release", "--quiet", "--package"]);
+    command.args([package, "--example", name, "--"]).args(args);
+    let text = output(&mut command)?;
+    let mut rows: Vec<Measured> = Vec::new();
+    for name in cases.iter().copied() {
+        let mut measured = Measured::new(Row {
+            name,
+            ..Row::default()
+        });
+        for line in text.lines() {
+            if let Some((ms, said)) = line.split_once(' ')
+                && said == name
+                && let Ok(ms) = ms.parse()
+            {
+                measured.sample.add(ms);
+            }
+        }
+        rows.push(measured);
+    }
+    Ok(rows)
 }
 
 /// A field of the memory of the process whose command line names `mark` and `zone`, in KiB.
