@@ -1,6 +1,6 @@
 //! What a boot takes without the start of a program, for `cargo xtask bench`: a daemon that stays
-//! boots and halts an installed zone, beside the bare clone3(2) of the same namespaces. One line for
-//! each case, `MS NAME`, once for every round. Needs root.
+//! boots and halts an installed zone, beside the bare clone3(2) of the same namespaces. One line
+//! for each case, `MS NAME`, once for every round. Needs root.
 //!
 //! `resident ROUNDS ROOT ZONE`; as `zoneadmd` it is the daemon.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
