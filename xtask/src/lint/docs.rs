@@ -7,12 +7,13 @@ use super::verdict;
 use crate::shell::{Outcome, build, capture, read, top};
 
 /// Section of the manual of each command.
-pub(crate) const PAGES: [(&str, &str); 7] = [
+pub(crate) const PAGES: [(&str, &str); 8] = [
     ("zonecfg", "8"),
     ("zoneadm", "8"),
     ("zoneadmd", "8"),
     ("zlogin", "1"),
     ("zonename", "1"),
+    ("brands", "7"),
     ("zones", "7"),
     ("zones", "8"),
 ];
