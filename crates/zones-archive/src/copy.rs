@@ -1,4 +1,5 @@
-//! A folder of the host, copied in with owners, modes, times, links and attributes.
+//! A folder of the host, copied in with owners, modes, times, links, holes and attributes; blocks
+//! are shared where the file system can.
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,8 @@ pub struct CopyReport {
     pub members: u64,
     /// Bytes of content.
     pub bytes: u64,
+    /// Of these, bytes whose blocks are shared with the source and cost no room.
+    pub shared: u64,
     /// Device nodes left out.
     pub devices_skipped: u64,
     /// Sockets left out; they mean nothing without their process.
@@ -129,12 +132,13 @@ impl Copy<'_> {
                 self.report.mounts_skipped += 1;
             }
             FileType::RegularFile => {
-                let mut file = dir.open_file(name).map_err(read)?;
-                let size = file
-                    .metadata()
-                    .map(|m| m.len())
-                    .unwrap_or_else(|_| stat.st_size.cast_unsigned());
-                self.layer.file(path, &meta, size, &mut file, &mut |_| ())?;
+                let file = dir.open_file(name).map_err(read)?;
+                // Somebody may have put a fifo of the same name there meanwhile.
+                let size = match file.metadata() {
+                    Ok(meta) if meta.is_file() => meta.len(),
+                    _ => return Err(read(Errno::INVAL)),
+                };
+                self.report.shared += self.layer.file_from(path, &meta, &file)?;
                 self.count(size);
             }
             FileType::Symlink => {
@@ -177,6 +181,7 @@ fn meta_of(stat: &Stat) -> Meta {
         uid: stat.st_uid,
         gid: stat.st_gid,
         mtime: stat.st_mtime,
+        mtime_nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
         xattrs: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! Lays files down below a root: one writer per thread.
 
 mod folders;
+mod share;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +27,20 @@ pub struct Meta {
     pub gid: u32,
     /// Last change, seconds since 1970.
     pub mtime: i64,
+    /// And nanoseconds, where they are known.
+    pub mtime_nanos: u32,
     /// Extended attributes; see [`is_kept_xattr`].
     pub xattrs: Vec<(OsString, Vec<u8>)>,
+}
+
+impl Meta {
+    /// Last change, as the kernel takes it.
+    pub(crate) fn time(&self) -> Timespec {
+        Timespec {
+            tv_sec: self.mtime,
+            tv_nsec: i64::from(self.mtime_nanos),
+        }
+    }
 }
 
 /// Whether an attribute belongs to the file and not to the machine it came from: capabilities,
@@ -104,6 +117,7 @@ pub struct Layer<'a> {
     near: Option<(PathBuf, Dir)>,
     folders: Vec<Folder>,
     buffer: Vec<u8>,
+    ways: share::Ways,
 }
 
 impl<'a> Layer<'a> {
@@ -115,6 +129,7 @@ impl<'a> Layer<'a> {
             near: None,
             folders: Vec::new(),
             buffer: vec![0; 128 << 10],
+            ways: share::Ways::default(),
         }
     }
 
@@ -184,15 +199,33 @@ impl<'a> Layer<'a> {
         content: &mut dyn Read,
         see: &mut dyn FnMut(&[u8]),
     ) -> Result<(), LayError> {
-        let file = self.within("write", path, |dir, name| match dir.create(name) {
+        let file = self.create(path)?;
+        self.copy(path, &file, size, content, see)?;
+        stamp(&file, meta).map_err(|e| LayError::new("set the owner and mode of", path, e))
+    }
+
+    /// A regular file with the content of `from`: sharing its blocks where the file system can,
+    /// else with the same holes. Returns the bytes that are shared.
+    ///
+    /// # Errors
+    /// When `from` cannot be read, or the kernel refuses.
+    pub fn file_from(&mut self, path: &Path, meta: &Meta, from: &File) -> Result<u64, LayError> {
+        let file = self.create(path)?;
+        let shared = share::take_over(&mut self.ways, from, &file);
+        let shared = shared.map_err(|e| LayError::new("copy", path, e))?;
+        stamp(&file, meta).map_err(|e| LayError::new("set the owner and mode of", path, e))?;
+        Ok(shared)
+    }
+
+    /// A new file; what has the name goes first.
+    fn create(&mut self, path: &Path) -> Result<File, LayError> {
+        self.within("write", path, |dir, name| match dir.create(name) {
             Err(Errno::EXIST) => {
                 dir.unlink(name)?;
                 dir.create(name)
             }
             other => other,
-        })?;
-        self.copy(path, &file, size, content, see)?;
-        stamp(&file, meta).map_err(|e| LayError::new("set the owner and mode of", path, e))
+        })
     }
 
     fn copy(
@@ -314,13 +347,7 @@ fn replace(
 
 fn finish(dir: &Dir, name: &OsStr, meta: &Meta) -> rustix::io::Result<()> {
     dir.chown(name, meta.uid, meta.gid)?;
-    dir.utimens(
-        name,
-        Timespec {
-            tv_sec: meta.mtime,
-            tv_nsec: 0,
-        },
-    )
+    dir.utimens(name, meta.time())
 }
 
 /// Owner first, since chown(2) clears set-id bits and capabilities.
@@ -334,10 +361,7 @@ fn stamp(file: &File, meta: &Meta) -> rustix::io::Result<()> {
     for (key, value) in &meta.xattrs {
         rustix::fs::fsetxattr(file, key, value, XattrFlags::empty())?;
     }
-    let time = Timespec {
-        tv_sec: meta.mtime,
-        tv_nsec: 0,
-    };
+    let time = meta.time();
     rustix::fs::futimens(
         file,
         &Timestamps {

@@ -336,6 +336,7 @@ pub fn member_meta<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<(Meta, u64)>
         uid: id(header.uid())?,
         gid: id(header.gid())?,
         mtime: header.mtime()?.cast_signed(),
+        mtime_nanos: 0,
         xattrs: Vec::new(),
     };
     let mut skipped = 0;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use zones_archive::{Devices, Options, Phase, Progress};
+use zones_archive::{Devices, Options, Progress};
 use zones_debian::{ConfigureStep, HostSources, Request, Variant};
 use zones_sys::RootFd;
 
@@ -73,6 +73,8 @@ pub struct Host {
     pub root: PathBuf,
     /// Folder for fetched files.
     pub cache: PathBuf,
+    /// Bytes that may stay there; `None`: the usual bound.
+    pub cache_limit: Option<u64>,
     /// Seconds since 1970.
     pub now: i64,
 }
@@ -92,6 +94,8 @@ pub fn lay_down(
         Installer::Debian => from_mirror(choices, host, root, progress),
         Installer::Native => from_host(choices, host, root, progress),
         Installer::Lx => from_archive(choices, root, progress),
+        // The root is the hook's to fill.
+        Installer::Hook => Ok(Laid::default()),
     }
 }
 
@@ -102,7 +106,7 @@ pub fn lay_down(
 pub fn finish(installer: Installer, root: &RootFd) -> Result<(), InstallError> {
     match installer {
         Installer::Debian | Installer::Native => Ok(zones_debian::finish(root)?),
-        Installer::Lx => rustix::fs::syncfs(
+        Installer::Lx | Installer::Hook => rustix::fs::syncfs(
             root.open_beneath(
                 Path::new("/"),
                 rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY,
@@ -127,6 +131,9 @@ fn request(choices: &Choices, host: &Host) -> Result<Request, InstallError> {
         .unwrap_or_else(|| native_arch().to_owned());
     let sources = HostSources::read(&host.root).map_err(InstallError::Sources)?;
     let mut request = Request::new(sources, &arch, host.cache.join("debian"), host.now);
+    if let Some(limit) = host.cache_limit {
+        request.cache_limit = limit;
+    }
     request.include.clone_from(&choices.include);
     request.variant = if choices.standard {
         Variant::Standard
@@ -265,10 +272,30 @@ fn copy(
         path: folder.to_owned(),
         source,
     })?;
-    progress.begin(Phase::Copy, 0);
     let report = zones_archive::copy_tree(&from, root, Devices::Skip, progress)?;
-    progress.end(Phase::Copy);
-    Ok(vec![format!("{report:?}")])
+    let mut notes = vec![format!(
+        "{} members, {} bytes",
+        report.members, report.bytes
+    )];
+    let mut left_out = |number: u64, what: &str| {
+        if number > 0 {
+            notes.push(format!("{number} {what}"));
+        }
+    };
+    left_out(
+        report.shared,
+        "bytes of them share their blocks with the source",
+    );
+    left_out(
+        report.devices_skipped,
+        "device nodes left out: the zone has its own /dev",
+    );
+    left_out(
+        report.sockets_skipped,
+        "sockets left out: they mean nothing without their process",
+    );
+    left_out(report.mounts_skipped, "mounted file systems left out");
+    Ok(notes)
 }
 
 fn refuse(wrong: bool, text: &str) -> Result<(), InstallError> {

@@ -1,12 +1,21 @@
 //! Brands: manifests, hooks and installers.
 //!
 //! A brand is a folder of data: `brand.toml` and hook scripts. Those in `brands/` of the source are
-//! part of the binary; `/usr/lib/brand/NAME/brand.toml` of the host goes before them.
+//! part of the binary; `/usr/lib/brand/NAME/brand.toml` of the host goes before them, and where
+//! that is missing, `config.xml` and `platform.xml` of Solaris in the same folder.
 
+mod hook;
 mod install;
 mod manifest;
 mod sysconfig;
 
+pub use hook::{
+    CommandLine, Distrust, Hook, HookCall, HookEnd, HookError, MOMENTS, Moment, Stream, Words,
+    environment,
+};
 pub use install::{Choices, Host, InstallError, Laid, finish, lay_down, native_arch};
-pub use manifest::{Brand, BrandError, Installer, brand_names};
+pub use manifest::{
+    Brand, BrandDevice, BrandError, BrandMount, BrandPrivilege, Installer, PrivilegeSet,
+    brand_names,
+};
 pub use sysconfig::{SysConfig, SysConfigError};

@@ -10,6 +10,7 @@ mod getopt;
 mod inside;
 mod progress;
 mod report;
+mod settings;
 mod table;
 
 use std::process::ExitCode;

@@ -50,7 +50,8 @@ impl Screen {
         self.say(&format!("{label:>12}: {text}"));
     }
 
-    fn say(&self, line: &str) {
+    /// One line as it is, above a bar, and into the log.
+    pub(crate) fn say(&self, line: &str) {
         self.record(line);
         match self.bar.lock() {
             Ok(bar) if bar.is_some() => bar.iter().for_each(|(_, bar)| bar.println(line)),

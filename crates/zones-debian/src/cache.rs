@@ -1,26 +1,31 @@
 //! Fetched files by their hash, kept between installs and verified on each use.
 
+mod prune;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps};
 
 use crate::error::DebianError;
 use crate::hash::Hasher;
 use crate::release::Want;
 
-/// A folder with `sha256/HASH` for whole files and `partial/HASH` for those under way.
+/// A folder with `sha256/HASH` for whole files, `partial/HASH` for those under way, and
+/// `chosen/KEY` for choices of packages. Whoever has it open keeps others from pruning it.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     root: PathBuf,
+    lock: Arc<File>,
 }
 
 impl Cache {
     /// Opens the cache; makes its folders, for their owner alone.
     pub(crate) fn open(root: &Path) -> Result<Self, DebianError> {
-        for name in ["sha256", "partial"] {
+        for name in ["sha256", "partial", "chosen"] {
             let path = root.join(name);
             let made = fs::DirBuilder::new()
                 .recursive(true)
@@ -28,8 +33,19 @@ impl Cache {
                 .create(&path);
             made.map_err(|source| DebianError::Cache { path, source })?;
         }
+        let path = root.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path);
+        let lock = lock.and_then(|file| {
+            rustix::fs::flock(&file, FlockOperation::LockShared)?;
+            Ok(Arc::new(file))
+        });
         Ok(Self {
             root: root.to_owned(),
+            lock: lock.map_err(|source| DebianError::Cache { path, source })?,
         })
     }
 
@@ -49,6 +65,9 @@ impl Cache {
         })?;
         if found.is_none() && path.exists() {
             fs::remove_file(&path).map_err(|source| DebianError::Cache { path, source })?;
+        }
+        if found.is_some() {
+            touch(&self.path(want));
         }
         Ok(found)
     }
@@ -90,6 +109,27 @@ impl Cache {
         }
     }
 
+    /// A choice of packages that was kept.
+    pub(crate) fn choice(&self, key: &str) -> Option<Vec<u8>> {
+        let path = self.root.join("chosen").join(key);
+        let bytes = fs::read(&path).ok()?;
+        touch(&path);
+        Some(bytes)
+    }
+
+    /// Keeps a choice; when that fails, the next installation chooses again.
+    pub(crate) fn keep_choice(&self, key: &str, bytes: &[u8]) {
+        let temporary = self
+            .root
+            .join("partial")
+            .join(format!("{key}.{}", std::process::id()));
+        let kept = fs::write(&temporary, bytes)
+            .and_then(|()| fs::rename(&temporary, self.root.join("chosen").join(key)));
+        if kept.is_err() {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+
     /// Keeps bytes whose hash was checked.
     pub(crate) fn put(&self, want: &Want, bytes: &[u8]) -> io::Result<()> {
         let (path, file) = self.partial(want)?;
@@ -100,6 +140,19 @@ impl Cache {
         io::Write::write_all(&mut &file, bytes)?;
         self.keep(&path, want)
     }
+}
+
+/// The time of a file is that of its last use, by which the cache is pruned.
+fn touch(path: &Path) {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_NOW,
+    };
+    let times = Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    let _ = rustix::fs::utimensat(CWD, path, &times, AtFlags::empty());
 }
 
 /// Opens a file if it has the wanted size and hash.

@@ -56,6 +56,13 @@ pub fn install(
     lay_shortcuts(root)?;
     let late = job.place_late(&laid)?;
     progress.end(Phase::Database);
+    let pruned = plan.cache.prune(plan.cache_limit);
+    if pruned > 0 {
+        progress.note(&format!(
+            "{} MiB of old packages left the cache",
+            pruned.div_ceil(1 << 20)
+        ));
+    }
     Ok(steps(&plan.arch, &laid, &late))
 }
 

@@ -30,7 +30,7 @@ pub use error::DebianError;
 pub use fetch::{Fault, FetchError, Network};
 pub use install::install;
 pub use keyring::SignatureError;
-pub use plan::{Plan, PlannedPackage, Request, plan};
+pub use plan::{CACHE_LIMIT, Plan, PlannedPackage, Request, plan};
 pub use release::ReleaseError;
 pub use resolve::{ResolveError, Variant};
 pub use sources::{HostSources, Keyring, Source};

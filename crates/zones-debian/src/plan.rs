@@ -1,6 +1,7 @@
 //! What will be installed, and from where.
 
 mod indices;
+mod memo;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,9 @@ use crate::release::{Release, Want, is_sha256};
 use crate::resolve::{Variant, is_base, resolve};
 use crate::sources::{HostSources, Source};
 use indices::Indices;
+
+/// What stays in the cache unless the host says otherwise, in bytes.
+pub const CACHE_LIMIT: u64 = 2 << 30;
 
 /// What the caller wants.
 #[derive(Debug, Clone)]
@@ -34,6 +38,8 @@ pub struct Request {
     pub keyring: Option<PathBuf>,
     /// Folder for fetched files, kept between installs.
     pub cache: PathBuf,
+    /// Bytes that may stay in that folder at the end.
+    pub cache_limit: u64,
     /// Read-only folders with package files as apt names them; used after verification.
     pub archives: Vec<PathBuf>,
     /// The clock, in seconds since 1970.
@@ -55,6 +61,7 @@ impl Request {
             include: Vec::new(),
             keyring: None,
             cache,
+            cache_limit: CACHE_LIMIT,
             archives: Vec::new(),
             now,
             network: Network::default(),
@@ -116,6 +123,7 @@ pub struct Plan {
     /// Bytes on disk, as the packages declare.
     pub installed: u64,
     pub(crate) cache: Cache,
+    pub(crate) cache_limit: u64,
     pub(crate) archives: Vec<PathBuf>,
     pub(crate) network: Network,
     pub(crate) names: Names,
@@ -138,14 +146,27 @@ pub fn plan(request: &Request, progress: &dyn Progress) -> Result<Plan, DebianEr
         progress,
     };
     let sources = indices.sources()?;
-    let texts = indices.packages(&sources)?;
+    let key = memo::key(request, &sources);
+    let known = key.as_ref().and_then(|key| cache.choice(key));
+    let known = known.and_then(|bytes| memo::read(bytes, sources.len()));
+    let texts = match &known {
+        Some(texts) => texts,
+        None => &indices.packages(&sources)?,
+    };
     progress.end(Phase::Index);
     progress.begin(Phase::Resolve, 0);
     let mut index = Index::default();
-    for (source, text) in &texts {
+    for (source, text) in texts {
         index.add(text, *source, &request.arch);
     }
-    let chosen = resolve(&index, request.variant, &request.include)?;
+    let chosen = if known.is_some() {
+        index.all().map(|offer| (offer.name, *offer)).collect()
+    } else {
+        resolve(&index, request.variant, &request.include)?
+    };
+    if let (Some(key), None) = (&key, &known) {
+        cache.keep_choice(key, &memo::write(&chosen));
+    }
     let asked = |o: &Offer<'_>| {
         is_base(o, request.variant)
             || o.name == "apt"
@@ -165,6 +186,7 @@ pub fn plan(request: &Request, progress: &dyn Progress) -> Result<Plan, DebianEr
         sources: sources.into_iter().map(|s| s.0).collect(),
         packages,
         cache,
+        cache_limit: request.cache_limit,
         archives: request.archives.clone(),
         network: request.network.clone(),
         names,

@@ -16,7 +16,9 @@ use crate::skeleton::write;
 pub(crate) const SHORTCUTS: &str = "/var/lib/zones-install";
 
 /// Name and text. A name's real program is in `/usr/bin`.
-const SCRIPTS: [(&str, &str); 2] = [
+const SCRIPTS: [(&str, &str); 3] = [
+    // Without it, the C library tells init of itself and sleeps for a second.
+    ("ischroot", include_str!("shortcuts/ischroot.sh")),
     (
         "deb-systemd-helper",
         include_str!("shortcuts/deb-systemd-helper.sh"),

@@ -4,11 +4,12 @@
 //! It may die at any time: the zone goes on, and the next command starts a new daemon that takes
 //! over by the state file and zsched's socket.
 
+mod change;
 mod console;
 mod live;
 mod wait;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use zones_store::Layout;
 use zones_sys::{Channel, SignalFd};
@@ -18,6 +19,7 @@ use crate::control::{Request, Response};
 use crate::error::EngineError;
 use crate::runtime::{Phase, RunState, control_path};
 use crate::stage::{Ending, receive, send};
+use change::Change;
 use console::Console;
 use live::Live;
 use wait::Event;
@@ -39,6 +41,10 @@ struct Daemon {
     /// Who waits for the end of a shutdown, until when, and whether the zone is to boot again.
     shutdown: Option<Shutdown>,
     terminated: bool,
+    /// Closed with the next one, or at the end: the kernel lets nobody wait for it then.
+    late: Option<zones_net::Netlink>,
+    /// Who waits for what is being done now.
+    caller: Option<OwnedFd>,
     _lock: std::fs::File,
 }
 
@@ -71,6 +77,8 @@ pub fn run(layout: &Layout, zone: &ZoneName, first: Option<Channel>) -> Result<(
         live: None,
         shutdown: None,
         terminated: false,
+        late: None,
+        caller: None,
         _lock: lock,
     };
     daemon.live = Live::adopt(layout, zone)?;
@@ -140,15 +148,24 @@ impl Daemon {
 
     fn on_client(&mut self, at: usize) {
         let client = self.clients.remove(at);
-        let Ok(Some((request, _))) = receive::<Request>(&client) else {
+        let Ok(Some((request, fds))) = receive::<Request>(&client) else {
             return;
         };
         if let Request::Shutdown { reboot, timeout_s } = request {
             return self.begin_shutdown(client, reboot, timeout_s);
         }
-        let response = self
-            .obey(&request)
-            .unwrap_or_else(|error| Response::failed(error.chain()));
+        let note = self.live.as_mut().and_then(Live::take_note);
+        self.caller = client.as_fd().try_clone_to_owned().ok();
+        let done = self.obey(&request, fds);
+        self.caller = None;
+        let mut response = match done {
+            // Without a word: the client starts another daemon, which is a sealed one.
+            Err(EngineError::NotSealed) if self.live.is_none() && request.makes_ready() => {
+                return self.step_aside();
+            }
+            other => other.unwrap_or_else(|error| Response::failed(error.chain())),
+        };
+        response.warnings.splice(0..0, note);
         let _ = send(&client, &response, &[]);
         if request == Request::Attend {
             // It stays as long as its client wants it to.
@@ -157,7 +174,14 @@ impl Daemon {
         zones_sys::trim_memory();
     }
 
-    fn obey(&mut self, request: &Request) -> Result<Response, EngineError> {
+    /// Ends this daemon, whoever wants it to stay.
+    fn step_aside(&mut self) {
+        self.clients.clear();
+        self.shutdown = None;
+        self.terminated = true;
+    }
+
+    fn obey(&mut self, request: &Request, fds: Vec<OwnedFd>) -> Result<Response, EngineError> {
         match request {
             Request::Ready => match self.verdict(Verb::Ready)? {
                 Some(answer) => Ok(answer),
@@ -166,7 +190,7 @@ impl Daemon {
                     self.make_ready(Phase::Ready)
                 }
             },
-            Request::Boot { args, .. } => match self.verdict(Verb::Boot)? {
+            Request::Boot { args } => match self.verdict(Verb::Boot)? {
                 Some(answer) => Ok(answer),
                 None => self.boot(args),
             },
@@ -191,8 +215,38 @@ impl Daemon {
                     .farewell("NOTICE: Zone is being uninstalled.  Disconnecting...");
                 Ok(Response::done())
             }
+            Request::Apply {
+                given,
+                check,
+                verbose,
+            } => {
+                let (check, verbose) = (*check, *verbose);
+                let document = fds.into_iter().next().filter(|_| *given);
+                self.apply(document, live::How { check, verbose })
+            }
             Request::Attend | Request::Shutdown { .. } => Ok(Response::done()),
         }
+    }
+
+    /// Changes the running zone; `document` holds the configuration when it is not the stored one.
+    fn apply(
+        &mut self,
+        document: Option<OwnedFd>,
+        how: live::How,
+    ) -> Result<Response, EngineError> {
+        let state = self.state();
+        let (true, Some(live)) = (
+            matches!(state, ZoneState::Ready | ZoneState::Running),
+            &mut self.live,
+        ) else {
+            let text = format!("apply operation is invalid for zones in state '{state}'");
+            return Err(EngineError::Apply(text));
+        };
+        let config = match document {
+            None => crate::host::load(&self.layout, &self.zone)?,
+            Some(document) => crate::snapshot::read_from(document, &self.zone)?,
+        };
+        live.apply(&self.layout, &self.zone, &config, how)
     }
 
     /// What the table says here and now; `None` is "go".
@@ -211,11 +265,19 @@ impl Daemon {
     }
 
     fn make_ready(&mut self, phase: Phase) -> Result<Response, EngineError> {
+        let hooked = phase != Phase::Mounted;
+        if hooked {
+            self.before(Change::Ready, ZoneState::Installed)?;
+        }
         let (live, warnings) = Live::start(&self.layout, &self.zone, phase)?;
         if let Some(master) = live.console() {
             self.console.connect(master);
         }
         self.live = Some(live);
+        if hooked && let Err(error) = self.after(Change::Ready, ZoneState::Installed) {
+            self.halt();
+            return Err(error);
+        }
         if phase == Phase::Ready {
             self.console.notice("NOTICE: Zone readied");
         }
@@ -244,10 +306,7 @@ impl Daemon {
         };
         self.console
             .notice(&format!("NOTICE: Zone booting up{with}"));
-        let Some(live) = &mut self.live else {
-            return Err(EngineError::Gone);
-        };
-        if let Err(error) = live.boot(&self.layout, &self.zone, args) {
+        if let Err(error) = self.start_init(args) {
             self.halt();
             self.console.notice("NOTICE: Zone boot failed");
             return Err(error);
@@ -255,7 +314,20 @@ impl Daemon {
         Ok(response)
     }
 
+    /// The last step of a boot, with what the brand wants done around it.
+    fn start_init(&mut self, args: &[String]) -> Result<(), EngineError> {
+        self.before(Change::Boot, ZoneState::Ready)?;
+        self.hook(zones_brand::Hook::Boot, &[])?;
+        let live = self.live.as_mut().ok_or(EngineError::Gone)?;
+        live.boot(&self.layout, &self.zone, args)?;
+        self.after(Change::Boot, ZoneState::Ready)
+    }
+
     fn reboot(&mut self, args: &[String]) -> Result<Response, EngineError> {
+        // Said before anything ends: a reboot cannot make a zone privileged.
+        if crate::seal::is_needed(&self.layout, &self.zone) && !zones_sys::is_sealed() {
+            return Err(EngineError::NotSealed);
+        }
         let with = if args.is_empty() {
             String::new()
         } else {
@@ -269,15 +341,17 @@ impl Daemon {
 
     /// Takes everything down that this zone has in the kernel, known or left over.
     fn halt(&mut self) {
+        let state = self.before_halt();
         self.console.disconnect();
         match self.live.take() {
-            Some(live) => live.teardown(&self.layout, &self.zone),
+            Some(live) => self.late = live.teardown(&self.layout, &self.zone),
             // The file is written before the first object and removed after the last one.
             None if RunState::exists(&self.layout, &self.zone) => {
-                live::sweep(&self.layout, &self.zone);
+                self.late = live::sweep(&self.layout, &self.zone);
             }
             None => {}
         }
+        self.after_halt(state);
     }
 
     fn begin_shutdown(&mut self, client: Channel, reboot: Option<Vec<String>>, timeout_s: u64) {
@@ -286,12 +360,9 @@ impl Daemon {
             _ if self.shutdown.is_some() => Some("shutdown already in progress".to_owned()),
             _ => None,
         };
-        let asked = match (&refused, &mut self.live) {
-            (None, Some(live)) => live
-                .ask_to_end(&self.layout, &self.zone)
-                .map_err(|error| error.chain()),
-            (None, None) => Err("not running".to_owned()),
-            (Some(text), _) => Err(text.clone()),
+        let asked = match refused {
+            None => self.ask_to_end().map_err(|error| error.chain()),
+            Some(text) => Err(text),
         };
         match asked {
             Ok(()) => {
@@ -308,6 +379,21 @@ impl Daemon {
                 let _ = send(&client, &Response::failed(text), &[]);
             }
         }
+    }
+
+    /// The brand's way to shut down, else the one of the zone's init.
+    fn ask_to_end(&mut self) -> Result<(), EngineError> {
+        let words = self.shutdown_words()?;
+        let Some(live) = &mut self.live else {
+            return Err(EngineError::Gone);
+        };
+        let Some(words) = words else {
+            return live.ask_to_end(&self.layout, &self.zone);
+        };
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        crate::login::spawn_quietly(&self.layout, &self.zone, &words)?;
+        live.set_phase(&self.layout, &self.zone, Phase::ShuttingDown);
+        Ok(())
     }
 
     /// The zone did not end in time; it keeps running.

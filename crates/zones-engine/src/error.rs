@@ -43,12 +43,42 @@ pub enum EngineError {
     /// Its brand cannot be used.
     #[error(transparent)]
     Brand(#[from] zones_brand::BrandError),
+    /// The program cannot be copied where a privileged zone may see it.
+    #[error(
+        "cannot run the zone from a sealed memory file (is sysctl vm.memfd_noexec 2?); \
+         remove attr `privileged` or allow such files"
+    )]
+    #[allow(missing_docs)]
+    Seal { source: io::Error },
+    /// The owners of the zone's files cannot be changed; what was done stays and is gone on with.
+    #[error(transparent)]
+    Owners(#[from] crate::owners::WalkError),
+    /// The daemon was there before the zone became privileged.
+    #[error("the zone has become privileged while zoneadmd ran; halt it and boot it again")]
+    NotSealed,
+    /// A hook of its brand cannot be run.
+    #[error(transparent)]
+    HookStart(#[from] zones_brand::HookError),
+    /// A hook of its brand failed; the last lines that it said.
+    #[error("brand hook {hook} failed: {end}{}", lines(tail))]
+    #[allow(missing_docs)]
+    Hook {
+        hook: zones_brand::Hook,
+        end: zones_brand::HookEnd,
+        tail: Vec<String>,
+    },
     /// A limit cannot be set.
     #[error("cannot limit the zone")]
     Limit(#[from] zones_cgroup::CgroupError),
     /// The network cannot be made.
     #[error("cannot plumb the network: {0}")]
     Network(String),
+    /// A file system cannot be given to a running zone, or taken from it.
+    #[error("{0}")]
+    Mount(String),
+    /// A running zone cannot be changed like that.
+    #[error("{0}")]
+    Apply(String),
     /// A process of the stage said why.
     #[error("unable to boot zone: {0}")]
     Stage(String),
@@ -72,6 +102,10 @@ impl EngineError {
     pub fn chain(&self) -> String {
         chain(self)
     }
+}
+
+fn lines(tail: &[String]) -> String {
+    tail.iter().map(|line| format!("\n{line}")).collect()
 }
 
 /// An error with all its causes, one after the other.

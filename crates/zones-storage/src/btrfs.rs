@@ -1,13 +1,17 @@
 //! The driver for btrfs: every root is a subvolume.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use zones_sys::{btrfs_is_subvolume, btrfs_subvolume_create, btrfs_subvolume_delete};
+use zones_archive::Progress;
+use zones_sys::{
+    btrfs_is_subvolume, btrfs_snapshot, btrfs_subvolume_create, btrfs_subvolume_delete,
+};
 
 use crate::dir::remove_tree;
-use crate::driver::{Driver, DriverKind, StorageError};
+use crate::driver::{Copied, CopyError, Driver, DriverKind, StorageError, copy_files};
 
 #[derive(Debug)]
 pub(crate) struct Btrfs;
@@ -20,16 +24,34 @@ impl Driver for Btrfs {
     fn create(&self, root: &Path) -> Result<(), StorageError> {
         let make = || {
             let (parent, name) = split(root)?;
-            btrfs_subvolume_create(rustix::fd::AsFd::as_fd(&parent), name)?;
+            btrfs_subvolume_create(parent.as_fd(), name)?;
             rustix::fs::chmod(root, Mode::from_raw_mode(0o755))
         };
         make().map_err(|source| error("create", root, source))
     }
 
+    /// A snapshot where `from` is a subvolume of the same file system. Subvolumes in it are empty
+    /// folders of the snapshot.
+    fn copy(&self, from: &Path, to: &Path, progress: &dyn Progress) -> Result<Copied, CopyError> {
+        let snapshot = || {
+            let source = open(from)?;
+            if !btrfs_is_subvolume(&source)? {
+                return Err(Errno::XDEV);
+            }
+            let (parent, name) = split(to)?;
+            let (parent, source) = (parent.as_fd(), source.as_fd());
+            btrfs_snapshot(parent, name, source, false)
+        };
+        match snapshot() {
+            Ok(()) => Ok(Copied::Snapshot),
+            Err(Errno::XDEV | Errno::NOTTY) => copy_files(self, from, to, progress),
+            Err(source) => Err(error("copy to", to, source).into()),
+        }
+    }
+
     fn destroy(&self, root: &Path) -> Result<(), StorageError> {
         let remove = || {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let folder = match rustix::fs::openat(CWD, root, flags, Mode::empty()) {
+            let folder = match open(root) {
                 Err(Errno::NOENT) => return Ok(()),
                 other => other?,
             };
@@ -38,7 +60,7 @@ impl Driver for Btrfs {
             }
             drop(folder);
             let (parent, name) = split(root)?;
-            match btrfs_subvolume_delete(rustix::fd::AsFd::as_fd(&parent), name) {
+            match btrfs_subvolume_delete(parent.as_fd(), name) {
                 // Subvolumes that were made in the zone: take the folder apart, then the rest.
                 Err(Errno::NOTEMPTY) => remove_tree(root),
                 other => other,
@@ -48,7 +70,12 @@ impl Driver for Btrfs {
     }
 }
 
-fn split(root: &Path) -> Result<(rustix::fd::OwnedFd, &str), Errno> {
+fn open(folder: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, folder, flags, Mode::empty())
+}
+
+fn split(root: &Path) -> Result<(OwnedFd, &str), Errno> {
     let parent = root.parent().ok_or(Errno::INVAL)?;
     let name = root
         .file_name()

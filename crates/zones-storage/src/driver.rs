@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
+use zones_archive::{ArchiveError, CopyReport, Devices, Progress, copy_tree};
+use zones_sys::RootFd;
 
 use crate::{btrfs::Btrfs, dir::Dir};
 
@@ -37,6 +39,26 @@ pub struct StorageError {
     pub source: Errno,
 }
 
+/// How a copy of a root came to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Copied {
+    /// At once, sharing everything.
+    Snapshot,
+    /// File by file; blocks are shared where the file system can.
+    Files(CopyReport),
+}
+
+/// Why a root was not copied; nothing of the copy is left.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The driver.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A file of the root.
+    #[error(transparent)]
+    File(#[from] ArchiveError),
+}
+
 /// Where the files of zones live. All paths are those of zone roots, in folders of the host's root.
 pub trait Driver: std::fmt::Debug {
     /// Which one this is.
@@ -48,11 +70,45 @@ pub trait Driver: std::fmt::Debug {
     /// When it exists or the file system refuses; nothing is left then.
     fn create(&self, root: &Path) -> Result<(), StorageError>;
 
+    /// Makes `to`, which must not exist, a copy of the root `from`: owners, modes, times, links,
+    /// holes, access lists, capabilities and attributes of users are kept, sockets are not.
+    ///
+    /// # Errors
+    /// When `to` exists, `from` cannot be read, or there is no room; nothing is left of `to` then.
+    fn copy(&self, from: &Path, to: &Path, progress: &dyn Progress) -> Result<Copied, CopyError> {
+        copy_files(self, from, to, progress)
+    }
+
     /// Removes a root with all in it; one that is gone already is fine.
     ///
     /// # Errors
     /// The first thing that cannot be removed; call again to go on.
     fn destroy(&self, root: &Path) -> Result<(), StorageError>;
+}
+
+/// The copy that every file system can make.
+pub(crate) fn copy_files<D: Driver + ?Sized>(
+    driver: &D,
+    from: &Path,
+    to: &Path,
+    progress: &dyn Progress,
+) -> Result<Copied, CopyError> {
+    let open = |path: &Path| {
+        RootFd::open(path).map_err(|source| StorageError {
+            driver: driver.kind().as_str(),
+            verb: "open",
+            path: path.to_owned(),
+            source,
+        })
+    };
+    let source = open(from)?;
+    driver.create(to)?;
+    let copy = || -> Result<CopyReport, CopyError> {
+        Ok(copy_tree(&source, &open(to)?, Devices::Keep, progress)?)
+    };
+    copy().map(Copied::Files).inspect_err(|_| {
+        let _ = driver.destroy(to);
+    })
 }
 
 /// The driver for zones below `parent`, an existing folder.

@@ -7,4 +7,5 @@ mod btrfs;
 mod dir;
 mod driver;
 
-pub use driver::{Driver, DriverKind, StorageError, choose};
+pub use dir::NEW;
+pub use driver::{Copied, CopyError, Driver, DriverKind, StorageError, choose};

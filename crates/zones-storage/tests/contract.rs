@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use zones_storage::{Driver, DriverKind, choose};
+use zones_archive::{Progress, Silent};
+use zones_storage::{Copied, Driver, DriverKind, choose};
 
 fn folder() -> TempDir {
     tempfile::Builder::new()
@@ -129,6 +130,9 @@ contract! {
     destroy_takes_what_it_did_not_make,
     destroy_refuses_what_is_no_folder,
     destroy_enters_no_mount,
+    copy_keeps_everything,
+    copy_shares_nothing_that_is_written,
+    copy_leaves_nothing_when_it_fails,
 }
 
 fn driver(parent: &Path) -> Box<dyn Driver> {
@@ -346,6 +350,156 @@ fn destroy_refuses_what_is_no_folder(parent: &Path) {
     assert_eq!(text, wanted);
     assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
     driver.destroy(Path::new("/")).unwrap_err();
+}
+
+/// Name, kind, mode, owner, time to the nanosecond, size, links, holes and attributes of all below.
+fn picture(root: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            let (path, meta) = (entry.path(), entry.metadata().unwrap());
+            let mut line = format!(
+                "{:?} {:o} {}:{} {}.{:09} n{}",
+                path.strip_prefix(root).unwrap(),
+                meta.mode(),
+                meta.uid(),
+                meta.gid(),
+                meta.mtime(),
+                meta.mtime_nsec(),
+                if meta.is_dir() { 0 } else { meta.nlink() },
+            );
+            if meta.is_symlink() {
+                line += &format!(" -> {:?}", fs::read_link(&path).unwrap());
+            } else if meta.is_file() {
+                let text = fs::read(&path).unwrap();
+                let sum = text
+                    .iter()
+                    .fold(0u64, |sum, byte| sum * 31 % 65_521 + u64::from(*byte));
+                let holes = meta.blocks() * 512 + 65_536 < meta.size();
+                line += &format!(" {} bytes {sum} holes {holes}", text.len());
+            }
+            for name in [
+                "user.note",
+                "security.capability",
+                "system.posix_acl_access",
+            ] {
+                let mut value = [0; 256];
+                if let Ok(n) = rustix::fs::lgetxattr(&path, name, &mut value) {
+                    line += &format!(" {name}={:x?}", &value[..n]);
+                }
+            }
+            if meta.is_dir() {
+                folders.push(path);
+            }
+            lines.push(line);
+        }
+    }
+    lines.sort();
+    lines
+}
+
+/// A root with all that a copy must keep.
+fn special(root: &Path) {
+    use std::os::unix::fs::FileExt as _;
+    fill(root);
+    fs::remove_file(root.join("s")).unwrap();
+    let holes = fs::File::create(root.join("holes")).unwrap();
+    holes.set_len(8 << 20).unwrap();
+    holes.write_all_at(b"in the middle", 4 << 20).unwrap();
+    fs::write(root.join("big"), vec![7; 3 << 20]).unwrap();
+    let set = |path: &Path, name: &str, value: &[u8]| {
+        rustix::fs::setxattr(path, name, value, rustix::fs::XattrFlags::empty())
+    };
+    let _ = set(&root.join("big"), "user.note", b"kept");
+    let _ = set(&root.join("a"), "user.note", b"kept, too");
+    if rustix::process::geteuid().is_root() {
+        // Version 2: effective, permitted CAP_NET_BIND_SERVICE.
+        let mut capability = [0; 20];
+        capability[0] = 1;
+        capability[3] = 2;
+        capability[5] = 4;
+        set(&root.join("big"), "security.capability", &capability).unwrap();
+        // An entry for user 5 beside owner, group, mask and others.
+        let entries = [
+            (1u16, 7u16, u32::MAX),
+            (2, 4, 5),
+            (4, 5, u32::MAX),
+            (16, 5, u32::MAX),
+            (32, 0, u32::MAX),
+        ];
+        let mut list = 2u32.to_le_bytes().to_vec();
+        for (tag, bits, id) in entries {
+            list.extend(tag.to_le_bytes());
+            list.extend(bits.to_le_bytes());
+            list.extend(id.to_le_bytes());
+        }
+        let _ = set(&root.join("holes"), "system.posix_acl_access", &list);
+        std::os::unix::fs::chown(root.join("set"), Some(7), Some(8)).unwrap();
+        fs::set_permissions(root.join("set"), fs::Permissions::from_mode(0o6755)).unwrap();
+    }
+}
+
+fn copy_keeps_everything(parent: &Path) {
+    let driver = driver(parent);
+    let (from, to) = (parent.join("from"), parent.join("to"));
+    driver.create(&from).unwrap();
+    special(&from);
+    let want = picture(&from);
+    let copied = driver.copy(&from, &to, &Silent).unwrap();
+    assert_eq!(picture(&to), want);
+    assert_eq!(
+        copied == Copied::Snapshot,
+        driver.kind() == DriverKind::Btrfs
+    );
+    // From a plain folder, file by file; on btrfs blocks are shared all the same.
+    let (plain, again) = (parent.join("plain"), parent.join("again"));
+    fs::create_dir(&plain).unwrap();
+    special(&plain);
+    let want = picture(&plain);
+    let Copied::Files(report) = driver.copy(&plain, &again, &Silent).unwrap() else {
+        panic!("a folder is no subvolume");
+    };
+    assert_eq!(picture(&again), want);
+    assert!(report.bytes > 11 << 20);
+    if driver.kind() == DriverKind::Btrfs {
+        assert!(report.shared > 11 << 20, "{report:?}");
+    }
+}
+
+fn copy_shares_nothing_that_is_written(parent: &Path) {
+    let driver = driver(parent);
+    let (from, to) = (parent.join("from"), parent.join("to"));
+    driver.create(&from).unwrap();
+    fs::write(from.join("file"), vec![1; 1 << 20]).unwrap();
+    driver.copy(&from, &to, &Silent).unwrap();
+    fs::write(to.join("file"), "changed").unwrap();
+    fs::write(to.join("new"), "x").unwrap();
+    assert_eq!(fs::read(from.join("file")).unwrap(), vec![1; 1 << 20]);
+    assert!(!from.join("new").exists());
+    driver.destroy(&from).unwrap();
+    assert_eq!(fs::read_to_string(to.join("file")).unwrap(), "changed");
+}
+
+fn copy_leaves_nothing_when_it_fails(parent: &Path) {
+    struct Stopped;
+    impl Progress for Stopped {
+        fn cancelled(&self) -> bool {
+            true
+        }
+    }
+    let driver = driver(parent);
+    let (from, to) = (parent.join("from"), parent.join("to"));
+    driver.copy(&from, &to, &Silent).unwrap_err();
+    assert!(!to.exists());
+    fs::create_dir(&from).unwrap();
+    fs::write(from.join("file"), "x").unwrap();
+    driver.copy(&from, &to, &Stopped).unwrap_err();
+    assert!(!to.exists());
+    fs::create_dir(&to).unwrap();
+    fs::write(to.join("mine"), "kept").unwrap();
+    driver.copy(&from, &to, &Silent).unwrap_err();
+    assert_eq!(fs::read_to_string(to.join("mine")).unwrap(), "kept");
 }
 
 /// What is mounted in the root is of somebody else: the mount may go, its files stay.

@@ -1,5 +1,6 @@
 //! Zone documents, the index, locks and journals on disk.
 
+mod agree;
 pub mod atomic;
 mod error;
 mod index;
@@ -11,6 +12,7 @@ mod template;
 mod uuid;
 mod xml;
 
+pub use agree::Disagreement;
 pub use error::StoreError;
 pub use index::IndexEntry;
 pub use layout::Layout;

@@ -96,18 +96,26 @@ fn init_ends_the_zone_or_reboots_it() {
     // Our own init takes the signals of systemd: SIGRTMIN+5 is a reboot.
     // The session may end with the zone, so its own status says nothing.
     host.run("zlogin", &["z", "kill -39 1"]);
-    wait_until(|| host.state("z") == "running" && id_of(&host, "z") != first);
+    // Both of one look: between two, the old life may end, and `-` is another id, too.
+    wait_until(|| {
+        let (id, state) = life_of(&host, "z");
+        state == "running" && id != first
+    });
     host.run("zlogin", &["z", "kill -TERM 1"]);
     wait_until(|| host.state("z") == "installed");
     assert_eq!(host.leftovers(), Vec::<String>::new());
 }
 
 fn id_of(host: &support::Host, zone: &str) -> String {
-    host.ok("zoneadm", &["-z", zone, "list", "-p"])
-        .split(':')
-        .next()
-        .unwrap()
-        .to_owned()
+    life_of(host, zone).0
+}
+
+/// Id and state.
+fn life_of(host: &support::Host, zone: &str) -> (String, String) {
+    let line = host.ok("zoneadm", &["-z", zone, "list", "-p"]);
+    let mut fields = line.split(':').map(str::to_owned);
+    let id = fields.next().unwrap();
+    (id, fields.nth(1).unwrap())
 }
 
 /// Waits for an event that the zone brings about by itself, with a limit.
@@ -211,6 +219,30 @@ fn autoboot_starts_and_stops_zones_with_the_host() {
 }
 
 #[test]
+fn zones_boot_by_priority_and_end_as_they_say() {
+    let host = host_or_skip!("zones_boot_by_priority_and_end_as_they_say");
+    for (zone, more) in [
+        ("a", "set boot-priority=low"),
+        ("b", "set autoshutdown=halt"),
+        ("c", "set boot-priority=high"),
+    ] {
+        host.install(zone, &format!("set autoboot=true; {more}"));
+    }
+    let said = host.ok("zoneadm", &["sysboot"]);
+    assert_eq!(said, "Booting zones: c b a.\n");
+    let said = host.ok("zoneadm", &["sysboot", "stop"]);
+    assert!(said.starts_with("Halting zones: b.\n"), "{said}");
+    assert_eq!(host.leftovers(), Vec::<String>::new());
+    refused(
+        &host.run("zonecfg", &["-z", "a", "set boot-priority=first"]),
+        1,
+        "boot-priority value must be one of high, default, low.",
+    );
+    let exported = host.ok("zonecfg", &["-z", "a", "export"]);
+    assert!(exported.contains("set boot-priority=low\n"), "{exported}");
+}
+
+#[test]
 fn a_hundred_zones_boot_list_and_halt() {
     let host = host_or_skip!("a_hundred_zones_boot_list_and_halt");
     host.install("z0", "set autoboot=true");
@@ -255,4 +287,88 @@ fn a_hundred_zones_boot_list_and_halt() {
         host.ok("zoneadm", &["-z", &format!("z{n}"), "halt"]);
     }
     assert_eq!(host.leftovers(), Vec::<String>::new());
+}
+
+/// Index and document that disagree are named with the remedy; nothing is removed or booted by
+/// either.
+#[test]
+fn files_that_disagree_are_named_and_nothing_is_removed() {
+    let host = host_or_skip!("files_that_disagree_are_named_and_nothing_is_removed");
+    host.install("z1", "");
+    let index = host.path().join("etc/zones/index");
+    let right = std::fs::read_to_string(&index).unwrap();
+    let other = host.path().join("other");
+    std::fs::create_dir_all(other.join("root")).unwrap();
+    let path = host.zonepath("z1");
+    let wrong = right.replace(path.to_str().unwrap(), other.to_str().unwrap());
+    std::fs::write(&index, &wrong).unwrap();
+    for verb in [
+        ["verify"].as_slice(),
+        &["boot"],
+        &["uninstall", "-F"],
+        &["ready"],
+    ] {
+        let args = [["-z", "z1"].as_slice(), verb].concat();
+        let words = format!("but the index file has zonepath '{}'", other.display());
+        refused(&host.zoneadm(&args), 1, &words);
+    }
+    assert!(path.join("root/bin/sh").exists() && other.join("root").exists());
+    assert_eq!(std::fs::read_to_string(&index).unwrap(), wrong);
+    std::fs::write(&index, &right).unwrap();
+    let document = host.path().join("etc/zones/z1.xml");
+    let text = std::fs::read(&document).unwrap();
+    std::fs::remove_file(&document).unwrap();
+    refused(
+        &host.zoneadm(&["-z", "z1", "uninstall", "-F"]),
+        1,
+        "Restore that file",
+    );
+    assert!(path.join("root/bin/sh").exists());
+    std::fs::write(&document, text).unwrap();
+    host.ok("zoneadm", &["-z", "z1", "uninstall", "-F"]);
+}
+
+#[test]
+fn lists_by_state_and_field() {
+    let host = host_or_skip!("lists_by_state_and_field");
+    host.configure("a", "");
+    host.install("b", "");
+    let list = |args: &[&str]| host.ok("zoneadm", &[["list"].as_slice(), args].concat());
+    assert_eq!(list(&["-s", "configured"]), "a\n");
+    assert_eq!(
+        list(&["-s", "installed,configured", "-o", "state,zonename"]),
+        "configured:a\ninstalled:b\n"
+    );
+    assert_eq!(list(&["-cn", "-o", "zoneid,brand"]), "-:lx\n-:lx\n");
+    assert_eq!(list(&["-s", "down"]), "");
+    for (args, words) in [
+        (["-s", "bogus"], "not `bogus`"),
+        (["-o", "zonename,bogus"], "not `bogus`"),
+    ] {
+        refused(
+            &host.zoneadm(&[["list"].as_slice(), &args].concat()),
+            2,
+            words,
+        );
+    }
+}
+
+/// The unit as `xtask install` writes it, read by systemd itself.
+#[test]
+fn the_unit_is_understood_by_systemd() {
+    if !support::has_tool("systemd-analyze") {
+        println!("SKIP the_unit_is_understood_by_systemd: needs systemd-analyze");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let zoneadm = folder.path().join("zoneadm");
+    std::os::unix::fs::symlink(support::ZONES, &zoneadm).unwrap();
+    let unit = include_str!("../../../packaging/systemd/zones.service");
+    let unit = unit.replace("@SBINDIR@", folder.path().to_str().unwrap());
+    let file = folder.path().join("zones.service");
+    std::fs::write(&file, unit).unwrap();
+    support::tool(
+        "systemd-analyze",
+        &["verify", "--man=no", file.to_str().unwrap()],
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, CWD, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use zones_sys::RootFd;
 
@@ -58,10 +58,7 @@ fn apply(root: &RootFd, folder: &Folder) -> Result<(), Errno> {
     for (key, value) in &meta.xattrs {
         rustix::fs::setxattr(&via, key, value, XattrFlags::empty())?;
     }
-    let time = Timespec {
-        tv_sec: meta.mtime,
-        tv_nsec: 0,
-    };
+    let time = meta.time();
     let times = Timestamps {
         last_access: time,
         last_modification: time,

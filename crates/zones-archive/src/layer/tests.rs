@@ -14,6 +14,7 @@ fn meta(mode: u32) -> Meta {
         uid,
         gid,
         mtime: 1_000_000,
+        mtime_nanos: 0,
         xattrs: Vec::new(),
     }
 }

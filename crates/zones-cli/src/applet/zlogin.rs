@@ -9,7 +9,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
-use zones_engine::{Ending, Mode as Streams, Session, SessionEvent, SessionRequest};
+use zones_brand::Words;
+use zones_engine::{Ending, Hooks, Mode as Streams, Relay, Session, SessionEvent, SessionRequest};
 use zones_store::{Layout, Store};
 use zones_sys::SignalFd;
 use zones_types::{ZoneName, ZoneState};
@@ -39,12 +40,7 @@ pub(crate) fn run(layout: &Layout, args: &[String]) -> u8 {
     let interactive = options.force_terminal
         || (options.command.is_empty() && stdin_is_terminal && !options.no_input);
     if interactive {
-        terminal::run(
-            layout,
-            &zone,
-            &options,
-            request(&options, Streams::Terminal),
-        )
+        terminal::run(layout, &zone, &options, login(layout, &zone, &options))
     } else {
         pipes(layout, &zone, &options)
     }
@@ -105,6 +101,43 @@ fn request(options: &Options, mode: Streams) -> SessionRequest {
     }
 }
 
+/// An interactive login: what the brand names for it, else the user's shell. Everybody who comes
+/// this far is root here, so it is the command that asks for no password.
+fn login(layout: &Layout, zone: &ZoneName, options: &Options) -> SessionRequest {
+    let mut request = request(options, Streams::Terminal);
+    let brand = || {
+        let folder = zones_engine::brand_folder(layout);
+        let there = options.command.is_empty() && !options.failsafe && folder.exists();
+        there
+            .then(|| Hooks::load(layout, zone, false).ok())
+            .flatten()
+    };
+    let Some(hooks) = brand() else { return request };
+    let brand = hooks.brand();
+    let line = brand.forcedlogin_cmd.as_ref().or(brand.login_cmd.as_ref());
+    if let (
+        Some(line),
+        SessionRequest::Start {
+            user,
+            command,
+            direct,
+            ..
+        },
+    ) = (line, &mut request)
+    {
+        let words = Words {
+            zone: zone.as_str(),
+            zonepath: "",
+            user: user.as_deref().unwrap_or("root"),
+        };
+        *command = line.fill(words, &[]);
+        // The command asks who it is by itself; it starts as root.
+        *user = Some("root".to_owned());
+        *direct = true;
+    }
+    request
+}
+
 /// A command with the caller's own streams: they are handed to it, so nothing is copied and every
 /// byte arrives as it was written.
 fn pipes(layout: &Layout, zone: &ZoneName, options: &Options) -> u8 {
@@ -120,8 +153,14 @@ fn pipes(layout: &Layout, zone: &ZoneName, options: &Options) -> u8 {
     let Ok(signals) = SignalFd::new(&[SIGINT, SIGQUIT, SIGTERM, SIGHUP]) else {
         return fail("zlogin", "cannot watch signals");
     };
-    let session = match Session::start(layout, zone, &request(options, Streams::Pipes), &streams) {
-        Ok(session) => session,
+    let started = zones_engine::relay_for(layout, zone, streams).and_then(|mut relay| {
+        let ends = relay.as_ref().and_then(Relay::far_ends).unwrap_or(streams);
+        let session = Session::start(layout, zone, &request(options, Streams::Pipes), &ends)?;
+        relay.iter_mut().for_each(Relay::started);
+        Ok((session, relay))
+    });
+    let (session, mut relay) = match started {
+        Ok(started) => started,
         Err(error) => {
             return fail(
                 "zlogin",
@@ -130,18 +169,22 @@ fn pipes(layout: &Layout, zone: &ZoneName, options: &Options) -> u8 {
         }
     };
     loop {
-        let mut fds = [
+        let mut fds = vec![
             PollFd::new(&session, PollFlags::IN),
             PollFd::new(&signals, PollFlags::IN),
         ];
+        fds.extend(relay.iter().flat_map(Relay::poll_fds));
         if rustix::event::poll(&mut fds, None).is_err() {
             continue;
         }
         let said = !fds[0].revents().is_empty();
+        drop(fds);
+        relay.iter_mut().for_each(Relay::pump);
         while let Some(signal) = signals.next() {
             session.signal(signal);
         }
         if said && let Some(status) = event(&session, zone) {
+            relay.iter_mut().for_each(Relay::drain);
             return status;
         }
     }

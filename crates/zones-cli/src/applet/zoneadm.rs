@@ -1,11 +1,14 @@
 //! zoneadm(8): administer zones. Subcommands stand in one table.
 
+mod apply;
+mod hooks;
 mod install;
 mod list;
 mod mark;
 mod run;
 mod subcommand;
 mod sysboot;
+mod trash;
 mod uninstall;
 mod verify;
 

@@ -71,9 +71,10 @@ impl Session<'_> {
             return false;
         };
         self.pending = Some(Pending::Commit { leaving });
-        self.next = Next::Act(Effect::Commit {
-            config: Box::new(config),
-            old: self.stored.clone(),
+        let old = self.stored.clone();
+        self.next = Next::Act(match self.mode.live {
+            true => Effect::Apply(config),
+            false => Effect::Commit { config, old },
         });
         true
     }
@@ -121,6 +122,16 @@ impl Session<'_> {
             self.error("resource specification incomplete");
             return report.reason.or(Some(Reason::InsufficientSpec));
         }
-        report.reason
+        if report.reason.is_some() {
+            return report.reason;
+        }
+        let lines = self
+            .config
+            .as_ref()
+            .and_then(|config| self.env.check(config).err())?;
+        for line in lines {
+            self.error(line);
+        }
+        Some(Reason::BrandError)
     }
 }

@@ -10,27 +10,38 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use zones_archive::Progress;
-use zones_brand::{Brand, Host, Installer, Laid, SysConfig};
+use zones_brand::{Hook, HookEnd, Host, Installer, Laid, Stream, SysConfig};
 use zones_debian::ConfigureStep;
-use zones_engine::{Ending, Request, chain};
+use zones_engine::{Ending, Hooks, Request, chain};
 use zones_store::{Lock, journal};
 use zones_sys::RootFd;
 use zones_types::{Verb, Verdict, ZonePath, ZoneState, judge};
 
 use self::choices::Wanted;
-use super::{Target, uninstall, verify};
+use super::{Target, hooks, uninstall, verify};
 use crate::progress::Screen;
 use crate::report::{OK, fail_zone};
+use crate::settings::HostSettings;
 
 pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
-    let wanted = match choices::parse(args) {
+    let hooks = match Hooks::load(target.layout, &target.zone, true) {
+        Ok(hooks) => hooks,
+        Err(error) => {
+            return fail_zone(
+                &target.zone,
+                format!("missing or invalid brand: {}", error.chain()),
+            );
+        }
+    };
+    let brand = hooks.brand();
+    let wanted = match choices::parse(args, brand.installer, &brand.installopts) {
         Ok(wanted) => wanted,
         Err(status) => return status,
     };
     if let Verdict::Refuse(refusal) = judge(target.state, Verb::Install) {
         return fail_zone(&target.zone, refusal);
     }
-    if let Err(status) = verify::before(target, "install") {
+    if let Err(status) = verify::before(target, "install", args) {
         return status;
     }
     let _lock = match (
@@ -52,9 +63,23 @@ pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
     {
         return fail_zone(&target.zone, refusal);
     }
-    match Job::new(target, wanted).and_then(|job| job.run()) {
+    match Job::new(target, wanted, hooks).and_then(|job| job.run()) {
         Ok(()) => OK,
         Err(text) => fail_zone(&target.zone, text),
+    }
+}
+
+/// How an installation fails.
+enum Failure {
+    /// Nothing of it stays.
+    BackOut(String),
+    /// A hook may have left things that only it knows: the zone stays incomplete.
+    Stay(String),
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self::BackOut(text)
     }
 }
 
@@ -63,6 +88,8 @@ struct Job<'a> {
     target: &'a Target<'a>,
     wanted: Wanted,
     installer: Installer,
+    hooks: Hooks,
+    cache_limit: Option<u64>,
     zonepath: ZonePath,
     screen: Screen,
     log: PathBuf,
@@ -70,13 +97,17 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     /// Checks all that can be checked before anything is changed.
-    fn new(target: &'a Target<'a>, wanted: Wanted) -> Result<Self, String> {
+    fn new(target: &'a Target<'a>, wanted: Wanted, hooks: Hooks) -> Result<Self, String> {
         let config =
             zones_engine::load(target.layout, &target.zone).map_err(|error| error.chain())?;
         let zonepath = config.zonepath.clone().ok_or("zonepath not specified")?;
-        let name = config.brand.clone().ok_or("brand not specified")?;
-        let brand = Brand::find(&name, &zones_engine::brand_folder(target.layout))
-            .map_err(|error| chain(&error))?;
+        let installer = hooks.brand().installer;
+        if installer == Installer::Hook && !hooks.has(Hook::Install) {
+            return Err(format!(
+                "brand `{}` has neither an installer nor a hook `install`; use another brand",
+                hooks.brand().name
+            ));
+        }
         if let Some(path) = &wanted.sysconfig {
             read_sysconfig(path)?;
         }
@@ -85,7 +116,9 @@ impl<'a> Job<'a> {
         Ok(Self {
             target,
             wanted,
-            installer: brand.installer,
+            installer,
+            hooks,
+            cache_limit: HostSettings::read(target.layout)?.package_cache,
             zonepath,
             screen,
             log,
@@ -105,14 +138,31 @@ impl<'a> Job<'a> {
         store
             .set_state(zone, ZoneState::Incomplete)
             .map_err(|error| chain(&error))?;
-        if let Err(text) = self.fill() {
-            self.screen.record(&format!("failed: {text}"));
-            return Err(self.back_out(text));
+        match self.fill() {
+            Ok(()) => {}
+            Err(Failure::BackOut(text)) => {
+                self.screen.record(&format!("failed: {text}"));
+                return Err(self.back_out(text));
+            }
+            Err(Failure::Stay(text)) => {
+                self.screen.record(&format!("failed: {text}"));
+                return Err(format!(
+                    "{text}\nThe zone is incomplete: `zoneadm uninstall` cleans it up. Log: {}",
+                    self.log.display()
+                ));
+            }
         }
         store
             .set_state(zone, ZoneState::Installed)
             .map_err(|error| chain(&error))?;
         journal::end(layout, zone).map_err(|error| chain(&error))?;
+        match self.hook(Hook::Postinstall)? {
+            None | Some(HookEnd::Done) => {}
+            Some(end) => {
+                let text = hooks::failed(Hook::Postinstall, end);
+                return Err(format!("{text}\nThe zone is installed."));
+            }
+        }
         self.screen.line(
             "Done",
             &format!(
@@ -131,7 +181,7 @@ impl<'a> Job<'a> {
     fn back_out(&self, text: String) -> String {
         let (layout, zone, store) = (self.target.layout, &self.target.zone, &self.target.store);
         let _ = zones_engine::request(layout, zone, &Request::Halt);
-        if let Err(more) = uninstall::remove_files(self.zonepath.as_path()) {
+        if let Err(more) = uninstall::remove_files(layout, self.zonepath.as_path()) {
             return format!(
                 "{text}\nIts files could not be removed ({more}); the zone is incomplete, use `zoneadm uninstall`."
             );
@@ -146,7 +196,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn fill(&self) -> Result<(), String> {
+    fn fill(&self) -> Result<(), Failure> {
         let root = self.make_root()?;
         self.screen.line(
             "Image",
@@ -156,6 +206,7 @@ impl<'a> Job<'a> {
         let host = Host {
             root: PathBuf::from("/"),
             cache: self.target.layout.cache(),
+            cache_limit: self.cache_limit,
             now: now(),
         };
         let laid = zones_brand::lay_down(self.installer, choices, &host, &root, &self.screen)
@@ -163,7 +214,7 @@ impl<'a> Job<'a> {
         for note in &laid.notes {
             self.screen.line("Source", note);
         }
-        self.configure(&laid)?;
+        self.configure(&laid, &root)?;
         if let Some(path) = &self.wanted.sysconfig {
             read_sysconfig(path)?
                 .apply(&root)
@@ -173,7 +224,40 @@ impl<'a> Job<'a> {
                 &format!("Applying {} ... done.", path.display()),
             );
         }
-        zones_brand::finish(self.installer, &root).map_err(|error| chain(&error))
+        self.install_hook()?;
+        zones_brand::finish(self.installer, &root).map_err(|error| chain(&error))?;
+        let (layout, zone) = (self.target.layout, &self.target.zone);
+        if zones_engine::settle_owners(layout, zone, true).map_err(|error| error.chain())? {
+            let text = "the numbers on disk are shifted into the range of the zone.";
+            self.screen.line("Owners", text);
+        }
+        Ok(())
+    }
+
+    /// The brand's own part of the installation. Statuses: brands(7).
+    fn install_hook(&self) -> Result<(), Failure> {
+        let Some(end) = self.hook(Hook::Install)? else {
+            return Ok(());
+        };
+        let text = hooks::failed(Hook::Install, end);
+        match end {
+            HookEnd::Done => Ok(()),
+            HookEnd::Usage => Err(Failure::BackOut(format!(
+                "{text}\nusage:\tinstall [brand-specific args]; the brand takes `{}`",
+                self.hooks.brand().installopts
+            ))),
+            HookEnd::NotComplete => Err(Failure::BackOut(text)),
+            _ => Err(Failure::Stay(text)),
+        }
+    }
+
+    /// Runs a hook; its lines go to screen and log.
+    fn hook(&self, hook: Hook) -> Result<Option<HookEnd>, String> {
+        if self.hooks.has(hook) {
+            self.screen.record(&format!("+ hook {hook}"));
+        }
+        let mut say = |_: Stream, line: &str| self.screen.say(line);
+        hooks::run(&self.hooks, hook, &self.wanted.operands, &mut say)
     }
 
     fn make_root(&self) -> Result<RootFd, String> {
@@ -201,19 +285,24 @@ impl<'a> Job<'a> {
     }
 
     /// Runs the packages' own scripts, inside the zone and nowhere else.
-    fn configure(&self, laid: &Laid) -> Result<(), String> {
+    fn configure(&self, laid: &Laid, root: &RootFd) -> Result<(), String> {
         if laid.steps.is_empty() {
             return Ok(());
         }
         let (layout, zone) = (self.target.layout, &self.target.zone);
         let begun = Instant::now();
         call(zones_engine::request(layout, zone, &Request::Mount))?;
-        for step in &laid.steps {
-            if self.screen.cancelled() {
-                return Err("interrupted".to_owned());
-            }
-            self.step(step)?;
-        }
+        std::thread::scope(|scope| {
+            // The disk has nothing to do while scripts run: what is laid down goes there now, so
+            // that little is left to be written at the end.
+            scope.spawn(|| root.sync());
+            laid.steps
+                .iter()
+                .try_for_each(|step| match self.screen.cancelled() {
+                    true => Err("interrupted".to_owned()),
+                    false => self.step(step),
+                })
+        })?;
         call(zones_engine::request(layout, zone, &Request::Halt))?;
         let seconds = begun.elapsed().as_secs_f64();
         self.screen.line(

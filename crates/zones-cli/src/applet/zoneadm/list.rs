@@ -8,20 +8,29 @@ use zones_types::{ZoneId, ZoneName, ZoneState};
 use crate::inside::Inside;
 use crate::report::{FAILURE, OK, USAGE, fail};
 
-#[derive(Default, Clone, Copy, PartialEq)]
+#[derive(Default, Clone, PartialEq)]
 enum Form {
     #[default]
     Names,
     Table,
     Parseable,
     Json,
+    /// `-o FIELD,...`: these, colon-separated.
+    Fields(Vec<usize>),
 }
+
+/// The fields of `-p` in their order, by the names that `-o` takes.
+const FIELDS: [&str; 7] = [
+    "zoneid", "zonename", "state", "zonepath", "uuid", "brand", "ip-type",
+];
 
 #[derive(Default)]
 struct Options {
     installed: bool,
     configured: bool,
     no_global: bool,
+    /// `-s`: only zones in one of these states; empty: all that the other options ask for.
+    states: Vec<ZoneState>,
     form: Form,
 }
 
@@ -47,7 +56,8 @@ pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args:
         Err(error) => return fail("zoneadm", zones_engine::chain(&error)),
     };
     let mut rows = Vec::with_capacity(entries.len() + 1);
-    if zone.map_or(!options.no_global, ZoneName::is_global) {
+    let wanted = |state| options.states.is_empty() || options.states.contains(&state);
+    if zone.map_or(!options.no_global, ZoneName::is_global) && wanted(ZoneState::Running) {
         rows.push(global_row());
     }
     for entry in entries {
@@ -60,14 +70,14 @@ pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args:
             ZoneState::Installed | ZoneState::Ready => options.configured || options.installed,
             _ => true,
         };
-        if shown || zone.is_some() {
+        if (shown || zone.is_some() || !options.states.is_empty()) && wanted(row.state) {
             rows.push(row);
         }
     }
-    if let (Some(zone), true) = (zone, rows.is_empty()) {
+    if let (Some(zone), true, true) = (zone, rows.is_empty(), options.states.is_empty()) {
         return fail("zoneadm", format!("{zone}: No such zone configured"));
     }
-    print(&rows, options.form)
+    print(&rows, &options.form)
 }
 
 /// The list inside of a zone: itself.
@@ -86,7 +96,7 @@ pub(super) fn only(zone: &Inside, args: &[String]) -> u8 {
         },
         ..global_row()
     };
-    print(&[row], options.form)
+    print(&[row], &options.form)
 }
 
 fn parse(args: &[String], one_zone: bool) -> Result<Options, u8> {
@@ -94,11 +104,11 @@ fn parse(args: &[String], one_zone: bool) -> Result<Options, u8> {
     let mut words = args.iter();
     while let Some(word) = words.next() {
         if word == "-o" {
-            if words.next().is_none_or(|form| form != "json") {
-                eprintln!("zoneadm: list -o takes `json`");
-                return Err(USAGE);
-            }
-            options.form = Form::Json;
+            options.form = output(words.next())?;
+            continue;
+        }
+        if word == "-s" {
+            options.states = states(words.next())?;
             continue;
         }
         let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
@@ -127,6 +137,39 @@ fn parse(args: &[String], one_zone: bool) -> Result<Options, u8> {
         }
     }
     Ok(options)
+}
+
+/// `-o json`, or names of fields.
+fn output(value: Option<&String>) -> Result<Form, u8> {
+    let names = match value.map(String::as_str) {
+        Some("json") => return Ok(Form::Json),
+        names => names.unwrap_or_default(),
+    };
+    let place = |name: &str| FIELDS.iter().position(|field| *field == name);
+    let fields = names.split(',').map(|name| place(name).ok_or(name));
+    match fields.collect() {
+        Ok(fields) => Ok(Form::Fields(fields)),
+        Err(name) => {
+            let all = FIELDS.join(", ");
+            eprintln!("zoneadm: list -o takes `json` or some of {all}; not `{name}`");
+            Err(USAGE)
+        }
+    }
+}
+
+/// `-s`: names of states.
+fn states(value: Option<&String>) -> Result<Vec<ZoneState>, u8> {
+    let names = value.map(String::as_str).unwrap_or_default();
+    let state = |name: &str| name.parse().map_err(|_| name.to_owned());
+    names
+        .split(',')
+        .map(state)
+        .collect::<Result<_, String>>()
+        .map_err(|name| {
+            let all = ZoneState::ALL.map(ZoneState::as_str).join(", ");
+            eprintln!("zoneadm: list -s takes some of {all}; not `{name}`");
+            USAGE
+        })
 }
 
 fn global_row() -> Row {
@@ -171,7 +214,7 @@ fn row(layout: &Layout, store: &Store, entry: &IndexEntry, details: bool) -> Row
     }
 }
 
-fn print(rows: &[Row], form: Form) -> u8 {
+fn print(rows: &[Row], form: &Form) -> u8 {
     use std::io::Write;
     let mut text = String::new();
     let id = |row: &Row| row.id.map_or_else(|| "-".to_owned(), |id| id.to_string());
@@ -196,14 +239,14 @@ fn print(rows: &[Row], form: Form) -> u8 {
         }
         Form::Parseable => {
             for row in rows {
-                let path = row.zonepath.replace(':', "\\:");
-                let (name, state, uuid) = (&row.name, row.state, &row.uuid);
-                text += &format!(
-                    "{}:{name}:{state}:{path}:{uuid}:{}:{}\n",
-                    id(row),
-                    row.brand,
-                    row.ip_type
-                );
+                text += &format!("{}\n", fields(row).join(":"));
+            }
+        }
+        Form::Fields(wanted) => {
+            for row in rows {
+                let all = fields(row);
+                let some: Vec<&str> = wanted.iter().map(|at| all[*at].as_str()).collect();
+                text += &format!("{}\n", some.join(":"));
             }
         }
         Form::Json => match serde_json::to_string_pretty(rows) {
@@ -215,6 +258,19 @@ fn print(rows: &[Row], form: Form) -> u8 {
         Ok(()) => OK,
         Err(_) => FAILURE,
     }
+}
+
+/// The parseable fields; colons in a path are escaped, as `IFS=: read` of a shell wants it.
+fn fields(row: &Row) -> [String; FIELDS.len()] {
+    [
+        row.id.map_or_else(|| "-".to_owned(), |id| id.to_string()),
+        row.name.clone(),
+        row.state.to_string(),
+        row.zonepath.replace(':', "\\:"),
+        row.uuid.clone(),
+        row.brand.clone(),
+        row.ip_type.to_owned(),
+    ]
 }
 
 fn line(id: &str, name: &str, state: &str, path: &str, brand: &str, ip: &str) -> String {

@@ -21,10 +21,10 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
     if !incomplete && let Some(status) = settled(target, Verb::Boot) {
         return status;
     }
-    if let Err(status) = verify::before(target, "boot") {
+    if let Err(status) = verify::before(target, "boot", args) {
         return status;
     }
-    call(target, &Request::Boot { args: words, force })
+    call(target, &Request::Boot { args: words })
 }
 
 pub(super) fn ready(target: &Target<'_>, args: &[String]) -> u8 {
@@ -40,7 +40,7 @@ pub(super) fn ready(target: &Target<'_>, args: &[String]) -> u8 {
             if let Some(status) = settled(target, Verb::Ready) {
                 return status;
             }
-            match verify::before(target, "ready") {
+            match verify::before(target, "ready", args) {
                 Err(status) => status,
                 Ok(()) => call(target, &Request::Ready),
             }
@@ -70,7 +70,7 @@ pub(super) fn reboot(target: &Target<'_>, args: &[String]) -> u8 {
     if let Some(status) = settled(target, Verb::Reboot) {
         return status;
     }
-    match verify::before(target, "reboot") {
+    match verify::before(target, "reboot", args) {
         Err(status) => status,
         Ok(()) => call(target, &Request::Reboot { args: words }),
     }
@@ -155,9 +155,11 @@ fn show(target: &Target<'_>, response: &Response) -> u8 {
         return OK;
     }
     for line in &response.lines {
-        eprintln!("zone '{}': {line}", target.zone);
+        fail_zone(&target.zone, line);
     }
-    fail_zone(&target.zone, "call to zoneadmd failed");
+    if response.lines.is_empty() {
+        fail_zone(&target.zone, "call to zoneadmd failed");
+    }
     FAILURE
 }
 
@@ -181,7 +183,7 @@ fn split<'a>(args: &'a [String], known: &[&str]) -> Option<(Vec<&'a str>, Vec<St
     Some((flags, rest.cloned().collect()))
 }
 
-fn bad_usage(name: &str) -> u8 {
+pub(super) fn bad_usage(name: &str) -> u8 {
     if let Some(subcommand) = super::SUBCOMMANDS.iter().find(|known| known.name == name) {
         subcommand.explain();
     }

@@ -3,7 +3,7 @@
 use zones_store::{Layout, Store};
 use zones_types::ZoneName;
 
-use super::{Target, install, list, mark, run, sysboot, uninstall, verify};
+use super::{Target, apply, install, list, mark, run, sysboot, uninstall, verify};
 use crate::report::{OK, USAGE};
 
 /// How a subcommand is called.
@@ -26,7 +26,7 @@ pub(super) struct Subcommand {
 }
 
 /// In the order of the manual.
-pub(super) const SUBCOMMANDS: [Subcommand; 13] = [
+pub(super) const SUBCOMMANDS: [Subcommand; 14] = [
     Subcommand {
         name: "boot",
         arguments: "[-s] [-f] [-- boot_arguments]",
@@ -65,11 +65,21 @@ pub(super) const SUBCOMMANDS: [Subcommand; 13] = [
         run: Run::Zone(run::reboot),
     },
     Subcommand {
+        name: "apply",
+        arguments: "[-n] [-q] [-v]",
+        text: "Changes the running zone into what its stored configuration says now: all of it or, when\n\
+               something cannot be changed while the zone runs, nothing. -n only says what would be\n\
+               done, -q says nothing, -v says values before and after.",
+        privileged: true,
+        run: Run::Zone(apply::run),
+    },
+    Subcommand {
         name: "list",
-        arguments: "[-cinpv] [-o json]",
+        arguments: "[-cinpv] [-s state,...] [-o json|field,...]",
         text: "Lists running zones; -i adds installed ones, -c all configured ones, -n leaves the global\n\
                zone out. -v prints a table, -p colon-separated fields\n\
-               (id:name:state:zonepath:uuid:brand:ip-type), -o json an array of objects.",
+               (zoneid:zonename:state:zonepath:uuid:brand:ip-type), -o some of them or, with json, an array\n\
+               of objects. -s lists the zones in these states.",
         privileged: false,
         run: Run::Any(list::run),
     },

@@ -2,10 +2,13 @@
 
 use std::process::{Child, Command};
 
+use zones_brand::{Hook, HookEnd};
+use zones_engine::Hooks;
 use zones_store::{Layout, Store};
 use zones_types::{ZoneName, ZoneState};
 
-use crate::report::{FAILURE, OK, USAGE, fail};
+use super::hooks;
+use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
 
 /// Seconds for an orderly end of all zones; what is left then is halted.
 const GRACE_S: u64 = 45;
@@ -24,26 +27,51 @@ pub(super) fn run(layout: &Layout, store: &Store, _zone: Option<&ZoneName>, args
     }
 }
 
-/// Boots in parallel, one zoneadm for each zone, and waits for all.
+/// Boots in parallel, one zoneadm for each zone, and waits for all; zones of a lower priority after
+/// those of a higher one.
 fn start(layout: &Layout, store: &Store) -> u8 {
+    super::trash::sweep(layout);
     let zones = match store.list() {
         Ok(zones) => zones,
         Err(error) => return fail("zoneadm", zones_engine::chain(&error)),
     };
-    let wanted = |entry: &zones_store::IndexEntry| {
-        entry.state == ZoneState::Installed
-            && zones_engine::load(layout, &entry.name).is_ok_and(|config| config.autoboot)
-    };
-    let names: Vec<ZoneName> = zones
+    let (mut waves, mut status) = (<[Vec<ZoneName>; 3]>::default(), OK);
+    for entry in zones
         .into_iter()
-        .filter(wanted)
-        .map(|entry| entry.name)
-        .collect();
+        .filter(|entry| entry.state == ZoneState::Installed)
+    {
+        match zones_engine::load(layout, &entry.name) {
+            Ok(config) if config.autoboot => {
+                let wave = match config.boot_priority.as_str() {
+                    "high" => 0,
+                    "low" => 2,
+                    _ => 1,
+                };
+                waves[wave].push(entry.name);
+            }
+            Ok(_) => status |= sysboot_hook(layout, &entry.name),
+            Err(error) => status |= fail_zone(&entry.name, error.chain()),
+        }
+    }
+    let names = waves.concat();
     if names.is_empty() {
-        return OK;
+        return status;
     }
     println!("Booting zones: {}.", words(&names));
-    each(layout, &names, &["boot"])
+    let boot = |wave: &Vec<ZoneName>| each(layout, wave, &["boot"]);
+    waves.iter().map(boot).fold(status, |all, one| all | one)
+}
+
+/// What the brand of a zone that is not booted wants done at the start of the host.
+fn sysboot_hook(layout: &Layout, zone: &ZoneName) -> u8 {
+    let run = || -> Result<(), String> {
+        let hooks = Hooks::load(layout, zone, false).map_err(|error| error.chain())?;
+        match hooks::run(&hooks, Hook::Sysboot, &[], &mut hooks::print)? {
+            None | Some(HookEnd::Done) => Ok(()),
+            Some(end) => Err(hooks::failed(Hook::Sysboot, end)),
+        }
+    };
+    run().map_or_else(|text| fail_zone(zone, text), |()| OK)
 }
 
 fn stop(layout: &Layout, store: &Store) -> u8 {
@@ -58,11 +86,17 @@ fn stop(layout: &Layout, store: &Store) -> u8 {
             })
             .collect()
     };
-    let names: Vec<ZoneName> = running()
+    let halts = |name: &ZoneName| {
+        zones_engine::load(layout, name).is_ok_and(|config| config.autoshutdown == "halt")
+    };
+    let up = running()
         .into_iter()
-        .filter(|(_, state)| *state == ZoneState::Running)
-        .map(|(name, _)| name)
-        .collect();
+        .filter(|(_, state)| *state == ZoneState::Running);
+    let (at_once, names): (Vec<_>, Vec<_>) = up.map(|(name, _)| name).partition(halts);
+    if !at_once.is_empty() {
+        println!("Halting zones: {}.", words(&at_once));
+        each(layout, &at_once, &["halt"]);
+    }
     if !names.is_empty() {
         println!(
             "Shutting down running zones (for up to {GRACE_S} seconds): {}.",

@@ -1,13 +1,17 @@
 //! `zoneadm uninstall`.
 
+use std::ffi::OsString;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
-use zones_engine::Request;
-use zones_store::Lock;
+use zones_brand::{Hook, HookEnd};
+use zones_engine::{Hooks, Request};
+use zones_storage::DriverKind;
+use zones_store::{Layout, Lock};
 use zones_types::{Verb, Verdict, ZoneState, judge};
 
-use super::Target;
+use super::trash::{self, Trash};
+use super::{Target, hooks};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 /// What belongs to a zone below its zonepath; anything else is somebody's data and stays.
@@ -22,17 +26,21 @@ const STANDARD: [&str; 7] = [
 ];
 
 pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
-    let force = match args {
-        [] => false,
-        [flag] if flag == "-F" => true,
-        _ => {
-            eprintln!("usage:\tuninstall [-F]");
-            return USAGE;
-        }
-    };
+    let force = args.iter().any(|flag| flag == "-F");
+    let hooks = Hooks::load(target.layout, &target.zone, true);
+    let has_hook = |hook| hooks.as_ref().is_ok_and(|hooks: &Hooks| hooks.has(hook));
+    let for_brand = has_hook(Hook::Uninstall) || has_hook(Hook::Preuninstall);
+    if !for_brand && args.iter().any(|flag| flag != "-F") {
+        eprintln!("usage:\tuninstall [-F]");
+        return USAGE;
+    }
     let state = target.state;
     if let Verdict::Refuse(refusal) = judge(state, Verb::Uninstall) {
         return fail_zone(&target.zone, refusal);
+    }
+    // Which folder is the zone's must be beyond doubt before one is removed.
+    if let Err(status) = super::verify::files_agree(target) {
+        return status;
     }
     match force || confirmed(target) {
         true => {}
@@ -52,7 +60,23 @@ pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
             );
         }
     };
-    remove(target)
+    // The files of a zone can go even where its brand is not known any more.
+    if let Some(status) = hooks
+        .ok()
+        .and_then(|hooks| hook(target, &hooks, Hook::Preuninstall, args))
+    {
+        return status;
+    }
+    remove(target, args)
+}
+
+/// Runs a hook of the brand; `Some` is the status of a command that ends here.
+fn hook(target: &Target<'_>, hooks: &Hooks, hook: Hook, args: &[String]) -> Option<u8> {
+    match hooks::run(hooks, hook, args, &mut hooks::print) {
+        Ok(None | Some(HookEnd::Done)) => None,
+        Ok(Some(end)) => Some(fail_zone(&target.zone, hooks::failed(hook, end))),
+        Err(text) => Some(fail_zone(&target.zone, text)),
+    }
 }
 
 fn confirmed(target: &Target<'_>) -> bool {
@@ -79,7 +103,7 @@ fn confirmed(target: &Target<'_>) -> bool {
 }
 
 /// From here on the zone is `incomplete` until its files are gone.
-fn remove(target: &Target<'_>) -> u8 {
+fn remove(target: &Target<'_>, args: &[String]) -> u8 {
     let failed = |error: String| fail_zone(&target.zone, error);
     let config = match zones_engine::load(target.layout, &target.zone) {
         Ok(config) => config,
@@ -111,9 +135,14 @@ fn remove(target: &Target<'_>) -> u8 {
     if let Err(error) = target.store.set_state(&target.zone, ZoneState::Incomplete) {
         return failed(zones_engine::chain(&error));
     }
-    if let Err(error) = remove_files(zonepath.as_path()) {
+    let hooks = Hooks::of(target.layout, &config, true).ok();
+    if let Some(status) = hooks.and_then(|hooks| hook(target, &hooks, Hook::Uninstall, args)) {
+        return status;
+    }
+    if let Err(error) = remove_files(target.layout, zonepath.as_path()) {
         return failed(error);
     }
+    zones_engine::forget_owners(target.layout, &target.zone);
     let _ = zones_store::journal::end(target.layout, &target.zone);
     match target.store.set_state(&target.zone, ZoneState::Configured) {
         Ok(_) => OK,
@@ -121,15 +150,19 @@ fn remove(target: &Target<'_>) -> u8 {
     }
 }
 
-/// Removes the standard entries, then the folder itself when nothing else is in it.
-pub(super) fn remove_files(zonepath: &Path) -> Result<(), String> {
+/// Takes the standard entries away, then the folder itself when nothing else is in it. Large trees
+/// are only put aside here; see [`trash`].
+pub(super) fn remove_files(layout: &Layout, zonepath: &Path) -> Result<(), String> {
     if !zonepath.exists() {
         return Ok(());
     }
     let driver = zones_storage::choose(zonepath).map_err(|error| zones_engine::chain(&error))?;
-    for name in STANDARD {
+    let mut trash = Trash::new(layout, zonepath);
+    for name in standard(zonepath) {
         let path = zonepath.join(name);
         match std::fs::symlink_metadata(&path) {
+            // A subvolume goes at once; the kernel takes its files apart later on.
+            Ok(meta) if meta.is_dir() && driver.kind() == DriverKind::Dir && trash.take(&path) => {}
             Ok(meta) if meta.is_dir() => driver
                 .destroy(&path)
                 .map_err(|error| zones_engine::chain(&error))?,
@@ -138,6 +171,8 @@ pub(super) fn remove_files(zonepath: &Path) -> Result<(), String> {
             Err(_) => {}
         }
     }
+    drop(trash);
+    trash::sweep(layout);
     let left = std::fs::read_dir(zonepath)
         .map(|entries| entries.count())
         .unwrap_or(0);
@@ -151,6 +186,15 @@ pub(super) fn remove_files(zonepath: &Path) -> Result<(), String> {
     }
     std::fs::remove_dir(zonepath)
         .map_err(|error| format!("cannot remove {}: {error}", zonepath.display()))
+}
+
+/// The names of what belongs to the zone, also of roots that were being made when something died.
+fn standard(zonepath: &Path) -> Vec<OsString> {
+    let found = std::fs::read_dir(zonepath).into_iter().flatten().flatten();
+    let new = found
+        .map(|entry| entry.file_name())
+        .filter(|name| name.to_string_lossy().starts_with(zones_storage::NEW));
+    STANDARD.iter().map(OsString::from).chain(new).collect()
 }
 
 /// Mount points below a folder, from the kernel's own table (octal escapes of blanks undone).

@@ -3,11 +3,12 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use zones_brand::Brand;
+use zones_brand::{BrandPrivilege as PrivilegeOf, Hook, HookEnd, PrivilegeSet};
 use zones_config::{IpType, ZoneConfig};
+use zones_engine::Hooks;
 use zones_types::ZoneState;
 
-use super::Target;
+use super::{Target, hooks};
 use crate::report::{FAILURE, OK, fail};
 
 /// What stands in the way, and what is only worth knowing.
@@ -22,18 +23,35 @@ pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
         eprintln!("usage:\tverify");
         return crate::report::USAGE;
     }
-    match check(target, "verify") {
+    match check(target, "verify", args) {
         Ok(()) => OK,
         Err(status) => status,
     }
 }
 
 /// The checks, as a part of `verb`; repairs owner and mode of the zonepath on the way.
-pub(super) fn before(target: &Target<'_>, verb: &str) -> Result<(), u8> {
-    check(target, verb)
+pub(super) fn before(target: &Target<'_>, verb: &str, args: &[String]) -> Result<(), u8> {
+    check(target, verb, args)
 }
 
-fn check(target: &Target<'_>, verb: &str) -> Result<(), u8> {
+/// Index and document must say the same before anything is done by either of them.
+pub(super) fn files_agree(target: &Target<'_>) -> Result<(), u8> {
+    match target.store.disagreements(&target.zone) {
+        Ok(found) if found.is_empty() => Ok(()),
+        Ok(found) => {
+            found.iter().for_each(|text| eprintln!("{text}"));
+            eprintln!("zoneadm: zone {} failed to verify", target.zone);
+            Err(FAILURE)
+        }
+        Err(error) => Err(fail(
+            "zoneadm",
+            format!("{}: {}", target.zone, zones_engine::chain(&error)),
+        )),
+    }
+}
+
+fn check(target: &Target<'_>, verb: &str, args: &[String]) -> Result<(), u8> {
+    files_agree(target)?;
     let config = match zones_engine::load(target.layout, &target.zone) {
         Ok(config) => config,
         Err(error) => {
@@ -47,8 +65,11 @@ fn check(target: &Target<'_>, verb: &str) -> Result<(), u8> {
     zonepath(target, &config, verb, &mut findings);
     let path_failed = !findings.errors.is_empty();
     filesystems(&config, &mut findings);
-    network(&config, &mut findings);
-    brand(target, &config, &mut findings);
+    // A boot that lacks a link says so itself.
+    if !matches!(verb, "boot" | "ready") {
+        network(&config, &mut findings);
+    }
+    brand(target, &config, verb, args, &mut findings);
     for warning in &findings.warnings {
         eprintln!("{warning}");
     }
@@ -252,35 +273,81 @@ fn filesystems(config: &ZoneConfig, findings: &mut Findings) {
     }
 }
 
-/// A missing interface is only worth a warning: the zone boots without it.
+/// A missing link may come before the zone boots.
 fn network(config: &ZoneConfig, findings: &mut Findings) {
     for net in &config.nets {
-        let lower = if net.global_nic.is_empty() {
-            &net.physical
-        } else {
-            &net.global_nic
+        let shared = config.ip_type == IpType::Shared;
+        let lower = match (shared, net.global_nic.as_str()) {
+            (true, "") => &net.physical,
+            (false, "") => continue,
+            (_, _) => &net.global_nic,
         };
-        let exists = Path::new("/sys/class/net").join(lower).exists();
-        if config.ip_type == IpType::Shared && !exists {
+        let made = lower == zones_engine::DEFAULT_BRIDGE;
+        if !made && !Path::new("/sys/class/net").join(lower).exists() {
             findings.warnings.push(format!(
-                "WARNING: could not verify net physical={lower}\n\tnetwork interface {lower} is not plumbed in the global zone"
+                "WARNING: could not verify net physical={}\n\tnetwork interface {lower} is not plumbed in the global zone",
+                net.physical
             ));
         }
     }
 }
 
-fn brand(target: &Target<'_>, config: &ZoneConfig, findings: &mut Findings) {
-    let folder = zones_engine::brand_folder(target.layout);
-    match &config.brand {
-        None => findings.errors.push("brand not specified".to_owned()),
-        Some(name) => {
-            if let Err(error) = Brand::find(name, &folder) {
-                findings.errors.push(format!(
-                    "zoneadm: zone '{}': missing or invalid brand: {}",
-                    target.zone,
-                    zones_engine::chain(&error)
-                ));
-            }
+/// What the brand says: its hook `verify_adm`, and the privileges that its zones must (not) have.
+fn brand(
+    target: &Target<'_>,
+    config: &ZoneConfig,
+    verb: &str,
+    args: &[String],
+    findings: &mut Findings,
+) {
+    if config.brand.is_none() {
+        return findings.errors.push("brand not specified".to_owned());
+    }
+    let hooks = match Hooks::of(target.layout, config, crate::env::lock_is_held()) {
+        Ok(hooks) => hooks,
+        Err(error) => {
+            return findings.errors.push(format!(
+                "zoneadm: zone '{}': missing or invalid brand: {}",
+                target.zone,
+                error.chain()
+            ));
+        }
+    };
+    privileges(config, &hooks, findings);
+    if findings.errors.is_empty() {
+        let words: Vec<String> = [verb.to_owned()].into_iter().chain(args.to_vec()).collect();
+        match hooks::run(&hooks, Hook::VerifyAdm, &words, &mut hooks::print) {
+            Ok(None | Some(HookEnd::Done)) => {}
+            Ok(Some(end)) => findings.errors.push(hooks::failed(Hook::VerifyAdm, end)),
+            Err(error) => findings.errors.push(error),
+        }
+    }
+}
+
+/// Source: zonecfg(8), "limitpriv": a name adds, `!` or `-` before it takes away.
+fn privileges(config: &ZoneConfig, hooks: &Hooks, findings: &mut Findings) {
+    let names: Vec<&str> = config.limitpriv.split(',').map(str::trim).collect();
+    let mine = hooks.brand().privileges.iter().filter(|privilege| {
+        privilege
+            .ip_type
+            .is_none_or(|ip_type| ip_type == config.ip_type)
+    });
+    for PrivilegeOf { set, name, .. } in mine {
+        let bare = name.trim_start_matches("priv_");
+        let is = |sign: &str| {
+            let signed = names.iter().filter_map(|word| word.strip_prefix(sign));
+            signed
+                .map(|word| word.trim_start_matches("priv_"))
+                .any(|word| word == bare)
+        };
+        match set {
+            PrivilegeSet::Prohibited if is("") => findings.errors.push(format!(
+                "privilege \"{name}\" is not permitted within the zone's privilege set"
+            )),
+            PrivilegeSet::Required if is("!") || is("-") => findings.errors.push(format!(
+                "required privilege \"{name}\" is missing from the zone's privilege set"
+            )),
+            _ => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use zones_brand::Choices;
+use zones_brand::{Choices, Installer};
 
 use crate::report::USAGE;
 
@@ -12,6 +12,8 @@ pub(super) struct Wanted {
     pub(super) choices: Choices,
     /// `-c`: settings for the first boot.
     pub(super) sysconfig: Option<PathBuf>,
+    /// What goes to the brand's hooks.
+    pub(super) operands: Vec<String>,
 }
 
 /// Every option takes a value.
@@ -26,8 +28,14 @@ const OPTIONS: [&str; 8] = [
     "--keyring",
 ];
 
-pub(super) fn parse(args: &[String]) -> Result<Wanted, u8> {
-    try_parse(args).map_err(|text| {
+/// `letters` are those that the brand's hook takes (`installopts`); where the hook does all of the
+/// installation, there are no others.
+pub(super) fn parse(args: &[String], installer: Installer, letters: &str) -> Result<Wanted, u8> {
+    let parsed = match installer {
+        Installer::Hook => hook_only(args, letters),
+        _ => try_parse(args, letters),
+    };
+    parsed.map_err(|text| {
         eprintln!("zoneadm: install: {text}");
         eprintln!(
             "usage:\tzoneadm -z zone install [brand-specific args]; see `zoneadm help install`"
@@ -36,7 +44,52 @@ pub(super) fn parse(args: &[String]) -> Result<Wanted, u8> {
     })
 }
 
-fn try_parse(args: &[String]) -> Result<Wanted, String> {
+fn hook_only(args: &[String], letters: &str) -> Result<Wanted, String> {
+    let mut wanted = Wanted::default();
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        if !for_hook(word, letters, &mut words, &mut wanted.operands)? {
+            if word.starts_with('-') && word != "-" {
+                return Err(format!("unknown option `{word}`"));
+            }
+            wanted.operands.push(word.clone());
+        }
+    }
+    Ok(wanted)
+}
+
+/// Takes `word`, and its value where it has one, when all its letters are the hook's. Source:
+/// getopt(3).
+fn for_hook(
+    word: &str,
+    letters: &str,
+    words: &mut std::slice::Iter<'_, String>,
+    operands: &mut Vec<String>,
+) -> Result<bool, String> {
+    let Some(given) = word.strip_prefix('-').filter(|given| !given.is_empty()) else {
+        return Ok(false);
+    };
+    for (at, letter) in given.char_indices() {
+        let known = letters.match_indices(letter).next();
+        let Some((found, _)) = known.filter(|_| letter != ':') else {
+            return Ok(false);
+        };
+        if letters[found + letter.len_utf8()..].starts_with(':') {
+            operands.push(word.to_owned());
+            if at + letter.len_utf8() == given.len() {
+                let value = words
+                    .next()
+                    .ok_or_else(|| format!("-{letter} needs a value"))?;
+                operands.push(value.clone());
+            }
+            return Ok(true);
+        }
+    }
+    operands.push(word.to_owned());
+    Ok(true)
+}
+
+fn try_parse(args: &[String], letters: &str) -> Result<Wanted, String> {
     let mut wanted = Wanted::default();
     let mut words = args.iter();
     while let Some(word) = words.next() {
@@ -45,6 +98,9 @@ fn try_parse(args: &[String]) -> Result<Wanted, String> {
             _ => (word.as_str(), None),
         };
         if !OPTIONS.contains(&name) {
+            if for_hook(word, letters, &mut words, &mut wanted.operands)? {
+                continue;
+            }
             return Err(format!("unknown option `{word}`"));
         }
         let value = inline.or_else(|| words.next().cloned());
@@ -92,7 +148,26 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Wanted, String> {
-        try_parse(&line.split(' ').map(str::to_owned).collect::<Vec<_>>())
+        try_parse(&words(line), "q:x")
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn letters_of_the_brand_go_to_its_hook() {
+        let wanted = parse("-x --suite=trixie -q 10g -xq5").unwrap();
+        assert_eq!(wanted.operands, ["-x", "-q", "10g", "-xq5"]);
+        assert_eq!(wanted.choices.suite.as_deref(), Some("trixie"));
+        let all = words("-q 10g image -x -- y");
+        assert_eq!(hook_only(&all, "q:x").unwrap_err(), "unknown option `--`");
+        assert_eq!(hook_only(&all[..4], "q:x").unwrap().operands, all[..4]);
+        assert_eq!(
+            hook_only(&words("-q"), "q:x").unwrap_err(),
+            "-q needs a value"
+        );
+        assert_eq!(parse("-y").unwrap_err(), "unknown option `-y`");
     }
 
     #[test]
