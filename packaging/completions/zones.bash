@@ -30,9 +30,10 @@ _zones_applet() {
             done
             case $sub in
                 '') words="-z -u -R $(_zones_subcommands)" ;;
-                list) words='-c -i -n -p -v -o' ;;
+                list) words='-c -i -n -p -v -s -o' ;;
                 boot) words='-s -f --' ;;
                 ready) words=-n ;;
+                apply) words='-n -q -v' ;;
                 shutdown) words='-r -t' ;;
                 install) words='-P -e -a -d -c --suite --arch --include --variant --keyring' ;;
                 attach) words='-F -n -u' ;;
@@ -44,7 +45,7 @@ _zones_applet() {
             esac
             ;;
         zonecfg)
-            words='-z -f -R help create delete export info set add remove verify commit'
+            words='-z -f -r -R help create delete export info set add remove verify commit reload'
             ;;
         zlogin)
             case $cur in

@@ -20,7 +20,8 @@ complete -c zoneadm -s z -x -a '(__zones_names)' -d zone
 complete -c zoneadm -s u -x -d uuid
 complete -c zoneadm -s R -x -a '(__fish_complete_directories)' -d root
 complete -c zoneadm -n __zones_no_subcommand -a '(__zones_subcommands)'
-complete -c zoneadm -n '__fish_seen_subcommand_from list' -a '-c -i -n -p -v -o'
+complete -c zoneadm -n '__fish_seen_subcommand_from list' -a '-c -i -n -p -v -s -o'
+complete -c zoneadm -n '__fish_seen_subcommand_from apply' -a '-n -q -v'
 complete -c zoneadm -n '__fish_seen_subcommand_from mark' -a incomplete
 complete -c zoneadm -n '__fish_seen_subcommand_from sysboot' -a stop
 complete -c zoneadm -n '__fish_seen_subcommand_from install' -s a -r -d 'mirror or archive'
@@ -33,8 +34,9 @@ complete -c zoneadm -n '__fish_seen_subcommand_from install' -s c -r -d 'first-b
 complete -c zonecfg -f
 complete -c zonecfg -s z -x -a '(__zones_names)' -d zone
 complete -c zonecfg -s f -r -d 'command file'
+complete -c zonecfg -s r -d 'change the running zone'
 complete -c zonecfg -s R -x -a '(__fish_complete_directories)' -d root
-complete -c zonecfg -a 'help create delete export info set add remove verify commit'
+complete -c zonecfg -a 'help create delete export info set add remove verify commit reload'
 
 complete -c zlogin -x -a '(zoneadm list -n 2>/dev/null)'
 complete -c zlogin -s C -d console

@@ -28,7 +28,7 @@ cp /bin/busybox "$work/zone/bin/"
 for name in sh mount umount mkdir cat ls echo insmod sleep cp ip poweroff timeout sed switch_root; do
     ln -s busybox "$root/bin/$name"
 done
-for name in sh cat ls id dd echo sleep test head wc; do
+for name in sh cat ls id dd echo mkdir sleep test head wc; do
     ln -s busybox "$work/zone/bin/$name"
 done
 echo 'root:x:0:0::/root:/bin/sh' > "$work/zone/etc/passwd"
@@ -74,6 +74,18 @@ for file in cpu.max cpu.weight memory.max memory.swap.max pids.max; do
     echo "CHECK $file $(cat "$group/$file")"
 done
 login 'echo CHECK group $(cat /proc/self/cgroup)'
+login 'echo CHECK init $(cat /proc/1/cgroup)'
+# What an init such as systemd does: everybody into groups, then the controllers for these.
+login 'cd /sys/fs/cgroup; mkdir svc; for p in $(cat cgroup.procs); do echo $p > svc/cgroup.procs; done
+echo "+memory +pids" > cgroup.subtree_control; echo 33554432 > svc/memory.max
+echo CHECK delegated $(cat cgroup.subtree_control) $(cat svc/memory.max)'
+login 'echo $$ > /sys/fs/cgroup/svc/cgroup.procs; echo CHECK moved $(cat /proc/self/cgroup)'
+login 'echo max > /sys/fs/cgroup/memory.max; echo CHECK top-limit $?'
+login 'echo 1 > /sys/fs/cgroup/zlogin/cgroup.kill; echo CHECK kill $?'
+sched=$(sed -n 's/.*"sched":{"pid":\([0-9]*\).*/\1/p' /z/run/zones/v2/state)
+kill -9 "$sched"
+sleep 1
+login 'echo CHECK renewed $(cat /proc/self/cgroup)'
 login 'dd if=/dev/zero of=/dev/null bs=200M count=1'
 echo "CHECK over-memory $?"
 login 'echo CHECK device $(head -c 1 /dev/zero | wc -c)'
@@ -114,7 +126,13 @@ expect 'cpu.weight 300'
 expect 'memory.max 67108864'
 expect 'memory.swap.max 0'
 expect 'pids.max 100'
-expect 'group 0::/'
+expect 'group 0::/zlogin'
+expect 'init 0::/'
+expect 'delegated memory pids 33554432'
+expect 'moved 0::/svc'
+expect 'top-limit 1'
+expect 'kill 1'
+expect 'renewed 0::/zlogin'
 expect 'over-memory 137'
 expect 'over-processes [1-9][0-9]*'
 expect 'device 1'

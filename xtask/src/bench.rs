@@ -125,8 +125,11 @@ fn measure(place: &Place, rounds: usize, only: &[String], quick: bool) -> Outcom
                 std::thread::sleep(PAUSE);
             }
         }
-        if group.name == "memory" {
-            rows = place.memory(&mut host);
+        match group.name {
+            "memory" => rows = place.memory(&mut host),
+            "net" => rows = place.network(rounds)?,
+            "floor" => rows.extend(place.resident(rounds)?),
+            _ => {}
         }
         let _ = host.run(&(group.after)(place));
         all.push((group, rows));

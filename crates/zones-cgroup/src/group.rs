@@ -1,4 +1,14 @@
 //! The group of one zone: the directory `PARENT/ZONE` in every hierarchy.
+//!
+//! On v2 a group whose controllers are handed down may hold no process itself ("no internal process
+//! constraint" in the kernel's cgroup-v2 document). So that an init can hand them down in the zone,
+//! limits, zone and helpers have a group each there:
+//!
+//! ```text
+//! PARENT/ZONE              the limits; out of the zone's sight
+//!  `- zone                 what the zone sees as the top, and owns: process 1
+//!      `- zlogin           the host's: the helper, and what it starts
+//! ```
 
 use std::cell::Cell;
 use std::ffi::CString;
@@ -33,6 +43,34 @@ pub(crate) struct Member {
     pub(crate) dir: Dir,
     pub(crate) version: Version,
     pub(crate) controllers: Vec<Controller>,
+    /// On v2 with controllers.
+    split: Option<Split>,
+}
+
+/// The groups below the one with the limits.
+#[derive(Debug)]
+struct Split {
+    zone: Dir,
+    /// The zone may remove it while it is empty.
+    helpers: Option<Dir>,
+}
+
+const ZONE: &str = "zone";
+const HELPERS: &str = "zlogin";
+
+impl Member {
+    /// Where process 1 is.
+    fn zone(&self) -> &Dir {
+        self.split.as_ref().map_or(&self.dir, |split| &split.zone)
+    }
+
+    /// Where the helper is. Inside of what the zone owns: the kernel lets the zone move processes
+    /// between groups below one that it owns, and a login may want to become a service.
+    fn helpers(&self) -> &Dir {
+        let split = self.split.as_ref();
+        let helpers = split.and_then(|split| split.helpers.as_ref());
+        helpers.unwrap_or_else(|| self.zone())
+    }
 }
 
 /// Splits `a/b` into names that cannot lead anywhere else.
@@ -109,11 +147,20 @@ impl ZoneGroup {
             }
             let Some(parent) = dir else { continue };
             if let Some(dir) = parent.child(zone.as_str())? {
+                let zone = match is_split(hierarchy) {
+                    true => dir.child(ZONE)?,
+                    false => None,
+                };
+                let split = zone.map(|zone| {
+                    let helpers = zone.child(HELPERS)?;
+                    Ok(Split { zone, helpers })
+                });
                 members.push(Member {
                     parent,
                     dir,
                     version: hierarchy.version,
                     controllers: hierarchy.controllers.clone(),
+                    split: split.transpose()?,
                 });
             }
         }
@@ -139,20 +186,45 @@ impl ZoneGroup {
         member.map(|member| &member.dir)
     }
 
-    /// The v2 directory, for `CLONE_INTO_CGROUP`; `None` on a v1 host.
-    #[must_use]
-    pub fn unified_dir(&self) -> Option<BorrowedFd<'_>> {
-        self.unified().map(Dir::fd)
+    fn v2(&self) -> Option<&Member> {
+        self.members.iter().find(|m| m.version == Version::V2)
     }
 
-    /// Moves a process into the group in every hierarchy.
+    /// Where helpers are born on v2, for `CLONE_INTO_CGROUP`; `None` on a v1 host.
+    #[must_use]
+    pub fn helper_dir(&self) -> Option<BorrowedFd<'_>> {
+        self.v2().map(|member| member.helpers().fd())
+    }
+
+    /// Where process 1 is born on v2, and the top of all that the zone sees.
+    #[must_use]
+    pub fn init_dir(&self) -> Option<BorrowedFd<'_>> {
+        self.v2().map(|member| member.zone().fd())
+    }
+
+    /// Makes the place of helpers again, if the zone removed it meanwhile.
+    pub fn renew_helpers(&mut self) -> Result<(), CgroupError> {
+        for member in &mut self.members {
+            if let Some(split) = &mut member.split {
+                split.helpers = Some(split.zone.child_or_make(HELPERS)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a helper into the group in every hierarchy.
     ///
     /// On v1 the first move on a quiet host waits 7 to 12 ms for the kernel; those right after it
     /// do not.
     pub fn join(&self, pid: Pid) -> Result<(), CgroupError> {
-        self.members
-            .iter()
-            .try_for_each(|member| move_to(&member.dir, pid))
+        let mut dirs = self.members.iter().map(Member::helpers);
+        dirs.try_for_each(|dir| move_to(dir, pid))
+    }
+
+    /// Moves process 1 into the group in every hierarchy.
+    pub fn join_init(&self, pid: Pid) -> Result<(), CgroupError> {
+        let mut dirs = self.members.iter().map(Member::zone);
+        dirs.try_for_each(|dir| move_to(dir, pid))
     }
 
     /// Moves a process that was born in the v2 group into the v1 groups.
@@ -177,7 +249,7 @@ impl ZoneGroup {
             if member.version == Version::V1 && member.controllers != [Controller::Systemd] {
                 continue;
             }
-            let dir = &member.dir;
+            let dir = member.zone();
             rustix::fs::fchown(dir.fd(), Some(uid), Some(gid))
                 .map_err(dir.refused("change the owner of", ""))?;
             for file in FILES {
@@ -189,6 +261,38 @@ impl ZoneGroup {
             }
         }
         Ok(())
+    }
+
+    /// Keeps everybody else off the CPUs that [`crate::Limits::cpus`] gave the group.
+    ///
+    /// Errors: the kernel cannot (v1 does not bind the processes of other groups to it, v2 does
+    /// since Linux 6.7); with the reason for the user.
+    pub fn exclude_others(&self, cpus: &str) -> Result<(), String> {
+        const EXCLUSIVE: &str = "cpuset.cpus.exclusive";
+        const PARTITION: &str = "cpuset.cpus.partition";
+        let shared = |why: &str| format!("{why}; other processes may run on CPUs {cpus}, too");
+        let member = self.member(Controller::Cpuset);
+        let member = member.ok_or_else(|| shared("this host has no `cpuset` controller"))?;
+        if member.version == Version::V1 {
+            return Err(shared("cgroup v1 binds the zone and nobody else"));
+        }
+        let parent = member.parent.read(EXCLUSIVE);
+        let parent = parent.map_err(|_| shared("exclusive CPUs need Linux 6.7"))?;
+        let union = match parent.trim() {
+            "" => cpus.to_owned(),
+            others => format!("{others},{cpus}"),
+        };
+        let written = member
+            .parent
+            .write(EXCLUSIVE, &union)
+            .and_then(|()| member.dir.write(EXCLUSIVE, cpus))
+            .and_then(|()| member.dir.write(PARTITION, "root"))
+            .and_then(|()| member.dir.read(PARTITION));
+        match written {
+            Ok(text) if text.trim() == "root" => Ok(()),
+            Ok(text) => Err(shared(text.trim())),
+            Err(error) => Err(shared(&format!("the kernel refuses: {error}"))),
+        }
     }
 
     /// Removes the group and all groups below it, after waiting up to `patience` for the last
@@ -283,12 +387,29 @@ fn make(hierarchy: &Hierarchy, parts: &[&str], zone: &ZoneName) -> Result<Member
     if hierarchy.version == Version::V1 && controllers.contains(&Controller::Cpuset) {
         copy_cpuset(&parent, &dir)?;
     }
+    let split = match is_split(hierarchy) {
+        true => Some(split(&dir, hierarchy)?),
+        false => None,
+    };
     Ok(Member {
         parent,
         dir,
         version: hierarchy.version,
         controllers: controllers.clone(),
+        split,
     })
+}
+
+/// Whether limits and processes are kept apart there: only where there are limits.
+fn is_split(hierarchy: &Hierarchy) -> bool {
+    hierarchy.version == Version::V2 && !hierarchy.controllers.is_empty()
+}
+
+fn split(dir: &Dir, hierarchy: &Hierarchy) -> Result<Split, CgroupError> {
+    prepare(dir, hierarchy);
+    let zone = dir.make_child(ZONE)?;
+    let helpers = Some(zone.make_child(HELPERS)?);
+    Ok(Split { zone, helpers })
 }
 
 /// Makes the controllers of the hierarchy available below `dir`.

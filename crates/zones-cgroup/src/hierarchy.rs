@@ -182,6 +182,22 @@ impl Hierarchies {
         let _ = hierarchy.root.write(file.trim_start_matches('/'), "0");
     }
 
+    /// The CPUs of a group of the host, `a/b` below the top; `None` when there is no such group.
+    #[must_use]
+    pub fn cpus_of(&self, group: &str) -> Option<String> {
+        let cpuset = Controller::Cpuset;
+        let hierarchy = self.all.iter().find(|h| h.controllers.contains(&cpuset))?;
+        let mut parts = crate::group::parts(group).ok()?.into_iter();
+        let mut dir = hierarchy.root.child(parts.next()?).ok()??;
+        for part in parts {
+            dir = dir.child(part).ok()??;
+        }
+        let files = ["cpuset.cpus", "cpuset.cpus.effective"];
+        let texts = files.iter().filter_map(|file| dir.read(file).ok());
+        let mut lists = texts.map(|text| text.trim().to_owned());
+        lists.find(|list| !list.is_empty())
+    }
+
     /// How the host is set up.
     #[must_use]
     pub fn kind(&self) -> Kind {

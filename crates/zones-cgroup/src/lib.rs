@@ -18,6 +18,7 @@ mod hierarchy;
 mod limits;
 mod processes;
 mod usage;
+mod weights;
 
 pub use device::{Access, DEFAULT_DEVICES, DeviceKind, DeviceRule};
 pub use error::{CgroupError, NotEnforced};
@@ -25,3 +26,4 @@ pub use group::ZoneGroup;
 pub use hierarchy::{Controller, Hierarchies, Kind};
 pub use limits::{Limits, MemoryPolicy};
 pub use usage::Usage;
+pub use weights::Shares;

@@ -165,7 +165,7 @@ fn groups_made_inside_go_with_the_zone() {
     };
     let zone = Host::zone();
     let group = ZoneGroup::create(&host.hierarchies, &host.parent, &zone).unwrap();
-    let Some(dir) = group.unified_dir() else {
+    let Some(dir) = group.init_dir() else {
         eprintln!("SKIP groups_made_inside_go_with_the_zone: no v2 hierarchy");
         return;
     };

@@ -2,11 +2,16 @@
 
 mod net;
 
+use std::borrow::Cow;
+
 use zones_types::Bytes;
 
 use crate::{AttrType, IpType};
 
-pub(crate) use net::{address, global_nic, mac, physical, router, router_warning, vlan};
+pub(crate) use net::{
+    PROTECTIONS, address, addresses, bandwidth, global_nic, mac, mac_choice, mtu, physical,
+    protection, router, router_warning, share, vlan,
+};
 
 /// What a check may look at besides the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,41 +23,42 @@ pub struct Context {
 }
 
 /// Brings a text into its canonical form, or says what is wrong with it.
-pub type Check = fn(&str, Context) -> Result<String, String>;
+pub type Check = for<'a> fn(&'a str, Context) -> Result<Cow<'a, str>, String>;
 
-type Checked = Result<String, String>;
+/// Nearly all values are canonical as they were typed.
+type Checked<'a> = Result<Cow<'a, str>, String>;
 
-fn keep(text: &str) -> Checked {
-    Ok(text.to_owned())
+fn keep(text: &str) -> Checked<'_> {
+    Ok(Cow::Borrowed(text))
 }
 
-pub(crate) fn free(text: &str, _: Context) -> Checked {
+pub(crate) fn free(text: &str, _: Context) -> Checked<'_> {
     keep(text)
 }
 
-pub(crate) fn filled(text: &str, _: Context) -> Checked {
+pub(crate) fn filled(text: &str, _: Context) -> Checked<'_> {
     if text.is_empty() {
         return Err("A value was expected here.".to_owned());
     }
     keep(text)
 }
 
-pub(crate) fn dir(text: &str, _: Context) -> Checked {
+pub(crate) fn dir(text: &str, _: Context) -> Checked<'_> {
     absolute("dir", text)
 }
 
-pub(crate) fn raw(text: &str, _: Context) -> Checked {
+pub(crate) fn raw(text: &str, _: Context) -> Checked<'_> {
     absolute("raw", text)
 }
 
-fn absolute(what: &str, text: &str) -> Checked {
+fn absolute<'a>(what: &str, text: &'a str) -> Checked<'a> {
     if !text.starts_with('/') {
         return Err(format!("{what} {text} is not an absolute path."));
     }
     keep(text)
 }
 
-pub(crate) fn fs_type(text: &str, _: Context) -> Checked {
+pub(crate) fn fs_type(text: &str, _: Context) -> Checked<'_> {
     let bad =
         text.is_empty() || text.len() > 255 || text.contains('/') || [".", ".."].contains(&text);
     if bad {
@@ -61,7 +67,7 @@ pub(crate) fn fs_type(text: &str, _: Context) -> Checked {
     keep(text)
 }
 
-pub(crate) fn rctl_name(text: &str, _: Context) -> Checked {
+pub(crate) fn rctl_name(text: &str, _: Context) -> Checked<'_> {
     let letters = |rest: &str| {
         !rest.is_empty()
             && rest
@@ -74,7 +80,7 @@ pub(crate) fn rctl_name(text: &str, _: Context) -> Checked {
     keep(text)
 }
 
-pub(crate) fn attr_name(text: &str, _: Context) -> Checked {
+pub(crate) fn attr_name(text: &str, _: Context) -> Checked<'_> {
     if !text
         .as_bytes()
         .first()
@@ -99,11 +105,30 @@ pub(crate) fn attr_name(text: &str, _: Context) -> Checked {
     keep(text)
 }
 
-pub(crate) fn attr_type(text: &str, _: Context) -> Checked {
+pub(crate) fn attr_type(text: &str, _: Context) -> Checked<'_> {
     match text.parse::<AttrType>() {
         Ok(_) => keep(text),
         Err(()) => Err(format!("invalid attr type '{text}'")),
     }
+}
+
+pub(crate) fn boolean(text: &str, _: Context) -> Checked<'_> {
+    match text {
+        "true" | "false" => keep(text),
+        _ => Err("A value of true or false was expected here.".to_owned()),
+    }
+}
+
+/// A uuid in its usual form, brought to lower case. Source: RFC 9562, section 4.
+pub(crate) fn uuid(text: &str) -> Checked<'_> {
+    let fits = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    if text.len() != 36 || !text.bytes().enumerate().all(fits) {
+        return Err(format!("illegal UUID value specified: {text}"));
+    }
+    Ok(Cow::Owned(text.to_ascii_lowercase()))
 }
 
 /// Whether `value` is one of `attr_type`.
@@ -123,7 +148,7 @@ pub(crate) fn attr_value(attr_type: AttrType, value: &str) -> Result<(), String>
     ))
 }
 
-pub(crate) fn dataset(text: &str, _: Context) -> Checked {
+pub(crate) fn dataset(text: &str, _: Context) -> Checked<'_> {
     let part = |part: &str| {
         !part.is_empty()
             && part
@@ -139,10 +164,10 @@ pub(crate) fn dataset(text: &str, _: Context) -> Checked {
 const NCPUS_RANGE: &str = "ncpus property is out of range.";
 
 /// `n` or `lo-hi`.
-pub(crate) fn cpu_range(text: &str, _: Context) -> Checked {
+pub(crate) fn cpu_range(text: &str, _: Context) -> Checked<'_> {
     match parse_cpu_range(text) {
-        Some((low, high)) if low == high => Ok(low.to_string()),
-        Some((low, high)) => Ok(format!("{low}-{high}")),
+        Some((low, high)) if low == high => Ok(Cow::Owned(low.to_string())),
+        Some((low, high)) => Ok(Cow::Owned(format!("{low}-{high}"))),
         None => Err(NCPUS_RANGE.to_owned()),
     }
 }
@@ -160,9 +185,9 @@ pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
 }
 
 /// CPUs with two decimals; kept as text, `1.50`.
-pub(crate) fn cpu_cap(text: &str, _: Context) -> Checked {
+pub(crate) fn cpu_cap(text: &str, _: Context) -> Checked<'_> {
     match parse_cpu_cap(text) {
-        Some(percent) => Ok(cpu_cap_text(percent)),
+        Some(percent) => Ok(Cow::Owned(cpu_cap_text(percent))),
         None => Err(NCPUS_RANGE.to_owned()),
     }
 }
@@ -194,19 +219,19 @@ pub(crate) fn parse_cpu_cap(text: &str) -> Option<u64> {
     (percent >= 1 && percent <= u64::from(u32::MAX)).then_some(percent)
 }
 
-pub(crate) fn importance(text: &str, _: Context) -> Checked {
+pub(crate) fn importance(text: &str, _: Context) -> Checked<'_> {
     match number::<u32>(text) {
-        Some(value) => Ok(value.to_string()),
+        Some(value) => Ok(Cow::Owned(value.to_string())),
         None => Err("importance property is out of range.".to_owned()),
     }
 }
 
-pub(crate) fn size(text: &str, _: Context) -> Checked {
+pub(crate) fn size(text: &str, _: Context) -> Checked<'_> {
     let bytes: Bytes = text.parse().map_err(|error| format!("{error}"))?;
-    Ok(bytes.0.to_string())
+    Ok(Cow::Owned(bytes.0.to_string()))
 }
 
-pub(crate) fn swap(text: &str, context: Context) -> Checked {
+pub(crate) fn swap(text: &str, context: Context) -> Checked<'_> {
     let megabytes = if context.host { 100 } else { 50 };
     let bytes: Bytes = text.parse().map_err(|error| format!("{error}"))?;
     if bytes < Bytes(megabytes << 20) {
@@ -214,10 +239,10 @@ pub(crate) fn swap(text: &str, context: Context) -> Checked {
             "swap value is too small.  It must be at least {megabytes}M."
         ));
     }
-    Ok(bytes.0.to_string())
+    Ok(Cow::Owned(bytes.0.to_string()))
 }
 
-pub(crate) fn user(text: &str, _: Context) -> Checked {
+pub(crate) fn user(text: &str, _: Context) -> Checked<'_> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     let starts = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
     if text.len() > 32 || !text.as_bytes().first().is_some_and(starts) || !text.bytes().all(fits) {
@@ -236,7 +261,7 @@ pub(crate) const AUTHS: &[&str] = &[
     "liveconfig",
 ];
 
-pub(crate) fn auths(text: &str, _: Context) -> Checked {
+pub(crate) fn auths(text: &str, _: Context) -> Checked<'_> {
     match text.split(',').find(|auth| !AUTHS.contains(auth)) {
         Some(bad) => Err(format!("'{bad}' is not a valid authorization")),
         None => keep(text),
@@ -253,7 +278,7 @@ pub(crate) const FLAGS: &[&str] = &[
     "current",
 ];
 
-pub(crate) fn flags(text: &str, _: Context) -> Checked {
+pub(crate) fn flags(text: &str, _: Context) -> Checked<'_> {
     let plain = |flag: &'_ str| FLAGS.contains(&flag.trim_start_matches(['-', '!']));
     match text.split(',').find(|flag| !plain(flag)) {
         Some(bad) => Err(format!("'{bad}' is not a valid security flag")),
@@ -263,6 +288,20 @@ pub(crate) fn flags(text: &str, _: Context) -> Checked {
 
 /// Classes of the scheduler.
 pub(crate) const CLASSES: &[&str] = &["TS", "IA", "FSS", "FX", "RT", "SDC"];
+
+/// Values of `boot-priority`, first to boot first. Source: zonecfg(8) of Solaris 11.
+pub(crate) const PRIORITIES: &[&str] = &["high", "default", "low"];
+
+/// Values of `autoshutdown`. Source: zonecfg(8) of Solaris 11; nothing here can be suspended.
+pub(crate) const SHUTDOWNS: &[&str] = &["shutdown", "halt"];
+
+/// Whether the value is one of a few, or empty.
+pub(crate) fn one_of(name: &str, text: &str, known: &[&str]) -> Result<(), String> {
+    if text.is_empty() || known.contains(&text) {
+        return Ok(());
+    }
+    Err(format!("{name} value must be one of {}.", known.join(", ")))
+}
 
 /// A type in `fs-allowed`; a leading `-` is allowed on the whole list.
 pub(crate) fn fs_allowed(text: &str) -> Result<(), String> {

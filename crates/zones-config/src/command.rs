@@ -20,6 +20,7 @@ pub enum Verb {
     Export,
     Help,
     Info,
+    Reload,
     Remove,
     Revert,
     Select,
@@ -84,9 +85,10 @@ pub const VERBS: &[VerbSpec] = &[
     row(
         Verb::Create,
         ("create", Scope::Global, true),
-        "create [-F] [ -a <path> | -b | -t <template> ]",
+        "create [-F] [ -a <path> | -b | -t <template> | -X ]",
         "Starts a new configuration in memory. -F overwrites an existing one, -a takes\n\
-         that of a detached zone, -b a blank one, -t a template or another zone.",
+         that of a detached zone, -b a blank one, -t a template or another zone, -X the\n\
+         document of this zone that is there but not in the index.",
     ),
     row(
         Verb::Delete,
@@ -124,6 +126,12 @@ pub const VERBS: &[VerbSpec] = &[
         "info [-o json]\ninfo [<resource-type> [property-name=property-value]*]\n\
          info <property-name>",
         "Shows the configuration, resources of one kind, or one property.",
+    ),
+    row(
+        Verb::Reload,
+        ("reload", Scope::Global, true),
+        "reload [-F]",
+        "With -r: reads the configuration of the running zone again; what is not committed is lost.",
     ),
     row(
         Verb::Remove,
@@ -185,8 +193,9 @@ impl Verb {
     /// The command with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let row = VERBS.iter().find(|row| row.name == name)?;
-        Some(row.verb)
+        // Sorted; a test sees to that.
+        let at = VERBS.binary_search_by_key(&name, |row| row.name).ok()?;
+        Some(VERBS[at].verb)
     }
 }
 
@@ -227,6 +236,8 @@ pub enum Origin<'a> {
     Template(Cow<'a, str>),
     /// `-a PATH`
     Detached(Cow<'a, str>),
+    /// `-X`
+    Unregistered,
 }
 
 /// What to name: a resource type or a property.
@@ -277,6 +288,9 @@ pub enum Command<'a> {
         filters: Vec<Filter<'a>>,
         format: Format,
     },
+    Reload {
+        force: bool,
+    },
     RemoveResource {
         force: bool,
         resource: Resource,
@@ -315,6 +329,7 @@ impl Command<'_> {
             Self::Export { .. } => Verb::Export,
             Self::Help(_) => Verb::Help,
             Self::Info { .. } => Verb::Info,
+            Self::Reload { .. } => Verb::Reload,
             Self::RemoveResource { .. } | Self::RemoveValue { .. } => Verb::Remove,
             Self::Revert { .. } => Verb::Revert,
             Self::Select(..) => Verb::Select,

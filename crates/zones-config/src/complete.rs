@@ -1,6 +1,6 @@
 //! Completion of a line that is being typed.
 
-use crate::check::{AUTHS, CLASSES, FLAGS};
+use crate::check::{AUTHS, CLASSES, FLAGS, PRIORITIES, PROTECTIONS, SHUTDOWNS};
 use crate::command::{Scope, VERBS, Verb};
 use crate::privilege::privilege_names;
 use crate::table::{GLOBALS, Prop, Resource};
@@ -71,7 +71,7 @@ fn candidates(verb: Verb, last: &str, before: &str, known: &Known) -> Vec<String
     let of = |resource: Resource| owned(resource.spec().props.iter().map(|row| row.prop.name()));
     match (verb, known.resource) {
         (Verb::Create, _) if last == "-t" => known.templates.clone(),
-        (Verb::Create, _) => owned(["-F", "-a", "-b", "-t"]),
+        (Verb::Create, _) => owned(["-F", "-a", "-b", "-t", "-X"]),
         (Verb::Help, _) => {
             let subjects = ["usage", "commands", "syntax"];
             owned(subjects.into_iter().chain(VERBS.iter().map(|row| row.name)))
@@ -101,7 +101,12 @@ fn prop_before_equals(before: &str) -> Option<Prop> {
 fn values(prop: Prop, known: &Known) -> Vec<String> {
     match prop {
         Prop::Brand => known.brands.clone(),
-        Prop::Autoboot => owned(["true", "false"]),
+        Prop::Autoboot | Prop::ConfigureAllowedAddress => owned(["true", "false"]),
+        Prop::BootPriority => owned(PRIORITIES.iter().copied()),
+        Prop::Autoshutdown => owned(SHUTDOWNS.iter().copied()),
+        Prop::MacAddress => owned(["auto", "random", "factory"]),
+        Prop::LowerLink => owned(["auto"]),
+        Prop::LinkProtection => owned(PROTECTIONS.iter().copied()),
         Prop::IpType => owned(["shared", "exclusive"]),
         Prop::SchedulingClass => owned(CLASSES.iter().copied()),
         Prop::Limitpriv => owned(std::iter::once("default").chain(privilege_names())),

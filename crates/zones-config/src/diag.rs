@@ -104,24 +104,3 @@ impl fmt::Display for Diag {
         }
     }
 }
-
-/// Line and column, from 1, of a byte of `text`.
-pub(crate) fn locate(text: &str, at: usize) -> (usize, usize) {
-    let before = &text[..at.min(text.len())];
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    (line, before[start..].chars().count() + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_count_characters() {
-        assert_eq!(locate("äb\n\tcd", 0), (1, 1));
-        assert_eq!(locate("äb\n\tcd", 3), (1, 3));
-        assert_eq!(locate("äb\n\tcd", 5), (2, 2));
-        assert_eq!(locate("a", 99), (1, 2));
-    }
-}

@@ -28,7 +28,8 @@ pub fn export(config: &ZoneConfig) -> String {
 
 fn global_line(out: &mut String, config: &ZoneConfig, global: &Global) {
     let unset = match global.prop {
-        Prop::Zonename => true,
+        // Name and identity are those of one zone: what is exported makes others of its kind.
+        Prop::Zonename | Prop::Uuid => true,
         Prop::Zonepath => config.zonepath.is_none(),
         Prop::Brand => config.brand.is_none(),
         _ => global.alias.is_some() || config.name.is_global() && !global.for_host,
@@ -40,7 +41,7 @@ fn global_line(out: &mut String, config: &ZoneConfig, global: &Global) {
     }
 }
 
-fn resource_lines(out: &mut String, config: &ZoneConfig, form: &Form) {
+fn resource_lines(out: &mut String, config: &ZoneConfig, form: &Form<'_>) {
     let spec = form.resource.spec();
     let mut verb = "add";
     if form.resource == Resource::CappedMemory {
@@ -62,7 +63,7 @@ fn resource_lines(out: &mut String, config: &ZoneConfig, form: &Form) {
     out.push_str("end\n");
 }
 
-fn property(out: &mut String, form: &Form, prop: Prop) {
+fn property(out: &mut String, form: &Form<'_>, prop: Prop) {
     let Some(spec) = form.resource.spec().prop(prop) else {
         return;
     };
@@ -72,26 +73,35 @@ fn property(out: &mut String, form: &Form, prop: Prop) {
     match spec.shape {
         Shape::Texts | Shape::Pairs(_) => {
             for item in &form.items {
-                let _ = writeln!(out, "add {prop} {}", item_text(item));
+                let _ = write!(out, "add {prop} ");
+                item_text(out, item);
+                out.push('\n');
             }
         }
         Shape::Text | Shape::Size => {
             let always = form.resource == Resource::Attr && prop == Prop::Value;
-            let value = form.typed(prop).or_else(|| always.then(String::new));
+            let value = form.typed(prop).or_else(|| always.then(Default::default));
             if let Some(value) = value {
-                let _ = writeln!(out, "set {prop}={}", quote::value(&value));
+                // By hand: this is most of a long export.
+                out.push_str("set ");
+                out.push_str(prop.name());
+                out.push('=');
+                out.push_str(&quote::value(&value));
+                out.push('\n');
             }
         }
     }
 }
 
-fn item_text(item: &Item) -> String {
+fn item_text(out: &mut String, item: &Item<'_>) {
     match item {
-        Item::Text(text) => quote::element(text).into_owned(),
+        Item::Text(text) => out.push_str(&quote::element(text)),
         Item::Pairs(pairs) => {
-            let pair = |(key, value): &(&str, String)| format!("{key}={}", quote::element(value));
-            let pairs: Vec<_> = pairs.iter().map(pair).collect();
-            format!("({})", pairs.join(","))
+            for (nth, (key, value)) in pairs.iter().enumerate() {
+                let before = if nth == 0 { '(' } else { ',' };
+                let _ = write!(out, "{before}{key}={}", quote::element(value));
+            }
+            out.push(')');
         }
     }
 }

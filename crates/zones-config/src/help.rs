@@ -11,7 +11,8 @@ pub const USAGE: &str = "\
 usage:\tzonecfg help
 \tzonecfg -z <zone>
 \tzonecfg -z <zone> <command>
-\tzonecfg -z <zone> -f <command-file>";
+\tzonecfg -z <zone> -f <command-file>
+\tzonecfg -z <zone> -r [<command> | -f <command-file>]";
 
 const SYNTAX: &str = "\
 <zone> := [A-Za-z0-9][A-Za-z0-9_.-]*

@@ -1,5 +1,8 @@
 //! What `info` prints.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use zones_types::Bytes;
 
 use crate::form::{self, Form, Item};
@@ -11,7 +14,11 @@ use crate::{RctlAction, ZoneConfig};
 pub fn info(config: &ZoneConfig) -> String {
     let mut out = String::new();
     for global in GLOBALS {
-        global_line(&mut out, config, global);
+        // Not in every release of Zones: where they are unset, `info` is the common one.
+        let some = [Prop::Uuid, Prop::BootPriority, Prop::Autoshutdown].contains(&global.prop);
+        if !some || !global_text(config, global.prop).is_empty() {
+            global_line(&mut out, config, global);
+        }
     }
     for resource in INFO_ORDER {
         for form in forms(config, *resource) {
@@ -32,7 +39,7 @@ pub fn info_property(config: &ZoneConfig, prop: Prop) -> String {
 }
 
 /// Resources of one kind, in their order.
-pub(crate) fn forms(config: &ZoneConfig, resource: Resource) -> impl Iterator<Item = Form> {
+pub(crate) fn forms(config: &ZoneConfig, resource: Resource) -> impl Iterator<Item = Form<'_>> {
     (0..form::count(config, resource)).filter_map(move |at| form::read(config, resource, at))
 }
 
@@ -45,11 +52,11 @@ fn global_line(out: &mut String, config: &ZoneConfig, global: &Global) {
             } else {
                 value.to_string()
             };
-            *out += &format!("[{name}: {shown}]\n");
+            let _ = writeln!(out, "[{name}: {shown}]");
         }
         return;
     }
-    *out += &format!("{name}: {}\n", global_text(config, global.prop));
+    let _ = writeln!(out, "{name}: {}", global_text(config, global.prop));
 }
 
 /// The text of a property that the document holds as an attribute; empty when unset.
@@ -70,6 +77,9 @@ pub(crate) fn global_text(config: &ZoneConfig, prop: Prop) -> String {
         Prop::IpType => config.ip_type.as_str().to_owned(),
         Prop::Hostid => config.hostid.clone(),
         Prop::FsAllowed => config.fs_allowed.clone(),
+        Prop::Uuid => config.uuid.clone(),
+        Prop::BootPriority => config.boot_priority.clone(),
+        Prop::Autoshutdown => config.autoshutdown.clone(),
         _ => String::new(),
     }
 }
@@ -100,28 +110,36 @@ fn rctl_value(config: &ZoneConfig, name: &str, action: &RctlAction) -> AliasValu
 }
 
 /// One resource: its name, then its properties behind tabs.
-pub(crate) fn info_form(out: &mut String, form: &Form) {
+pub(crate) fn info_form(out: &mut String, form: &Form<'_>) {
     let resource = form.resource;
-    *out += &format!("{resource}:\n");
+    let _ = writeln!(out, "{resource}:");
     for spec in resource.spec().props {
         let name = spec.prop.name();
         match spec.shape {
             Shape::Texts => {
-                let items: Vec<_> = form.items.iter().map(text_item).collect();
-                *out += &format!("\t{name}: [{}]\n", items.join(","));
+                let _ = write!(out, "\t{name}: [");
+                for (nth, item) in form.items.iter().enumerate() {
+                    let comma = if nth == 0 { "" } else { "," };
+                    let _ = write!(out, "{comma}{}", text_item(item));
+                }
+                out.push_str("]\n");
             }
             Shape::Pairs(_) => {
                 for item in &form.items {
-                    *out += &format!("\t{name}: {}\n", pairs(item, resource));
+                    let _ = writeln!(out, "\t{name}: {}", pairs(item, resource));
                 }
             }
             Shape::Text | Shape::Size => match form.shown(spec.prop) {
                 Some(value) if is_control(resource, spec.prop) => {
-                    *out += &format!("\t[{name}: {value}]\n");
+                    let _ = writeln!(out, "\t[{name}: {value}]");
                 }
-                Some(value) => *out += &format!("\t{name}: {}\n", shown(&value)),
+                Some(value) => {
+                    let _ = writeln!(out, "\t{name}: {}", shown(&value));
+                }
                 None if hides_unset(resource) => {}
-                None => *out += &format!("\t{name} not specified\n"),
+                None => {
+                    let _ = writeln!(out, "\t{name} not specified");
+                }
             },
         }
     }
@@ -140,27 +158,29 @@ fn hides_unset(resource: Resource) -> bool {
     matches!(resource, Resource::CappedMemory | Resource::DedicatedCpu)
 }
 
-fn shown(value: &str) -> String {
+fn shown(value: &str) -> Cow<'_, str> {
     if value.contains([' ', '\t']) {
-        return format!("\"{value}\"");
+        return Cow::Owned(format!("\"{value}\""));
     }
-    value.to_owned()
+    Cow::Borrowed(value)
 }
 
-fn text_item(item: &Item) -> String {
+fn text_item<'a>(item: &'a Item<'_>) -> Cow<'a, str> {
     match item {
-        Item::Text(text) if text.contains(['=', ' ', '\t', ',']) => format!("\"{text}\""),
-        Item::Text(text) => text.clone(),
-        Item::Pairs(_) => String::new(),
+        Item::Text(text) if text.contains(['=', ' ', '\t', ',']) => {
+            Cow::Owned(format!("\"{text}\""))
+        }
+        Item::Text(text) => Cow::Borrowed(text),
+        Item::Pairs(_) => Cow::Borrowed(""),
     }
 }
 
 /// `(priv=privileged,limit=5,action=none)`, `(name=mtu,value="9000")`
-fn pairs(item: &Item, resource: Resource) -> String {
+fn pairs(item: &Item<'_>, resource: Resource) -> String {
     let Item::Pairs(pairs) = item else {
         return String::new();
     };
-    let pair = |(key, value): &(&str, String)| {
+    let pair = |(key, value): &(&str, Cow<'_, str>)| {
         if resource != Resource::Rctl && *key == "value" {
             format!("{key}=\"{value}\"")
         } else {

@@ -17,10 +17,7 @@ pub fn json(config: &ZoneConfig) -> Value {
         map.insert(global.prop.name().to_owned(), global_value(config, global));
     }
     for resource in INFO_ORDER {
-        map.insert(
-            resource.name().to_owned(),
-            json_resource(config, *resource, |_| true),
-        );
+        map.insert(resource.name().to_owned(), json_resource(config, *resource));
     }
     Value::Object(map)
 }
@@ -32,15 +29,9 @@ pub fn json_property(config: &ZoneConfig, prop: Prop) -> Value {
         .map_or(Value::Null, |global| global_value(config, global))
 }
 
-/// Resources of one kind that `keep` takes.
-pub(crate) fn json_resource(
-    config: &ZoneConfig,
-    resource: Resource,
-    keep: impl Fn(&Form) -> bool,
-) -> Value {
-    let mut list = forms(config, resource)
-        .filter(keep)
-        .map(|form| object(&form));
+/// Resources of one kind.
+fn json_resource(config: &ZoneConfig, resource: Resource) -> Value {
+    let mut list = forms(config, resource).map(|form| object(&form));
     if resource.spec().unique {
         list.next().unwrap_or(Value::Null)
     } else {
@@ -65,7 +56,7 @@ fn global_value(config: &ZoneConfig, global: &Global) -> Value {
 }
 
 /// One resource.
-pub(crate) fn object(form: &Form) -> Value {
+pub(crate) fn object(form: &Form<'_>) -> Value {
     let mut map = Map::new();
     for spec in form.resource.spec().props {
         let text = form.get(spec.prop);
@@ -79,7 +70,7 @@ pub(crate) fn object(form: &Form) -> Value {
     Value::Object(map)
 }
 
-fn item(item: &Item) -> Value {
+fn item(item: &Item<'_>) -> Value {
     match item {
         Item::Text(text) => json!(text),
         Item::Pairs(pairs) => {

@@ -2,6 +2,7 @@
 //!
 //! Text in, values out: nothing here touches a file, the kernel or the terminal.
 
+mod change;
 mod check;
 pub mod command;
 mod complete;
@@ -9,6 +10,7 @@ mod diag;
 mod error;
 mod export;
 mod form;
+mod hashes;
 pub mod help;
 mod info;
 mod json;
@@ -20,6 +22,7 @@ pub mod session;
 pub mod table;
 mod verify;
 
+pub use change::{Change, ChangeKind, changes};
 pub use check::{Check, Context};
 pub use complete::{Known, complete};
 pub use diag::{Code, Diag, Span};
@@ -28,10 +31,12 @@ pub use export::export;
 pub use info::{info, info_property};
 pub use json::{json, json_property};
 pub use model::{
-    Admin, Attr, AttrType, DEFAULT_BRAND, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, IpType,
-    Net, NetAttr, Rctl, RctlAction, RctlValue, SecurityFlags, TEMPLATE_BLANK, TEMPLATE_DEFAULT,
-    ZoneConfig, parse_hostid,
+    Admin, Anet, Attr, AttrType, DEFAULT_BRAND, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir,
+    IpType, Net, NetAttr, Rctl, RctlAction, RctlValue, SecurityFlags, TEMPLATE_BLANK,
+    TEMPLATE_DEFAULT, ZoneConfig, parse_hostid,
 };
 pub use parse::{Parser, parse};
-pub use privilege::{CapabilityChange, PrivilegeError, limitpriv_capabilities, privilege_names};
+pub use privilege::{
+    CapabilityChange, PrivilegeError, limitpriv_capabilities, named_capabilities, privilege_names,
+};
 pub use verify::{Report, verify};

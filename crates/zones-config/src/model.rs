@@ -28,9 +28,16 @@ pub struct ZoneConfig {
     pub ip_type: IpType,
     pub hostid: String,
     pub fs_allowed: String,
+    /// Identity in the index; empty until the zone has one.
+    pub uuid: String,
+    /// `high`, `default`, `low`; empty is `default`.
+    pub boot_priority: String,
+    /// `shutdown`, `halt`; empty is `shutdown`.
+    pub autoshutdown: String,
     pub filesystems: Vec<Fs>,
     pub inherit_pkg_dirs: Vec<InheritPkgDir>,
     pub nets: Vec<Net>,
+    pub anets: Vec<Anet>,
     pub devices: Vec<Device>,
     pub rctls: Vec<Rctl>,
     pub attrs: Vec<Attr>,
@@ -93,6 +100,33 @@ pub struct Net {
     /// 1 to 4094; empty: untagged.
     pub vlan_id: String,
     pub properties: Vec<NetAttr>,
+}
+
+/// A network interface that is made at boot and gone at halt; exclusive-IP zones only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anet {
+    /// Name of the link in the zone.
+    pub linkname: String,
+    /// Bridge or link of the host below it, or `auto`.
+    pub lower_link: String,
+    /// Comma list of addresses; empty: any.
+    pub allowed_address: String,
+    /// Whether the addresses are set at boot.
+    pub configure_allowed_address: bool,
+    /// Default router.
+    pub defrouter: String,
+    /// Comma list of kinds of protection.
+    pub link_protection: String,
+    /// `auto`, `random`, `factory` or an address.
+    pub mac_address: String,
+    /// 1 to 4094; empty: untagged.
+    pub vlan_id: String,
+    /// Bytes; empty: the kernel's choice.
+    pub mtu: String,
+    /// Bits a second with a scale; empty: no limit.
+    pub maxbw: String,
+    /// 1 to 100; empty: none.
+    pub bwshare: String,
 }
 
 /// `property (name=,value="")` of a net or device.
@@ -212,9 +246,13 @@ impl ZoneConfig {
             ip_type: IpType::Shared,
             hostid: String::new(),
             fs_allowed: String::new(),
+            uuid: String::new(),
+            boot_priority: String::new(),
+            autoshutdown: String::new(),
             filesystems: Vec::new(),
             inherit_pkg_dirs: Vec::new(),
             nets: Vec::new(),
+            anets: Vec::new(),
             devices: Vec::new(),
             rctls: Vec::new(),
             attrs: Vec::new(),
@@ -223,6 +261,25 @@ impl ZoneConfig {
             physical_memory: None,
             admins: Vec::new(),
             security_flags: None,
+        }
+    }
+}
+
+/// The values that `add anet` begins with, but for the name.
+impl Default for Anet {
+    fn default() -> Self {
+        Self {
+            linkname: String::new(),
+            lower_link: "auto".to_owned(),
+            allowed_address: String::new(),
+            configure_allowed_address: true,
+            defrouter: String::new(),
+            link_protection: String::new(),
+            mac_address: "auto".to_owned(),
+            vlan_id: String::new(),
+            mtu: String::new(),
+            maxbw: String::new(),
+            bwshare: String::new(),
         }
     }
 }

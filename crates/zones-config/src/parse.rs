@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use crate::command::{Command, Filter, Format, Origin, Statement, Subject, VERBS, Value, Verb};
 use zones_types::nearest;
 
-use crate::diag::{Code, Diag, Span, locate};
+use crate::diag::{Code, Diag, Span};
 use crate::table::{Prop, Resource};
 
 use scan::Scanner;
@@ -79,18 +79,19 @@ impl<'a> Iterator for Parser<'a> {
                 command,
             }),
             Err(fault) => {
+                let diag = self.diag(&fault, verb);
                 self.scan.skip_statement();
-                Err(self.diag(&fault, verb))
+                Err(diag)
             }
         })
     }
 }
 
 impl<'a> Parser<'a> {
-    fn diag(&self, fault: &Fault, verb: Option<Verb>) -> Diag {
+    fn diag(&mut self, fault: &Fault, verb: Option<Verb>) -> Diag {
         let text = self.scan.text();
         let token = &text[fault.span.start..fault.span.end];
-        let (line, column) = locate(text, fault.span.start);
+        let (line, column) = (self.scan.line(), self.scan.column(fault.span.start));
         Diag {
             code: fault.code,
             span: fault.span,
@@ -135,6 +136,9 @@ impl<'a> Parser<'a> {
             Verb::Export => self.export(),
             Verb::Help => self.help(),
             Verb::Info => self.info(),
+            Verb::Reload => Ok(Command::Reload {
+                force: self.force()?,
+            }),
             Verb::Remove => self.remove(),
             Verb::Revert => Ok(Command::Revert {
                 force: self.force()?,
@@ -183,7 +187,7 @@ impl<'a> Parser<'a> {
                 force = true;
                 continue;
             }
-            if !["-a", "-b", "-t"].contains(&option) {
+            if !["-a", "-b", "-t", "-X"].contains(&option) {
                 return Err(Fault::new(Code::UnknownOption, span));
             }
             if origin != Origin::Default {
@@ -192,6 +196,7 @@ impl<'a> Parser<'a> {
             origin = match option {
                 "-a" => Origin::Detached(self.word()?),
                 "-t" => Origin::Template(self.word()?),
+                "-X" => Origin::Unregistered,
                 _ => Origin::Blank,
             };
         }

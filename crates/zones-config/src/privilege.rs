@@ -73,6 +73,22 @@ pub fn limitpriv_capabilities(
     })
 }
 
+/// The capabilities of the privileges that the text adds by their own names, not by a set: what an
+/// administrator asked for in so many words. Names that are unknown or prohibited count for
+/// nothing.
+#[must_use]
+pub fn named_capabilities(limitpriv: &str) -> BTreeSet<&'static str> {
+    let named = limitpriv.split(',').filter_map(|token| {
+        let lower = token.to_ascii_lowercase();
+        let name = lower.strip_prefix("priv_").unwrap_or(&lower);
+        PRIVILEGES.iter().find(|row| row.name == name)
+    });
+    named
+        .filter(|row| row.shared != Class::Prohibited || row.exclusive != Class::Prohibited)
+        .flat_map(|row| row.capabilities.iter().copied())
+        .collect()
+}
+
 /// All known names, for completion.
 pub fn privilege_names() -> impl Iterator<Item = &'static str> {
     PRIVILEGES.iter().map(|row| row.name)
@@ -174,6 +190,13 @@ mod tests {
         assert_eq!(change("default,-file_dac_read").removed, set(&[]));
         let bare = change("basic,sys_mount");
         assert!(bare.removed.contains("CAP_CHOWN") && bare.added.is_empty());
+    }
+
+    #[test]
+    fn sets_do_not_name_what_is_in_them() {
+        assert_eq!(named_capabilities("default,all,!sys_admin"), set(&[]));
+        let named = named_capabilities("default,PRIV_SYS_ADMIN,proc_owner,nonsense");
+        assert_eq!(named, set(&["CAP_SYS_ADMIN", "CAP_KILL", "CAP_SYS_PTRACE"]));
     }
 
     #[test]

@@ -14,14 +14,16 @@ mod list;
 mod resource;
 mod set;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use zones_types::{ZoneName, ZoneState};
 
 use crate::check::Context;
 use crate::command::{Command, Scope, Statement, Verb};
 use crate::diag::{Code, Diag};
-use crate::form::{Form, Item};
+use crate::form::Form;
+use crate::hashes::{Hashing, Places};
 use crate::table::Resource;
 use crate::{Reason, ZoneConfig, help};
 
@@ -39,6 +41,14 @@ pub trait Env {
     fn template(&self, name: &ZoneName) -> Result<Option<ZoneConfig>, String>;
     /// The configuration of the detached zone at a path; the error is the whole message.
     fn detached(&self, path: &str) -> Result<ZoneConfig, String>;
+    /// The document of a zone that does not stand in the index; the error is the whole message.
+    fn unregistered(&self, _: &ZoneName) -> Result<Option<ZoneConfig>, String> {
+        Ok(None)
+    }
+    /// The zone that has this uuid.
+    fn uuid_owner(&self, _: &str) -> Option<ZoneName> {
+        None
+    }
     /// What the brand's own check says of a configuration that is fine otherwise; the error are the
     /// lines to show.
     fn check(&self, _config: &ZoneConfig) -> Result<(), Vec<String>> {
@@ -72,6 +82,8 @@ pub struct Mode {
     pub read_only: bool,
     /// `-R`: another root than that of the host.
     pub alternate_root: bool,
+    /// `-r`: the configuration of the running zone, not the one on disk.
+    pub live: bool,
 }
 
 /// Where a line goes.
@@ -100,10 +112,12 @@ pub enum Effect {
     /// Write the configuration; `old` is the name it had in the index, if it was there.
     Commit {
         /// What to write.
-        config: Box<ZoneConfig>,
+        config: Arc<ZoneConfig>,
         /// Its name in the index.
         old: Option<ZoneName>,
     },
+    /// Change the running zone.
+    Apply(Arc<ZoneConfig>),
     /// Remove the configuration of this zone.
     Delete(ZoneName),
     /// Write `text` to `file`.
@@ -144,6 +158,7 @@ enum Pending {
     Create(Box<ZoneConfig>),
     Delete,
     Revert,
+    Reload,
     RemoveAll(Resource),
     LeaveResource,
     LeaveUnsaved,
@@ -157,11 +172,11 @@ enum Pending {
 /// The resource that is open.
 #[derive(Debug, Clone)]
 struct Open {
-    form: Form,
+    form: Form<'static>,
     /// Which resource of its kind it replaces.
     at: Option<usize>,
-    /// Elements of its list, once something was added to it.
-    seen: Option<HashSet<Item>>,
+    /// Where the elements of its list stand by their hash, once something was added to it.
+    seen: Option<Places>,
 }
 
 /// One session; see the module.
@@ -171,20 +186,26 @@ pub struct Session<'e> {
     zone: ZoneName,
     /// The name in the index, if the zone stands there.
     stored: Option<ZoneName>,
-    config: Option<ZoneConfig>,
+    /// Shared with the effect that writes it: a long one is not copied for that.
+    config: Option<Arc<ZoneConfig>>,
     /// Why there is no configuration, when it is not simply missing.
     broken: Option<String>,
     open: Option<Open>,
     dirty: bool,
     failed: bool,
     warned_host: bool,
-    keys: HashMap<Resource, HashSet<String>>,
+    /// Where the resources of a kind stand by their keys, once that was asked.
+    keys: HashMap<Resource, Places>,
+    hash: Hashing,
     pending: Option<Pending>,
     /// The line of the statement that runs, until its first error named it.
     line: Option<usize>,
     lines: Vec<Line>,
     next: Next,
 }
+
+/// Commands that make no sense on the configuration of a running zone.
+const STORED_ONLY: [Verb; 3] = [Verb::Create, Verb::Delete, Verb::Revert];
 
 impl std::fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -212,6 +233,7 @@ impl<'e> Session<'e> {
             failed: false,
             warned_host: false,
             keys: HashMap::new(),
+            hash: Hashing::default(),
             pending: None,
             line: None,
             lines: Vec::new(),
@@ -291,9 +313,10 @@ impl<'e> Session<'e> {
     /// The prompt of an interactive session.
     #[must_use]
     pub fn prompt(&self) -> String {
+        let live = if self.mode.live { " (live)" } else { "" };
         match self.resource() {
-            Some(resource) => format!("zonecfg:{}:{resource}> ", self.zone),
-            None => format!("zonecfg:{}> ", self.zone),
+            Some(resource) => format!("zonecfg:{}{live}:{resource}> ", self.zone),
+            None => format!("zonecfg:{}{live}> ", self.zone),
         }
     }
 
@@ -318,7 +341,7 @@ impl<'e> Session<'e> {
     /// The configuration in memory.
     #[must_use]
     pub fn config(&self) -> Option<&ZoneConfig> {
-        self.config.as_ref()
+        self.config.as_deref()
     }
 
     fn scope(&self) -> Scope {
@@ -337,7 +360,7 @@ impl<'e> Session<'e> {
                 let brand = config.brand_or_default();
                 let known = self.knows_brand(brand.as_str()) || self.zone.is_global();
                 if known {
-                    self.config = Some(config);
+                    self.config = Some(Arc::new(config));
                     return;
                 }
                 self.broken = Some(format!(
@@ -346,7 +369,7 @@ impl<'e> Session<'e> {
                 ));
             }
             Ok(None) if self.zone.is_global() => {
-                self.config = Some(ZoneConfig::blank(self.zone.clone()));
+                self.config = Some(Arc::new(ZoneConfig::blank(self.zone.clone())));
             }
             Ok(None) => {}
             Err(message) => self.broken = Some(message),
@@ -410,6 +433,13 @@ impl<'e> Session<'e> {
                 "Cannot {} a resource-specific property from the global scope.",
                 spec.name
             )),
+            _ if self.mode.live && STORED_ONLY.contains(&spec.verb) => self.error(format!(
+                "The {} command cannot be used with -r: it is about the stored configuration.",
+                spec.name
+            )),
+            _ if !self.mode.live && spec.verb == Verb::Reload => {
+                self.error("The reload command only makes sense with -r.");
+            }
             _ if spec.changes && self.mode.read_only => {
                 self.error(format!(
                     "{}: cannot {} in read-only mode.",
@@ -439,6 +469,7 @@ impl<'e> Session<'e> {
                 filters,
                 format,
             } => self.info(*subject, filters, *format),
+            Command::Reload { force } => self.reload(*force),
             Command::RemoveResource {
                 force,
                 resource,
@@ -458,7 +489,7 @@ impl<'e> Session<'e> {
         match pending {
             Pending::Create(config) => self.begin_config(*config),
             Pending::Delete => self.delete_now(),
-            Pending::Revert => self.revert_now(),
+            Pending::Revert | Pending::Reload => self.revert_now(),
             Pending::RemoveAll(resource) => self.remove_at(resource, None),
             Pending::LeaveResource => self.leave_saving(),
             Pending::LeaveUnsaved => self.next = Next::Leave,
@@ -490,6 +521,9 @@ impl<'e> Session<'e> {
             Pending::Revert => {
                 self.error(format!("Input not from terminal and {}", ignored("revert")));
             }
+            Pending::Reload => {
+                self.error(format!("Input not from terminal and {}", ignored("reload")));
+            }
             Pending::RemoveAll(_) => {
                 self.error(
                     "There are multiple instances of this resource.  Either qualify the resource \
@@ -513,6 +547,18 @@ impl<'e> Session<'e> {
                 .unwrap_or_default(),
             host: self.zone.is_global(),
         }
+    }
+
+    /// Whether the running zone takes a change of this; says so when not.
+    fn live_takes(&mut self, what: &str, live: bool) -> bool {
+        if self.mode.live && !live {
+            let zone = &self.zone;
+            self.error(format!(
+                "Zone {zone} is running; {what} cannot be changed with -r.  Change the stored \
+                 configuration\nwithout -r, then reboot the zone."
+            ));
+        }
+        live || !self.mode.live
     }
 
     fn knows_brand(&self, brand: &str) -> bool {

@@ -53,6 +53,7 @@ names! {
         Fs = "fs",
         InheritPkgDir = "inherit-pkg-dir",
         Net = "net",
+        Anet = "anet",
         Device = "device",
         Rctl = "rctl",
         Attr = "attr",
@@ -79,6 +80,9 @@ names! {
         IpType = "ip-type",
         Hostid = "hostid",
         FsAllowed = "fs-allowed",
+        Uuid = "uuid",
+        BootPriority = "boot-priority",
+        Autoshutdown = "autoshutdown",
         MaxLwps = "max-lwps",
         MaxProcesses = "max-processes",
         MaxShmMemory = "max-shm-memory",
@@ -100,6 +104,14 @@ names! {
         Physical = "physical",
         VlanId = "vlan-id",
         Property = "property",
+        Linkname = "linkname",
+        LowerLink = "lower-link",
+        ConfigureAllowedAddress = "configure-allowed-address",
+        MacAddress = "mac-address",
+        Mtu = "mtu",
+        Maxbw = "maxbw",
+        Bwshare = "bwshare",
+        LinkProtection = "link-protection",
         Match = "match",
         Name = "name",
         Value = "value",
@@ -173,6 +185,8 @@ pub struct ResourceSpec {
     pub key: &'static [Prop],
     /// Whether the host (`zonecfg -z global`) may have it.
     pub for_host: bool,
+    /// Whether it may change while the zone runs; else a change waits for the next boot.
+    pub live: bool,
     /// In the order of `info`.
     pub props: &'static [PropSpec],
     /// In the order of `export`, where it is another one; else empty.

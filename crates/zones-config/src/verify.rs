@@ -65,6 +65,15 @@ pub fn verify(config: &ZoneConfig, knows_brand: &dyn Fn(&str) -> bool) -> Report
     if let Err(error) = parse_hostid(&config.hostid) {
         report.error(Reason::InvalidProperty, format!("{zone}: {error}"));
     }
+    let words = [
+        ("boot-priority", &config.boot_priority, check::PRIORITIES),
+        ("autoshutdown", &config.autoshutdown, check::SHUTDOWNS),
+    ];
+    for (name, text, known) in words {
+        if let Err(error) = check::one_of(name, text, known) {
+            report.error(Reason::InvalidProperty, error);
+        }
+    }
     if let Err(error) = check::fs_allowed(&config.fs_allowed) {
         report.error(Reason::InvalidProperty, format!("fs-allowed: {error}"));
     }

@@ -15,6 +15,7 @@ fn full() -> ZoneConfig {
         can_ask: false,
         read_only: false,
         alternate_root: false,
+        live: false,
     };
     let (mut session, _) = Session::begin("z1".parse().unwrap(), mode, &host);
     for statement in parse(text) {

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use zones_config::session::{Input, Mode, Next, Session};
 use zones_config::{
-    Admin, Attr, AttrType, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, IpType, Net, NetAttr,
-    RctlAction, SecurityFlags, ZoneConfig, export, info, parse,
+    Admin, Anet, Attr, AttrType, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, IpType, Net,
+    NetAttr, RctlAction, SecurityFlags, ZoneConfig, export, info, parse,
 };
 use zones_types::Bytes;
 
@@ -82,6 +82,7 @@ prop_compose! {
         fs in file_systems(),
         dirs in prop::collection::btree_set(word(), 0..3),
         nets in prop::collection::btree_map(word(), pairs(), 0..3),
+        links in prop::collection::btree_map(word(), any::<bool>(), 0..3),
         devices in prop::collection::btree_map(text(), pairs(), 0..3),
         attrs in prop::collection::btree_map(word(), text(), 0..4),
         datasets in list(word()),
@@ -105,6 +106,19 @@ prop_compose! {
             let address = if config.ip_type == IpType::Shared { "192.0.2.1/24" } else { "" };
             let address = address.to_owned();
             config.nets.push(Net { physical, address, vlan_id, properties, ..Net::default() });
+        }
+        if config.ip_type == IpType::Exclusive {
+            config.anets = links
+                .into_iter()
+                .map(|(name, auto)| Anet {
+                    linkname: format!("a{name}"),
+                    configure_allowed_address: auto,
+                    allowed_address: if auto { "192.0.2.7,fe80::1/64" } else { "" }.to_owned(),
+                    mac_address: if auto { "random" } else { "02:08:20:00:00:01" }.to_owned(),
+                    mtu: "9000".to_owned(),
+                    ..Anet::default()
+                })
+                .collect();
         }
         for (matches, properties) in devices {
             // A pattern that leads out of /dev is refused, so it cannot be replayed.
@@ -145,6 +159,7 @@ fn replay(text: &str) -> ZoneConfig {
         can_ask: false,
         read_only: false,
         alternate_root: false,
+        live: false,
     };
     let (mut session, _) = Session::begin("z1".parse().unwrap(), mode, &host);
     for statement in parse(text) {

@@ -1,11 +1,15 @@
 //! Commands talk to the daemon of a zone through here; it is started when it does not run.
 
+use std::io::Write as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use zones_store::Layout;
+use zones_config::ZoneConfig;
+use zones_store::{Layout, write_document};
 use zones_sys::Channel;
 use zones_types::ZoneName;
 
@@ -27,7 +31,37 @@ pub fn request(
     zone: &ZoneName,
     request: &Request,
 ) -> Result<Response, EngineError> {
-    exchange(layout, zone, request).map(|(response, _)| response)
+    exchange(layout, zone, request, &[]).map(|(response, _)| response)
+}
+
+/// Changes the running zone into what `config` says, or into its stored configuration.
+///
+/// # Errors
+/// As [`request`].
+pub fn apply(
+    layout: &Layout,
+    zone: &ZoneName,
+    config: Option<&ZoneConfig>,
+    check: bool,
+    verbose: bool,
+) -> Result<Response, EngineError> {
+    let request = Request::Apply {
+        given: config.is_some(),
+        check,
+        verbose,
+    };
+    let Some(config) = config else {
+        return self::request(layout, zone, &request);
+    };
+    // A document may be longer than a message.
+    let flags = rustix::fs::MemfdFlags::CLOEXEC;
+    let document = rustix::fs::memfd_create("zone", flags)
+        .map_err(EngineError::kernel("make a file in memory"))?;
+    let mut document = std::fs::File::from(document);
+    document
+        .write_all(write_document(config).as_bytes())
+        .map_err(EngineError::file("write", Path::new("memfd:zone")))?;
+    exchange(layout, zone, &request, &[document.as_fd()]).map(|(response, _)| response)
 }
 
 /// As long as this lives, the daemon of a zone stays, even when the zone does not run.
@@ -41,13 +75,15 @@ pub struct Attendance {
 /// # Errors
 /// When no daemon can be started.
 pub fn attend(layout: &Layout, zone: &ZoneName) -> Result<Attendance, EngineError> {
-    exchange(layout, zone, &Request::Attend).map(|(_, channel)| Attendance { _channel: channel })
+    exchange(layout, zone, &Request::Attend, &[])
+        .map(|(_, channel)| Attendance { _channel: channel })
 }
 
 fn exchange(
     layout: &Layout,
     zone: &ZoneName,
     request: &Request,
+    fds: &[BorrowedFd<'_>],
 ) -> Result<(Response, Channel), EngineError> {
     for _ in 0..TRIES {
         let channel = match Channel::connect(&control_path(layout, zone)) {
@@ -56,7 +92,7 @@ fn exchange(
             Err(error) => return Err(EngineError::kernel("reach zoneadmd")(error)),
         };
         // A daemon that is on its way out closes without a word: the request was not begun.
-        if send(&channel, request, &[]).is_ok()
+        if send(&channel, request, fds).is_ok()
             && let Ok(Some((response, _))) = receive(&channel)
         {
             return Ok((response, channel));

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 pub enum Request {
     /// Platform up, no processes.
     Ready,
-    /// Run the zone's init; `force` boots an incomplete zone.
+    /// Run the zone's init.
     #[allow(missing_docs)]
-    Boot { args: Vec<String>, force: bool },
+    Boot { args: Vec<String> },
     /// Stop now, without scripts.
     Halt,
     /// Halt and boot.
@@ -25,8 +25,23 @@ pub enum Request {
     Mount,
     /// The zone is about to be removed: consoles are told and let go.
     Uninstalling,
+    /// Change the running zone into its stored configuration or, when `given`, into that of the
+    /// document whose descriptor comes along. `check` only says what would be done.
+    #[allow(missing_docs)]
+    Apply {
+        given: bool,
+        check: bool,
+        verbose: bool,
+    },
     /// Only be there (for a console of a zone that does not run).
     Attend,
+}
+
+impl Request {
+    /// Whether it brings up a zone that has nothing in the kernel.
+    pub(crate) fn makes_ready(&self) -> bool {
+        matches!(self, Self::Ready | Self::Boot { .. } | Self::Mount)
+    }
 }
 
 /// The daemon's answer.

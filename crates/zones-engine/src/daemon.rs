@@ -41,6 +41,8 @@ struct Daemon {
     /// Who waits for the end of a shutdown, until when, and whether the zone is to boot again.
     shutdown: Option<Shutdown>,
     terminated: bool,
+    /// Closed with the next one, or at the end: the kernel lets nobody wait for it then.
+    late: Option<zones_net::Netlink>,
     /// Who waits for what is being done now.
     caller: Option<OwnedFd>,
     _lock: std::fs::File,
@@ -75,6 +77,7 @@ pub fn run(layout: &Layout, zone: &ZoneName, first: Option<Channel>) -> Result<(
         live: None,
         shutdown: None,
         terminated: false,
+        late: None,
         caller: None,
         _lock: lock,
     };
@@ -145,17 +148,24 @@ impl Daemon {
 
     fn on_client(&mut self, at: usize) {
         let client = self.clients.remove(at);
-        let Ok(Some((request, _))) = receive::<Request>(&client) else {
+        let Ok(Some((request, fds))) = receive::<Request>(&client) else {
             return;
         };
         if let Request::Shutdown { reboot, timeout_s } = request {
             return self.begin_shutdown(client, reboot, timeout_s);
         }
+        let note = self.live.as_mut().and_then(Live::take_note);
         self.caller = client.as_fd().try_clone_to_owned().ok();
-        let response = self
-            .obey(&request)
-            .unwrap_or_else(|error| Response::failed(error.chain()));
+        let done = self.obey(&request, fds);
         self.caller = None;
+        let mut response = match done {
+            // Without a word: the client starts another daemon, which is a sealed one.
+            Err(EngineError::NotSealed) if self.live.is_none() && request.makes_ready() => {
+                return self.step_aside();
+            }
+            other => other.unwrap_or_else(|error| Response::failed(error.chain())),
+        };
+        response.warnings.splice(0..0, note);
         let _ = send(&client, &response, &[]);
         if request == Request::Attend {
             // It stays as long as its client wants it to.
@@ -164,7 +174,14 @@ impl Daemon {
         zones_sys::trim_memory();
     }
 
-    fn obey(&mut self, request: &Request) -> Result<Response, EngineError> {
+    /// Ends this daemon, whoever wants it to stay.
+    fn step_aside(&mut self) {
+        self.clients.clear();
+        self.shutdown = None;
+        self.terminated = true;
+    }
+
+    fn obey(&mut self, request: &Request, fds: Vec<OwnedFd>) -> Result<Response, EngineError> {
         match request {
             Request::Ready => match self.verdict(Verb::Ready)? {
                 Some(answer) => Ok(answer),
@@ -173,7 +190,7 @@ impl Daemon {
                     self.make_ready(Phase::Ready)
                 }
             },
-            Request::Boot { args, .. } => match self.verdict(Verb::Boot)? {
+            Request::Boot { args } => match self.verdict(Verb::Boot)? {
                 Some(answer) => Ok(answer),
                 None => self.boot(args),
             },
@@ -198,8 +215,38 @@ impl Daemon {
                     .farewell("NOTICE: Zone is being uninstalled.  Disconnecting...");
                 Ok(Response::done())
             }
+            Request::Apply {
+                given,
+                check,
+                verbose,
+            } => {
+                let (check, verbose) = (*check, *verbose);
+                let document = fds.into_iter().next().filter(|_| *given);
+                self.apply(document, live::How { check, verbose })
+            }
             Request::Attend | Request::Shutdown { .. } => Ok(Response::done()),
         }
+    }
+
+    /// Changes the running zone; `document` holds the configuration when it is not the stored one.
+    fn apply(
+        &mut self,
+        document: Option<OwnedFd>,
+        how: live::How,
+    ) -> Result<Response, EngineError> {
+        let state = self.state();
+        let (true, Some(live)) = (
+            matches!(state, ZoneState::Ready | ZoneState::Running),
+            &mut self.live,
+        ) else {
+            let text = format!("apply operation is invalid for zones in state '{state}'");
+            return Err(EngineError::Apply(text));
+        };
+        let config = match document {
+            None => crate::host::load(&self.layout, &self.zone)?,
+            Some(document) => crate::snapshot::read_from(document, &self.zone)?,
+        };
+        live.apply(&self.layout, &self.zone, &config, how)
     }
 
     /// What the table says here and now; `None` is "go".
@@ -277,6 +324,10 @@ impl Daemon {
     }
 
     fn reboot(&mut self, args: &[String]) -> Result<Response, EngineError> {
+        // Said before anything ends: a reboot cannot make a zone privileged.
+        if crate::seal::is_needed(&self.layout, &self.zone) && !zones_sys::is_sealed() {
+            return Err(EngineError::NotSealed);
+        }
         let with = if args.is_empty() {
             String::new()
         } else {
@@ -293,10 +344,10 @@ impl Daemon {
         let state = self.before_halt();
         self.console.disconnect();
         match self.live.take() {
-            Some(live) => live.teardown(&self.layout, &self.zone),
+            Some(live) => self.late = live.teardown(&self.layout, &self.zone),
             // The file is written before the first object and removed after the last one.
             None if RunState::exists(&self.layout, &self.zone) => {
-                live::sweep(&self.layout, &self.zone);
+                self.late = live::sweep(&self.layout, &self.zone);
             }
             None => {}
         }

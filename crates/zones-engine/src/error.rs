@@ -43,6 +43,19 @@ pub enum EngineError {
     /// Its brand cannot be used.
     #[error(transparent)]
     Brand(#[from] zones_brand::BrandError),
+    /// The program cannot be copied where a privileged zone may see it.
+    #[error(
+        "cannot run the zone from a sealed memory file (is sysctl vm.memfd_noexec 2?); \
+         remove attr `privileged` or allow such files"
+    )]
+    #[allow(missing_docs)]
+    Seal { source: io::Error },
+    /// The owners of the zone's files cannot be changed; what was done stays and is gone on with.
+    #[error(transparent)]
+    Owners(#[from] crate::owners::WalkError),
+    /// The daemon was there before the zone became privileged.
+    #[error("the zone has become privileged while zoneadmd ran; halt it and boot it again")]
+    NotSealed,
     /// A hook of its brand cannot be run.
     #[error(transparent)]
     HookStart(#[from] zones_brand::HookError),
@@ -60,6 +73,12 @@ pub enum EngineError {
     /// The network cannot be made.
     #[error("cannot plumb the network: {0}")]
     Network(String),
+    /// A file system cannot be given to a running zone, or taken from it.
+    #[error("{0}")]
+    Mount(String),
+    /// A running zone cannot be changed like that.
+    #[error("{0}")]
+    Apply(String),
     /// A process of the stage said why.
     #[error("unable to boot zone: {0}")]
     Stage(String),

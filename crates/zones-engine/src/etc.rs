@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Gid, Mode, OFlags, Uid};
 use zones_sys::RootFd;
 
 use crate::plan::BootPlan;
@@ -20,13 +20,15 @@ pub(crate) fn write(plan: &BootPlan, resolvers: Option<&str>) {
     let hosts = format!(
         "{OURS}127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t{name}\n"
     );
-    replace(&root, "etc/hosts", &hosts);
+    let owner = plan.range.filter(|_| plan.shifted);
+    let owner = owner.map_or(0, |range| range.base);
+    replace(&root, "etc/hosts", &hosts, owner);
     if plan.interfaces.is_empty() {
         return;
     }
     let host = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     if let Some(text) = resolv_conf(resolvers, &host) {
-        replace(&root, "etc/resolv.conf", &text);
+        replace(&root, "etc/resolv.conf", &text, owner);
     }
 }
 
@@ -59,7 +61,7 @@ fn resolv_conf(resolvers: Option<&str>, host: &str) -> Option<String> {
 }
 
 /// Writes a file that is missing, empty or ours.
-fn replace(root: &RootFd, path: &str, text: &str) {
+fn replace(root: &RootFd, path: &str, text: &str, owner: u32) {
     let path = Path::new(path);
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let Ok(file) = root.open_beneath(path, flags, Mode::from_raw_mode(0o644)) else {
@@ -74,6 +76,8 @@ fn replace(root: &RootFd, path: &str, text: &str) {
     let mut head = vec![0; OURS.len()];
     let count = rustix::io::pread(&file, &mut head, 0).unwrap_or(0);
     if count == 0 || &head[..count] == OURS.as_bytes() {
+        let (uid, gid) = (Uid::from_raw(owner), Gid::from_raw(owner));
+        let _ = rustix::fs::fchown(&file, Some(uid), Some(gid));
         let _ = rustix::fs::ftruncate(&file, 0);
         let _ = rustix::io::pwrite(&file, text.as_bytes(), 0);
     }

@@ -4,14 +4,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use zones_brand::Brand;
-use zones_cgroup::Hierarchies;
+use zones_cgroup::{Controller, Hierarchies};
 use zones_config::ZoneConfig;
-use zones_store::{Layout, Store};
-use zones_types::ZoneName;
+use zones_store::{IndexEntry, Layout, Store};
+use zones_types::{IdRange, ZoneName};
 
 use crate::error::EngineError;
 use crate::ids;
-use crate::plan::{BootPlan, PlanError};
+use crate::plan::{BootPlan, NotEnforced};
+use crate::runtime::RunState;
 
 /// Where the host keeps brands of its own.
 #[must_use]
@@ -19,10 +20,11 @@ pub fn brand_folder(layout: &Layout) -> PathBuf {
     layout.prefix().join("usr/lib/brand")
 }
 
-/// The control group hierarchies that a zone has a group in.
-pub(crate) fn hierarchies() -> Result<Hierarchies, EngineError> {
+/// The control group hierarchies that a zone has a group in. Some controllers are for `rare` zones
+/// only, since each hierarchy costs a boot time.
+pub(crate) fn hierarchies(rare: &[Controller]) -> Result<Hierarchies, EngineError> {
     use zones_cgroup::Controller as C;
-    const WANTED: [C; 6] = [
+    let mut wanted = vec![
         C::Cpu,
         C::Cpuacct,
         C::Memory,
@@ -30,9 +32,45 @@ pub(crate) fn hierarchies() -> Result<Hierarchies, EngineError> {
         C::Devices,
         C::Systemd,
     ];
+    wanted.extend(rare);
     let path = Path::new("/proc/self/mountinfo");
     let mounts = read_proc(path).map_err(EngineError::file("read", path))?;
-    Ok(Hierarchies::probe(&mounts)?.only(&WANTED))
+    Ok(Hierarchies::probe(&mounts)?.only(&wanted))
+}
+
+/// What a configuration needs beyond what every zone has.
+pub(crate) fn rare_controllers(config: &ZoneConfig) -> Vec<Controller> {
+    let cpuset = config.dedicated_cpu.is_some() || !config.pool.is_empty();
+    let io = config.io_priority().is_some();
+    let cpuset = cpuset.then_some(Controller::Cpuset);
+    cpuset
+        .into_iter()
+        .chain(io.then_some(Controller::Io))
+        .collect()
+}
+
+/// All that any zone may have a group in: for those who look for one.
+pub(crate) fn every_hierarchy() -> Result<Hierarchies, EngineError> {
+    hierarchies(&[Controller::Cpuset, Controller::Io])
+}
+
+/// Adapts the weights of all `active` zones to one that comes or is gone.
+pub(crate) fn weigh(
+    layout: &Layout,
+    zone: &ZoneName,
+    hierarchies: &Hierarchies,
+    shares: Option<u64>,
+    gone: bool,
+    active: &[(ZoneName, RunState)],
+) {
+    const UNSET: u64 = 1;
+    let others: Vec<(&str, u64)> = active
+        .iter()
+        .filter(|(name, _)| name != zone)
+        .map(|(name, state)| (name.as_str(), state.shares.unwrap_or(UNSET)))
+        .collect();
+    let own = (zone.as_str(), shares.unwrap_or(UNSET));
+    hierarchies.weigh(&layout.kernel_name(), own, gone, &others);
 }
 
 /// Lets the kernel get ready for the zone's processes to join their groups, beside everything else
@@ -75,25 +113,80 @@ pub fn load(layout: &Layout, zone: &ZoneName) -> Result<ZoneConfig, EngineError>
 /// # Errors
 /// What is wrong with its configuration or brand.
 pub fn plan(layout: &Layout, zone: &ZoneName) -> Result<BootPlan, EngineError> {
-    let config = load(layout, zone)?;
+    plan_of(layout, &load(layout, zone)?)
+}
+
+/// The plan for a configuration that is perhaps not the one on disk.
+pub(crate) fn plan_of(layout: &Layout, config: &ZoneConfig) -> Result<BootPlan, EngineError> {
+    plan_as(layout, config, is_privileged(config))
+}
+
+/// The plan of a zone that runs, which may have been configured otherwise since.
+pub(crate) fn plan_as(
+    layout: &Layout,
+    config: &ZoneConfig,
+    privileged: bool,
+) -> Result<BootPlan, EngineError> {
+    let zone = &config.name;
     let name = config
         .brand
         .clone()
         .ok_or_else(|| EngineError::Store(format!("{zone}: brand not specified")))?;
     let brand = Brand::find(&name, &brand_folder(layout))?;
-    if config.attr("privileged") == Some("true") {
-        // Root of such a zone would be root of the host: nothing would keep it from this very
-        // program by /proc/1/exe, nor from taking masks off.
-        let why = "zones without user ids of their own are not supported; remove attr `privileged`";
-        return Err(PlanError::Privilege(why.to_owned()).into());
+    let zones = index(layout)?;
+    let range = match privileged {
+        true => None,
+        false => Some(range_among(layout, zone, &zones)?),
+    };
+    let mut plan = BootPlan::new(config, &brand, range, memory_total())?;
+    if let Some(entry) = zones.iter().find(|entry| entry.name == *zone)
+        && !entry.uuid.is_empty()
+    {
+        for interface in &mut plan.interfaces {
+            let own = zones_net::mac_for(&entry.uuid, &interface.name);
+            interface.own_mac = interface.own_mac.map(|_| own);
+        }
     }
-    let zones = Store::open(layout.clone()).list();
-    let zones = zones.map_err(|error| EngineError::Store(crate::error::chain(&error)))?;
-    let known: Vec<ZoneName> = zones.into_iter().map(|entry| entry.name).collect();
-    let range = Some(ids::id_range(layout, zone, &known)?);
-    let mut plan = BootPlan::new(&config, &brand, range, memory_total())?;
     plan.personality_32bit = is_32bit_x86(&plan.root);
+    if let Some(wanted) = &plan.dedicated {
+        plan.limits.cpus = Some(crate::cpus::choose(layout, zone, wanted)?);
+    } else if !matches!(plan.pool.as_str(), "" | "pool_default") {
+        match every_hierarchy()?.cpus_of(&plan.pool) {
+            Some(cpus) => plan.limits.cpus = Some(cpus),
+            None => plan.not_enforced.push(NotEnforced {
+                what: "pool".to_owned(),
+                why: format!(
+                    "the host has no control group `{}` with CPUs; all CPUs are used",
+                    plan.pool
+                ),
+            }),
+        }
+    }
     Ok(plan)
+}
+
+/// Whether the zone is to live on the host's user ids (attr `privileged`).
+pub(crate) fn is_privileged(config: &ZoneConfig) -> bool {
+    config.attr("privileged") == Some("true")
+}
+
+/// The user ids of `zone`; given now if it has none yet.
+pub(crate) fn range_of(layout: &Layout, zone: &ZoneName) -> Result<IdRange, EngineError> {
+    range_among(layout, zone, &index(layout)?)
+}
+
+fn index(layout: &Layout) -> Result<Vec<IndexEntry>, EngineError> {
+    let zones = Store::open(layout.clone()).list();
+    zones.map_err(|error| EngineError::Store(crate::error::chain(&error)))
+}
+
+fn range_among(
+    layout: &Layout,
+    zone: &ZoneName,
+    zones: &[IndexEntry],
+) -> Result<IdRange, EngineError> {
+    let known: Vec<ZoneName> = zones.iter().map(|entry| entry.name.clone()).collect();
+    Ok(ids::id_range(layout, zone, &known)?)
 }
 
 /// Whether the root's programs are 32-bit x86 ones, so that `uname -m` should say i686.

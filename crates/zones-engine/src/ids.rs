@@ -29,11 +29,14 @@ pub enum IdError {
     NoRange,
 }
 
-/// The next zone id: one more than the last one given out, past those that are in use.
+/// The next zone id: one more than the last one given out, past those of `active` zones.
 ///
 /// # Errors
 /// When all are in use or the counter cannot be kept.
-pub(crate) fn next_zone_id(layout: &Layout) -> Result<ZoneId, IdError> {
+pub(crate) fn next_zone_id(
+    layout: &Layout,
+    active: &[(ZoneName, RunState)],
+) -> Result<ZoneId, IdError> {
     let path = layout.run().join("last_id");
     let file = |source| IdError::File {
         path: path.display().to_string(),
@@ -44,7 +47,7 @@ pub(crate) fn next_zone_id(layout: &Layout) -> Result<ZoneId, IdError> {
         .ok()
         .and_then(|text| text.trim().parse().ok());
     let last: u16 = last.unwrap_or(0);
-    let used: Vec<u16> = RunState::all(layout).map(|(_, state)| state.id.0).collect();
+    let used: Vec<u16> = active.iter().map(|(_, state)| state.id.0).collect();
     let candidates = (last..ZoneId::MAX.0).chain(0..last).map(|id| id + 1);
     let id = candidates
         .into_iter()
@@ -106,7 +109,7 @@ fn ranges(table: &str) -> impl Iterator<Item = (&str, u32)> {
 }
 
 /// An exclusive lock that lasts as long as the file lives.
-fn lock_beside(path: &Path) -> io::Result<File> {
+pub(crate) fn lock_beside(path: &Path) -> io::Result<File> {
     let lock = path.with_extension("lock");
     if let Some(folder) = lock.parent() {
         std::fs::create_dir_all(folder)?;

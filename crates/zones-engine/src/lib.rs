@@ -6,6 +6,7 @@
 mod account;
 mod client;
 mod control;
+mod cpus;
 mod daemon;
 mod error;
 mod etc;
@@ -17,18 +18,27 @@ mod ids;
 mod init_kind;
 mod login;
 mod net;
+mod owners;
 mod plan;
 mod runtime;
+mod seal;
+mod snapshot;
 mod stage;
 
-pub use client::{Attendance, attend, request};
+pub use client::{Attendance, apply, attend, request};
 pub use control::{Request, Response};
 pub use daemon::{is_running, run as run_daemon};
 pub use error::{EngineError, chain};
 pub use hooks::Hooks;
 pub use host::{brand_folder, load, plan};
 pub use ids::{IdError, id_range};
-pub use login::{Session, run};
-pub use plan::{BootPlan, FsMount, NotEnforced, PlanError, Privileges, capability_number};
+pub use login::{Relay, Session, relay_for, run};
+pub use owners::{WalkError, forget_owners, settle_owners};
+pub use plan::{
+    BootPlan, FsMount, IpcLimits, NotEnforced, PlanError, Privileges, capability_number,
+};
 pub use runtime::{Phase, RunState, active, console_path};
+pub use seal::seal;
+pub use snapshot::live_config;
 pub use stage::{Ending, Mode, SessionEvent, SessionRequest};
+pub use zones_net::DEFAULT_BRIDGE;

@@ -1,16 +1,25 @@
 //! Starting commands in a running zone, from the host's side.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+mod relay;
 
-use rustix::fs::{Mode, OFlags};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use zones_store::Layout;
 use zones_sys::Channel;
 use zones_types::ZoneName;
 
 use crate::error::EngineError;
-use crate::runtime::sessions_path;
+use crate::runtime::{RunState, sessions_path};
 use crate::stage::{Ending, Mode as Streams, SessionEvent, SessionRequest, receive, send};
+
+pub use relay::Relay;
+
+/// A new helper is there in moments; this bounds the wait for it.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A command that runs in a zone.
 #[derive(Debug)]
@@ -27,18 +36,33 @@ impl Session {
         request: &SessionRequest,
         fds: &[BorrowedFd<'_>],
     ) -> Result<Self, EngineError> {
-        let path = sessions_path(layout, zone);
-        let channel = match Channel::connect(&path) {
-            // The helper died, and perhaps its daemon: a daemon gives the zone a new one.
-            Err(Errno::CONNREFUSED | Errno::NOENT) => {
-                let _attendance = crate::client::attend(layout, zone)?;
-                Channel::connect(&path)
+        for _ in 0..TRIES {
+            match Self::begin(layout, zone, request, fds) {
+                Ok(session) => return Ok(session),
+                // The helper died, and perhaps its daemon: a daemon gives the zone a new one.
+                Err(_) if RunState::exists(layout, zone) => {
+                    let _attendance = crate::client::attend(layout, zone)?;
+                }
+                Err(errno) => return Err(EngineError::kernel("reach the zone")(errno)),
             }
-            other => other,
-        };
-        let channel = channel.map_err(EngineError::kernel("reach the zone"))?;
-        send(&channel, request, fds).map_err(EngineError::kernel("reach the zone"))?;
-        Ok(Self(channel))
+            std::thread::sleep(PAUSE);
+        }
+        Self::begin(layout, zone, request, fds).map_err(EngineError::kernel("reach the zone"))
+    }
+
+    /// A helper that is just killed is reached, and does not answer: nothing was begun then.
+    fn begin(
+        layout: &Layout,
+        zone: &ZoneName,
+        request: &SessionRequest,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<Self, Errno> {
+        let channel = Channel::connect(&sessions_path(layout, zone))?;
+        send(&channel, request, fds)?;
+        match receive(&channel)? {
+            Some((SessionEvent::Begun, _)) => Ok(Self(channel)),
+            _ => Err(Errno::CONNRESET),
+        }
     }
 
     /// What happens next, with a descriptor where one belongs to it.
@@ -49,6 +73,31 @@ impl Session {
         match receive(&self.0) {
             Ok(Some((event, mut fds))) => Ok((event, fds.pop())),
             _ => Err(EngineError::Gone),
+        }
+    }
+
+    /// Waits for the end of the command, copying what there is to copy.
+    fn outcome(&self, mut relay: Option<Relay>) -> Result<Ending, EngineError> {
+        loop {
+            if let Some(relay) = &mut relay {
+                let mut fds = vec![PollFd::new(self, PollFlags::IN)];
+                fds.extend(relay.poll_fds());
+                let _ = rustix::event::poll(&mut fds, None);
+                let said = !fds[0].revents().is_empty();
+                drop(fds);
+                relay.pump();
+                if !said {
+                    continue;
+                }
+            }
+            match self.next()?.0 {
+                SessionEvent::Ended(ending) => {
+                    relay.iter_mut().for_each(Relay::drain);
+                    return Ok(ending);
+                }
+                SessionEvent::Failed(text) => return Err(EngineError::Stage(text)),
+                _ => {}
+            }
         }
     }
 
@@ -85,14 +134,28 @@ pub fn run(
         size: None,
         skip_sync,
     };
-    let session = Session::start(layout, zone, &request, &streams)?;
-    loop {
-        match session.next()?.0 {
-            SessionEvent::Ended(ending) => return Ok(ending),
-            SessionEvent::Failed(text) => return Err(EngineError::Stage(text)),
-            _ => {}
-        }
+    let mut relay = relay_for(layout, zone, streams)?;
+    let ends = relay.as_ref().and_then(Relay::far_ends).unwrap_or(streams);
+    let session = Session::start(layout, zone, &request, &ends)?;
+    if let Some(relay) = &mut relay {
+        relay.started();
     }
+    session.outcome(relay)
+}
+
+/// What stands between a privileged zone and the caller's streams; `None` for all other zones,
+/// whose root may do nothing to them.
+///
+/// # Errors
+/// When the kernel has no pipes left.
+pub fn relay_for(
+    layout: &Layout,
+    zone: &ZoneName,
+    streams: [BorrowedFd<'_>; 3],
+) -> Result<Option<Relay>, EngineError> {
+    let privileged = RunState::read(layout, zone).is_some_and(|state| state.privileged);
+    let relay = privileged.then(|| Relay::new(streams)).transpose();
+    relay.map_err(EngineError::kernel("make pipes"))
 }
 
 /// Runs words in the zone with no streams, for the daemon's own errands.
@@ -101,16 +164,15 @@ pub(crate) fn spawn_quietly(
     zone: &ZoneName,
     words: &[&str],
 ) -> Result<(), EngineError> {
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-    let null = null.map_err(EngineError::kernel("open /dev/null"))?;
-    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-    run(
-        layout,
-        zone,
-        &words,
-        &[],
-        false,
-        [null.as_fd(), null.as_fd(), null.as_fd()],
-    )
-    .map(drop)
+    let request = SessionRequest::Start {
+        user: None,
+        command: words.iter().map(|word| (*word).to_owned()).collect(),
+        direct: true,
+        mode: Streams::Null,
+        environ: Vec::new(),
+        size: None,
+        skip_sync: false,
+    };
+    let session = Session::start(layout, zone, &request, &[])?;
+    session.outcome(None).map(drop)
 }

@@ -1,53 +1,96 @@
 //! The links of a zone: made from its plan, and what of them must be given back.
+//!
+//! Zones share bridges, tables of the packet filter and settings of the host, so whoever makes or
+//! removes some holds the network lock. What outlives the zone's network namespace stands as lines
+//! in the state file before it is made: a crash must not lose it.
+
+mod auto;
+pub(crate) mod hot;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode as FileMode, OFlags};
 use rustix::process::Pid;
-use zones_net::{IfName, Netlink, Step};
-use zones_types::ZoneId;
+use zones_net::{Leftover, Netlink, Settings};
+use zones_store::{Layout, Lock};
+use zones_types::{ZoneId, ZoneName};
 
 use crate::error::{EngineError, chain};
-use crate::plan::BootPlan;
+use crate::plan::{BootPlan, NotEnforced};
+use crate::runtime::RunState;
 
-/// The steps for this host, as it is now.
-pub(crate) fn plan(plan: &BootPlan, id: ZoneId) -> Result<zones_net::Plan, EngineError> {
-    let network = |error: &dyn std::error::Error| EngineError::Network(chain(error));
+fn network(error: impl std::error::Error) -> EngineError {
+    EngineError::Network(chain(&error))
+}
+
+/// The steps for this host, as it is now. What they do not give is added to the plan.
+pub(crate) fn plan(plan: &mut BootPlan, id: ZoneId) -> Result<zones_net::Plan, EngineError> {
     if plan.interfaces.is_empty() {
         return Ok(zones_net::Plan::default());
     }
-    let mut host = Netlink::open().map_err(|error| network(&error))?;
-    let links = host.links().map_err(|error| network(&error))?;
-    zones_net::plan(&links, id, &plan.interfaces).map_err(|error| network(&error))
+    let mut host = Netlink::open().map_err(network)?;
+    let view = host.view().map_err(network)?;
+    let each = plan.interfaces.iter();
+    let each = each.map(|interface| auto::settle(interface, &mut host, &view));
+    let interfaces = each.collect::<Result<Vec<_>, _>>()?;
+    let steps = zones_net::plan(&view, id, &interfaces).map_err(network)?;
+    plan.not_enforced.extend(unmet(&steps));
+    Ok(steps)
 }
 
-/// Makes the links in the network namespace of process 1; loopback, too.
-pub(crate) fn plumb(steps: &zones_net::Plan, init: Pid) -> Result<(), EngineError> {
+fn unmet(steps: &zones_net::Plan) -> impl Iterator<Item = NotEnforced> {
+    let each = |(what, why): &(&str, String)| NotEnforced {
+        what: (*what).to_owned(),
+        why: why.clone(),
+    };
+    steps.not_enforced.iter().map(each)
+}
+
+/// Makes the links in the network namespace of process 1; loopback, too. Returns the lines of
+/// [`leftovers`] as they are now.
+pub(crate) fn plumb(
+    layout: &Layout,
+    steps: &zones_net::Plan,
+    init: Pid,
+) -> Result<Vec<String>, EngineError> {
     let netns = namespace(init).map_err(EngineError::kernel("open the network of the zone"))?;
-    let network = |error: zones_net::NetError| EngineError::Network(chain(&error));
     if steps.steps.is_empty() {
-        return Netlink::open_in(netns.as_fd())
-            .and_then(|mut zone| zone.loopback_up())
-            .map_err(network);
+        let up = Netlink::open_in(netns.as_fd()).and_then(|mut zone| zone.loopback_up());
+        return up.map(|()| Vec::new()).map_err(network);
     }
-    zones_net::apply(steps, netns.as_fd()).map_err(network)
+    let _lock = Lock::network(layout).map_err(network)?;
+    let left = zones_net::apply(steps, netns.as_fd(), &settings(layout)).map_err(network)?;
+    Ok(lines(&left))
 }
 
+fn needs_settings(one: &Leftover) -> bool {
+    matches!(
+        one,
+        Leftover::Proxy(..) | Leftover::Route(..) | Leftover::Uplink(_)
+    )
+}
+
+/// The network namespace of a process.
 fn namespace(pid: Pid) -> Result<OwnedFd, rustix::io::Errno> {
     let path = format!("/proc/{}/ns/net", pid.as_raw_nonzero());
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, FileMode::empty())
 }
 
-/// What outlives the zone's network namespace, as lines for the state file: a crash must not lose
-/// it.
+fn settings(layout: &Layout) -> Settings {
+    Settings::noted_in(&layout.run().join("network.settings"))
+}
+
+fn lines(left: &[Leftover]) -> Vec<String> {
+    left.iter().map(ToString::to_string).collect()
+}
+
+fn read(lines: &[String]) -> Vec<Leftover> {
+    lines.iter().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// What outlives the zone's network namespace, as lines for the state file.
 pub(crate) fn leftovers(steps: &zones_net::Plan) -> Vec<String> {
-    let line = |step: &Step| match step {
-        Step::EnsureBridge { bridge } => Some(format!("bridge {bridge}")),
-        Step::MoveLink { link, zone, was_up } => Some(format!("link {link} {zone} {was_up}")),
-        Step::HostProxy { link, address } => Some(format!("proxy {link} {address}")),
-        _ => None,
-    };
-    steps.steps.iter().filter_map(line).collect()
+    lines(&steps.leftovers())
 }
 
 /// The network of process 1, when it holds links of the host: a link that is no hardware would die
@@ -57,64 +100,43 @@ pub(crate) fn hold(lines: &[String], init: Pid) -> Option<OwnedFd> {
     lends.then(|| namespace(init).ok()).flatten()
 }
 
-/// Gives back what [`leftovers`] named; what is gone already is fine. `netns` is what stands of the
-/// zone's network.
-pub(crate) fn release(lines: &[String], zone: ZoneId, netns: Option<BorrowedFd<'_>>) {
-    let steps: Vec<Step> = lines.iter().filter_map(|line| parse(line)).collect();
-    if steps.is_empty() {
-        return;
-    }
-    let bridges: Vec<IfName> = steps
-        .iter()
-        .filter_map(|step| match step {
-            Step::EnsureBridge { bridge } => Some(bridge.clone()),
-            _ => None,
-        })
-        .collect();
-    let plan = zones_net::Plan {
-        steps,
-        not_enforced: Vec::new(),
-    };
-    let _ = zones_net::release(&plan, netns);
-    if let Ok(mut host) = Netlink::open() {
-        for bridge in bridges {
-            let _ = zones_net::remove_bridge_without(&mut host, &bridge, zone);
-        }
+/// Takes away what the host shows of a zone that is about to end.
+pub(crate) fn detach(layout: &Layout, lines: &[String], id: ZoneId) {
+    let left = read(lines);
+    if !left.is_empty()
+        && let Ok(_lock) = Lock::network(layout)
+    {
+        // What is gone already is fine, and a refusal is no reason to stop.
+        let _ = zones_net::detach(&left, id);
     }
 }
 
-fn parse(line: &str) -> Option<Step> {
-    let words: Vec<&str> = line.split(' ').collect();
-    match words.as_slice() {
-        ["bridge", bridge] => Some(Step::EnsureBridge {
-            bridge: bridge.parse().ok()?,
-        }),
-        ["link", link, zone, was_up] => Some(Step::MoveLink {
-            link: link.parse().ok()?,
-            zone: zone.parse().ok()?,
-            was_up: *was_up == "true",
-        }),
-        ["proxy", link, address] => Some(Step::HostProxy {
-            link: link.parse().ok()?,
-            address: address.parse().ok()?,
-        }),
-        _ => None,
+/// Gives back the rest, once no process of the zone lives. `netns` is what stands of its network.
+/// Returns what is closed when nobody waits any more.
+pub(crate) fn release(
+    layout: &Layout,
+    zone: &ZoneName,
+    lines: &[String],
+    netns: Option<BorrowedFd<'_>>,
+) -> Option<Netlink> {
+    let left = read(lines);
+    if left.is_empty() {
+        return None;
     }
+    let _lock = Lock::network(layout).ok()?;
+    let mut filter = None;
+    let needed = left.contains(&Leftover::Settings) && !others_need_settings(layout, zone);
+    let settings = needed.then(|| settings(layout));
+    let _ = zones_net::release(&left, netns, settings.as_ref(), &mut filter);
+    // Under the lock still: of two zones that end together, the second must not count the first.
+    if let Some(mut state) = RunState::read(layout, zone) {
+        state.undo_network.clear();
+        let _ = state.write(layout, zone);
+    }
+    filter
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn leftovers_read_back() {
-        for line in ["bridge zbr0", "link eth1 eth1 true", "proxy eth0 192.0.2.7"] {
-            let plan = zones_net::Plan {
-                steps: vec![parse(line).unwrap()],
-                ..Default::default()
-            };
-            assert_eq!(leftovers(&plan), [line]);
-        }
-        assert!(parse("rm -rf /").is_none());
-    }
+fn others_need_settings(layout: &Layout, zone: &ZoneName) -> bool {
+    let line = Leftover::Settings.to_string();
+    RunState::all(layout).any(|(name, state)| name != *zone && state.undo_network.contains(&line))
 }

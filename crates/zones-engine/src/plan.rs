@@ -1,6 +1,7 @@
 //! What is to be done to boot a zone, as data: made from the configuration, the brand and the
 //! host, printed by `zoneadm ready -n`, tested without root, then run by the stage.
 
+mod kernel;
 mod mounts;
 mod network;
 mod privileges;
@@ -10,13 +11,17 @@ use std::fmt;
 use std::path::PathBuf;
 
 use zones_brand::Brand;
-use zones_cgroup::Limits;
-use zones_config::{IpType, ZoneConfig};
+use zones_cgroup::{Limits, MemoryPolicy};
+use zones_config::{DedicatedCpu, IpType, ZoneConfig};
 use zones_net::Interface;
+use zones_sys::Scheduling;
 use zones_types::{IdRange, ZoneId, ZoneName};
 
+pub use kernel::IpcLimits;
 pub use mounts::FsMount;
 pub(crate) use mounts::{DEVICE_NODES, MASKED, READ_ONLY};
+#[cfg(test)]
+pub(crate) use network::interface;
 pub use privileges::{Privileges, capability_number};
 
 /// Something the configuration asks for that is not enforced, and why.
@@ -39,12 +44,24 @@ pub struct BootPlan {
     pub root: PathBuf,
     /// Its user ids; `None` for a privileged zone.
     pub range: Option<IdRange>,
+    /// Whether its files bear the host's numbers of its users, so that no mount has to map them.
+    pub shifted: bool,
     /// Whose network it has.
     pub ip_type: IpType,
     /// Its links.
     pub interfaces: Vec<Interface>,
     /// What its control group enforces.
     pub limits: Limits,
+    /// CPUs that it wants for itself.
+    pub dedicated: Option<DedicatedCpu>,
+    /// A control group of the host whose CPUs it runs on; empty: all.
+    pub pool: String,
+    /// The class that its processes start in, when it is not the usual one.
+    pub scheduling: Option<Scheduling>,
+    /// What gethostid(3) answers.
+    pub hostid: Option<u32>,
+    /// System V objects.
+    pub ipc: IpcLimits,
     /// Bytes of memory that may be locked.
     pub locked: Option<u64>,
     /// Bytes that a temporary file system of the zone may hold.
@@ -105,18 +122,36 @@ impl BootPlan {
         let limits = limits(config);
         let memory = limits.memory.unwrap_or(memory_total).min(memory_total);
         let tmpfs_bytes = limits.swap.unwrap_or(memory).min(memory) / 2;
-        deferred(config, &mut not_enforced);
+        not_enforced.extend(
+            kernel::announced(config, range.is_some())
+                .into_iter()
+                .map(|(what, why)| NotEnforced { what, why }),
+        );
+        if range.is_none() {
+            not_enforced.push(NotEnforced {
+                what: "separation of user ids".to_owned(),
+                why: "attr privileged is set, so root of the zone is root of the host, held by \
+                      capabilities, masks and the system call filter alone"
+                    .to_owned(),
+            });
+        }
         Ok(Self {
             zone: config.name.clone(),
             id: ZoneId::GLOBAL,
             root: zonepath.root(),
             range,
+            shifted: false,
             ip_type: config.ip_type,
             interfaces: interfaces(config)?,
+            dedicated: config.dedicated_cpu.clone(),
+            pool: config.pool.clone(),
+            scheduling: kernel::scheduling(&config.scheduling_class),
+            hostid: config.hostid_value(),
+            ipc: IpcLimits::new(config),
             locked: config.locked().map(|bytes| bytes.0),
             tmpfs_bytes,
             filesystems: mounts::filesystems(&with_brand_mounts(config, brand))?,
-            devices: devices(config, brand),
+            devices: devices(config, brand, range.is_some()),
             privileges: Privileges::new(&config.limitpriv, config.ip_type, range.is_some())?,
             init: brand.init.clone(),
             path: brand.path.clone(),
@@ -136,40 +171,12 @@ fn limits(config: &ZoneConfig) -> Limits {
         memory: config.physical_memory.map(|bytes| bytes.0),
         swap: config.swap().map(|bytes| bytes.0),
         pids: config.task_limit(),
+        io_priority: config.io_priority(),
+        memory_policy: match config.attr("memory-policy") {
+            Some("soft") => MemoryPolicy::Soft,
+            _ => MemoryPolicy::Hard,
+        },
         ..Limits::default()
-    }
-}
-
-/// Names every property whose mechanism is not built yet, so that nobody relies on it.
-fn deferred(config: &ZoneConfig, not_enforced: &mut Vec<NotEnforced>) {
-    let mut later = |set: bool, what: &str| {
-        if set {
-            let why = "stored and verified, but this release does not enforce it".to_owned();
-            not_enforced.push(NotEnforced {
-                what: what.to_owned(),
-                why,
-            });
-        }
-    };
-    later(!config.pool.is_empty(), "pool");
-    later(!config.scheduling_class.is_empty(), "scheduling-class");
-    later(!config.hostid.is_empty(), "hostid");
-    later(!config.fs_allowed.is_empty(), "fs-allowed");
-    later(config.dedicated_cpu.is_some(), "dedicated-cpu");
-    later(config.security_flags.is_some(), "security-flags");
-    later(!config.admins.is_empty(), "admin");
-    later(!config.datasets.is_empty(), "dataset");
-    later(!config.inherit_pkg_dirs.is_empty(), "inherit-pkg-dir");
-    const ENFORCED: [&str; 6] = [
-        "zone.cpu-cap",
-        "zone.cpu-shares",
-        "zone.max-swap",
-        "zone.max-lwps",
-        "zone.max-processes",
-        "zone.max-locked-memory",
-    ];
-    for rctl in &config.rctls {
-        later(!ENFORCED.contains(&rctl.name.as_str()), &rctl.name);
     }
 }
 
@@ -195,14 +202,18 @@ fn with_brand_mounts<'a>(config: &'a ZoneConfig, brand: &Brand) -> Cow<'a, ZoneC
     Cow::Owned(all)
 }
 
-/// Patterns of device nodes: those of the brand for this kind of network, then those of the zone.
-fn devices(config: &ZoneConfig, brand: &Brand) -> Vec<String> {
+/// Patterns of device nodes: those of the brand for this kind of network, then those of the zone;
+/// who may mount fuse needs its node, too.
+fn devices(config: &ZoneConfig, brand: &Brand, mapped: bool) -> Vec<String> {
     let fits = |ip_type: Option<IpType>| ip_type.is_none_or(|wanted| wanted == config.ip_type);
     let brand = brand.devices.iter().filter(|device| fits(device.ip_type));
     let own = config.devices.iter().map(|device| device.matches.clone());
+    let (allowed, _) = kernel::allowed_filesystems(&config.fs_allowed, mapped);
+    let fuse = allowed.iter().any(|kind| kind.starts_with("fuse"));
     brand
         .map(|device| device.matches.clone())
         .chain(own)
+        .chain(fuse.then(|| "fuse".to_owned()))
         .collect()
 }
 
@@ -213,13 +224,14 @@ fn interfaces(config: &ZoneConfig) -> Result<Vec<Interface>, PlanError> {
             physical: net.physical.clone(),
             why,
         };
-        let shared = config.ip_type == IpType::Shared;
-        let address = if shared {
-            &net.address
-        } else {
-            &net.allowed_address
+        interfaces.push(network::interface(config, net).map_err(wrong)?);
+    }
+    for anet in &config.anets {
+        let wrong = |why: String| PlanError::Net {
+            physical: anet.linkname.clone(),
+            why,
         };
-        interfaces.push(network::interface(net, shared, address).map_err(wrong)?);
+        interfaces.push(network::automatic(config, anet).map_err(wrong)?);
     }
     Ok(interfaces)
 }

@@ -64,6 +64,15 @@ pub struct RunState {
     pub since: u64,
     /// The boot arguments in force.
     pub bootargs: String,
+    /// Mount points of file systems that came after the boot: these can be taken away again.
+    #[serde(default)]
+    pub grafts: Vec<String>,
+    /// CPU shares; unset counts as one.
+    #[serde(default)]
+    pub shares: Option<u64>,
+    /// Whether it lives on the host's user ids; the configuration may say otherwise by now.
+    #[serde(default)]
+    pub privileged: bool,
 }
 
 impl RunState {

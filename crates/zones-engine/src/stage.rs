@@ -13,6 +13,7 @@
 
 mod builder;
 mod builtin;
+pub(crate) mod graft;
 mod init;
 mod message;
 mod sched;
@@ -23,7 +24,7 @@ pub(crate) use builder::matching_devices;
 pub(crate) use message::{Argv, FromInit, FromSched, ToInit, ToSched};
 pub use message::{Ending, Mode, SessionEvent, SessionRequest};
 pub(crate) use sched::ending;
-pub(crate) use sched::{Stage, enter};
+pub(crate) use sched::{Birth, Stage, enter};
 
 use zones_sys::Channel;
 

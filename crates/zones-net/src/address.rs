@@ -37,6 +37,14 @@ impl IpNet {
         let prefix = if address.is_ipv4() { 32 } else { 128 };
         Self { address, prefix }
     }
+
+    /// Whether an address is in this network.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let same_family = self.address.is_ipv4() == address.is_ipv4();
+        let of = |address| crate::route::network(address, self.prefix);
+        same_family && of(self.address) == of(address)
+    }
 }
 
 impl FromStr for IpNet {
@@ -157,6 +165,10 @@ mod tests {
         ] {
             assert_eq!(text.parse::<IpNet>().unwrap().to_string(), printed);
         }
+        let net: IpNet = "10.1.2.3/24".parse().unwrap();
+        assert!(net.contains("10.1.2.254".parse().unwrap()));
+        assert!(!net.contains("10.1.3.3".parse().unwrap()));
+        assert!(!net.contains("::1".parse().unwrap()));
         for bad in [
             "",
             "10.0.0/8",

@@ -1,70 +1,140 @@
 //! Running a plan, undoing it when it fails, and what is left to do when the zone is down.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 use zones_types::ZoneId;
 
 use crate::link::Birth;
 use crate::plan::end_prefix;
-use crate::socket::current_netns;
 use crate::{
-    IfName, IpNet, Link, Neighbour, NetError, Netlink, NewLink, Plan, Route, Step, sysctl,
+    DEFAULT_BRIDGE, HostView, IfName, IpNet, Leftover, Link, Mac, MovedLink, Neighbour, NetError,
+    Netlink, NewLink, Plan, Route, Settings, Step, guard, leftover, setting, uplink,
 };
 
 /// Tells our bridges from those of the administrator.
-const OURS: &str = "zones";
+pub(crate) const OURS: &str = "zones";
 
 /// Marks ports of a zone that halts.
 const LEAVING: &str = "zones: leaving";
+
+/// How often a bridge is made again that somebody removes who does not share our lock.
+const TRIES: usize = 5;
 
 /// Both sides, with the numbers of the links that were asked for once.
 struct Sides<'a> {
     host: Netlink,
     zone: Netlink,
+    /// Opened by the first rule.
+    filter: Option<Netlink>,
     netns: BorrowedFd<'a>,
+    settings: &'a Settings,
+    bridge_mac: Option<Mac>,
     numbers: HashMap<(bool, IfName), u32>,
+    undo: Vec<Undo>,
+    left: Vec<Leftover>,
 }
 
 /// How to take a step back.
 enum Undo {
     DeleteLink(IfName),
+    DeleteZoneLink(IfName),
     RemoveBridge(IfName),
-    DeleteProxy(Neighbour),
-    MoveBack {
-        link: IfName,
-        name: IfName,
-        was_up: bool,
-    },
+    Release(Leftover),
 }
 
 /// Makes the interfaces of a zone: from the namespace of this thread into `netns`, loopback
-/// included.
+/// included. Settings of the host that it changes are noted in `settings`, and are for the caller
+/// to put back, as only they know which other zones need them.
+///
+/// Returns what is left when the zone is down: [`Plan::leftovers`], and more exactly where the
+/// links of the host are. The caller lets one zone at a time in here, and into [`crate::detach`]
+/// and [`crate::release`].
 ///
 /// Errors: the first step that the kernel refused; what was made before it is undone.
-pub fn apply(plan: &Plan, netns: BorrowedFd<'_>) -> Result<(), NetError> {
+pub fn apply(
+    plan: &Plan,
+    netns: BorrowedFd<'_>,
+    settings: &Settings,
+) -> Result<Vec<Leftover>, NetError> {
     let mut sides = Sides {
         host: Netlink::open()?,
         zone: Netlink::open_in(netns)?,
+        filter: None,
         netns,
+        settings,
+        bridge_mac: None,
         numbers: HashMap::new(),
+        undo: Vec::new(),
+        left: plan.leftovers(),
     };
-    let mut undo = Vec::new();
-    let mut run = || -> Result<(), NetError> {
-        sides.zone.loopback_up()?;
-        plan.steps
-            .iter()
-            .try_for_each(|step| sides.run(step, &mut undo))
-    };
-    let result = run();
-    if result.is_err() {
-        // The error that is told is the first; a failing undo would only hide it.
-        for step in undo.into_iter().rev() {
-            let _ = sides.take_back(step);
+    let result = sides.zone.loopback_up();
+    match result.and_then(|()| plan.steps.iter().try_for_each(|step| sides.run(step))) {
+        Ok(()) => Ok(sides.left),
+        Err(error) => {
+            // The error that is told is the first; a failing undo would only hide it.
+            while let Some(step) = sides.undo.pop() {
+                let _ = sides.take_back(step);
+            }
+            Err(error)
         }
     }
-    result
+}
+
+/// Removes one interface of a zone that goes on: what [`apply`] returned for the plan of it alone.
+///
+/// Errors: the first refusal of the kernel; the rest is removed all the same.
+pub fn remove(
+    left: &[Leftover],
+    zone: ZoneId,
+    name: &IfName,
+    netns: BorrowedFd<'_>,
+    settings: Option<&Settings>,
+) -> Result<(), NetError> {
+    let mut host = Netlink::open()?;
+    let mut first = Ok(());
+    let mut inside = true;
+    for one in left {
+        let done = match one {
+            // With its end here goes the one in the zone, whatever its name is by now.
+            Leftover::Port(port, _) => {
+                inside = false;
+                host.delete_link(port).or_else(gone)
+            }
+            Leftover::Moved(_) => {
+                inside = false;
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        first = first.and(done);
+    }
+    if inside {
+        let done = Netlink::open_in(netns).and_then(|mut zone| zone.delete_link(name));
+        let done = done.or_else(gone);
+        first = first.and(done);
+    }
+    let detached = leftover::detach_one(left, zone);
+    let released = crate::release(left, Some(netns), settings, &mut None);
+    first.and(detached).and(released)
+}
+
+fn gone(error: NetError) -> Result<(), NetError> {
+    match error.source {
+        Errno::NODEV => Ok(()),
+        _ => Err(error),
+    }
+}
+
+impl Netlink {
+    /// What there is on the host, to plan with.
+    pub fn view(&mut self) -> Result<HostView, NetError> {
+        Ok(HostView {
+            links: self.links()?,
+            addresses: self.addresses()?,
+        })
+    }
 }
 
 impl Sides<'_> {
@@ -84,47 +154,53 @@ impl Sides<'_> {
         Ok(number)
     }
 
-    fn run(&mut self, step: &Step, undo: &mut Vec<Undo>) -> Result<(), NetError> {
+    fn filter(&mut self) -> Result<&mut Netlink, NetError> {
+        if self.filter.is_none() {
+            self.filter = Some(Netlink::open_filter()?);
+        }
+        Ok(self.filter.as_mut().expect("opened above"))
+    }
+
+    fn run(&mut self, step: &Step) -> Result<(), NetError> {
         let netns = Some(self.netns);
         match step {
-            Step::EnsureBridge { bridge } => {
-                if self.host.link(bridge)?.is_none() {
-                    let new = NewLink::Bridge { alias: OURS };
-                    match self.host.add_link(bridge, new, &Birth::default()) {
-                        Ok(()) => undo.push(Undo::RemoveBridge(bridge.clone())),
-                        // Another zone that boots now was faster.
-                        Err(error) if error.source == Errno::EXIST => {}
-                        Err(error) => return Err(error),
-                    }
-                }
+            Step::EnsureBridge { bridge, mac } => {
+                self.bridge_mac = Some(*mac);
+                self.ensure_bridge(bridge)?;
             }
             Step::AddVeth {
                 host,
                 zone,
-                bridge,
                 mac,
                 mtu,
             } => {
-                let master = bridge
-                    .as_ref()
-                    .map(|name| self.number(false, name))
-                    .transpose()?;
-                let (mac, mtu) = (*mac, *mtu);
-                let new = NewLink::Veth { peer: zone, master };
+                let (mac, mtu) = (Some(*mac), *mtu);
+                let new = NewLink::Veth { peer: zone };
                 self.host.add_link(host, new, &Birth { netns, mac, mtu })?;
-                undo.push(Undo::DeleteLink(host.clone()));
+                self.undo.push(Undo::DeleteLink(host.clone()));
             }
+            Step::Guard(guard) => {
+                guard::set(self.filter()?, guard)?;
+                let (port, zone) = (guard.port.clone(), guard.port.clone());
+                self.undo.push(Undo::Release(Leftover::Port(port, zone)));
+            }
+            Step::HostUp { link, bridge: None } => self.host.set_up(link)?,
+            Step::HostUp {
+                link,
+                bridge: Some(bridge),
+            } => self.join(link, bridge)?,
             Step::AddMacvlan {
                 lower,
                 zone,
                 mac,
                 mtu,
             } => {
-                let (mac, mtu) = (*mac, *mtu);
+                let (mac, mtu) = (Some(*mac), *mtu);
                 let lower = self.number(false, lower)?;
                 let birth = Birth { netns, mac, mtu };
                 self.host
                     .add_link(zone, NewLink::Macvlan { lower }, &birth)?;
+                self.undo.push(Undo::DeleteZoneLink(zone.clone()));
             }
             Step::AddVlan {
                 lower,
@@ -133,49 +209,60 @@ impl Sides<'_> {
                 mac,
                 mtu,
             } => {
-                let (id, mac, mtu) = (*id, *mac, *mtu);
+                let (id, mac, mtu) = (*id, Some(*mac), *mtu);
                 let lower = self.number(false, lower)?;
                 let birth = Birth { netns, mac, mtu };
                 self.host
                     .add_link(zone, NewLink::Vlan { lower, id }, &birth)?;
+                self.undo.push(Undo::DeleteZoneLink(zone.clone()));
             }
-            Step::MoveLink { link, zone, was_up } => {
-                self.host.set_down(link)?;
-                self.host.move_to(link, self.netns)?;
-                if link != zone {
-                    self.zone.rename(link, zone)?;
-                }
-                undo.push(Undo::MoveBack {
-                    link: zone.clone(),
-                    name: link.clone(),
-                    was_up: *was_up,
-                });
-            }
+            Step::MoveLink(moved) => self.lend(moved)?,
+            Step::Forwarding { v4 } => self.settings.forward(*v4)?,
             Step::HostSetting {
                 link,
                 family,
                 key,
                 value,
+                kept,
             } => {
-                sysctl::set(family, link, key, value)?;
+                let path = format!("{family}/conf/{link}/{key}");
+                if *kept {
+                    if *family == "ipv6" {
+                        self.settings.keep_listening(link.as_str())?;
+                    }
+                    self.settings.set(&path, value)?;
+                } else {
+                    setting::set(&path, value)?;
+                }
             }
             Step::HostAddress { link, net } => {
                 let link = self.number(false, link)?;
                 self.host.add_address(link, *net)?;
             }
             Step::HostRoute { link, to } => {
-                let link = self.number(false, link)?;
+                let number = self.number(false, link)?;
                 let (to, via) = (*to, None);
-                self.host.add_route(&Route { to, link, via })?;
+                self.host.add_route(&Route {
+                    to,
+                    link: number,
+                    via,
+                })?;
+                let left = Leftover::Route(link.clone(), to);
+                self.undo.push(Undo::Release(left));
             }
             Step::HostProxy { link, address } => {
-                let link = self.number(false, link)?;
+                let number = self.number(false, link)?;
                 let neighbour = Neighbour {
                     address: *address,
-                    link,
+                    link: number,
                 };
                 self.host.add_proxy(&neighbour)?;
-                undo.push(Undo::DeleteProxy(neighbour));
+                let left = Leftover::Proxy(link.clone(), *address);
+                self.undo.push(Undo::Release(left));
+            }
+            Step::Uplink { address } => {
+                uplink::add(self.filter()?, *address)?;
+                self.undo.push(Undo::Release(Leftover::Uplink(*address)));
             }
             Step::ZoneUp { link } => self.zone.set_up(link)?,
             Step::ZoneTune { link, mac, mtu } => {
@@ -204,73 +291,69 @@ impl Sides<'_> {
         Ok(())
     }
 
+    fn ensure_bridge(&mut self, bridge: &IfName) -> Result<(), NetError> {
+        if self.host.link(bridge)?.is_some() {
+            return Ok(());
+        }
+        let new = NewLink::Bridge { alias: OURS };
+        let birth = Birth {
+            mac: self.bridge_mac,
+            ..Birth::default()
+        };
+        match self.host.add_link(bridge, new, &birth) {
+            Ok(()) => self.undo.push(Undo::RemoveBridge(bridge.clone())),
+            // Another zone that boots now was faster.
+            Err(error) if error.source == Errno::EXIST => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Makes a link a port. A default bridge that goes at this moment is made again.
+    fn join(&mut self, link: &IfName, bridge: &IfName) -> Result<(), NetError> {
+        for _ in 1..TRIES {
+            let number = self.number(false, bridge);
+            match number.and_then(|number| self.host.set_master(link, number)) {
+                Err(error)
+                    if bridge.as_str() == DEFAULT_BRIDGE
+                        && matches!(error.source, Errno::NODEV | Errno::INVAL) => {}
+                other => return other,
+            }
+            self.numbers.remove(&(false, bridge.clone()));
+            self.ensure_bridge(bridge)?;
+        }
+        let number = self.number(false, bridge)?;
+        self.host.set_master(link, number)
+    }
+
+    fn lend(&mut self, moved: &MovedLink) -> Result<(), NetError> {
+        self.undo
+            .push(Undo::Release(Leftover::Moved(Box::new(moved.clone()))));
+        let inside = moved.lend(&mut self.host, &mut self.zone, self.netns)?;
+        self.numbers.insert((true, moved.zone.clone()), inside);
+        for left in &mut self.left {
+            if let Leftover::Moved(known) = left
+                && known.link == moved.link
+            {
+                known.inside = Some(inside);
+            }
+        }
+        Ok(())
+    }
+
     fn take_back(&mut self, undo: Undo) -> Result<(), NetError> {
         match undo {
             Undo::DeleteLink(link) => self.host.delete_link(&link),
+            Undo::DeleteZoneLink(link) => self.zone.delete_link(&link),
             // Another zone may have become a port of it meanwhile.
             Undo::RemoveBridge(bridge) => remove_idle_bridge(&mut self.host, &bridge).map(drop),
-            Undo::DeleteProxy(neighbour) => self.host.delete_proxy(&neighbour),
-            Undo::MoveBack { link, name, was_up } => {
-                give_back(&mut self.host, &mut self.zone, &link, &name, was_up)
+            Undo::Release(left) => {
+                let left = [left];
+                leftover::detach(&left, ZoneId::GLOBAL)?;
+                leftover::release(&left, Some(self.netns), None, &mut self.filter)
             }
         }
     }
-}
-
-/// Moves a link of the zone back to the namespace of this thread.
-fn give_back(
-    host: &mut Netlink,
-    zone: &mut Netlink,
-    link: &IfName,
-    name: &IfName,
-    was_up: bool,
-) -> Result<(), NetError> {
-    let home = current_netns()?;
-    zone.set_down(link)?;
-    if link != name {
-        zone.rename(link, name)?;
-    }
-    zone.move_to(name, home.as_fd())?;
-    if was_up { host.set_up(name) } else { Ok(()) }
-}
-
-/// Gives back what outlives the namespace of the zone: moved links, and addresses answered for.
-///
-/// Call it before the namespace dies where possible; without `netns` the kernel returns hardware
-/// to the first namespace of the host by itself, and this brings up what has arrived. Everything
-/// else dies with the namespace, and is not deleted here because that would take 30 ms for each
-/// veth. Does as much as it can; errors: the first refusal.
-pub fn release(plan: &Plan, netns: Option<BorrowedFd<'_>>) -> Result<(), NetError> {
-    let mut host = Netlink::open()?;
-    let mut zone = netns.map(Netlink::open_in).transpose()?;
-    let mut first = Ok(());
-    for step in plan.steps.iter().rev() {
-        let done = match step {
-            Step::HostProxy { link, address } => match host.link(link) {
-                Ok(Some(found)) => host.delete_proxy(&Neighbour {
-                    address: *address,
-                    link: found.index,
-                }),
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            },
-            Step::MoveLink {
-                link,
-                zone: name,
-                was_up,
-            } => match &mut zone {
-                Some(zone) => give_back(&mut host, zone, name, link, *was_up),
-                None if *was_up => match host.set_up(link) {
-                    Err(error) if error.source == Errno::NODEV => Ok(()),
-                    other => other,
-                },
-                None => Ok(()),
-            },
-            _ => Ok(()),
-        };
-        first = first.and(done);
-    }
-    first
 }
 
 /// Removes a bridge that [`apply`] made, once its last port is gone; tells whether it did.

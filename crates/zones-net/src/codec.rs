@@ -56,6 +56,12 @@ impl Message {
         self.0[start + 2..start + 4].copy_from_slice(&kind.to_ne_bytes());
     }
 
+    /// Has the kernel say that it is done, also when all went well.
+    pub(crate) fn demand_answer(&mut self) {
+        let flags = u16_at(&self.0, 6).unwrap_or_default() | crate::socket::ACK;
+        self.0[6..8].copy_from_slice(&flags.to_ne_bytes());
+    }
+
     pub(crate) fn finish(mut self, sequence: u32) -> Vec<u8> {
         let length = u32::try_from(self.0.len()).expect("messages here are short");
         self.0[..4].copy_from_slice(&length.to_ne_bytes());

@@ -11,11 +11,19 @@ use crate::{IfName, NetError};
 
 const NEW_LINK: u16 = 16;
 const DEL_LINK: u16 = 17;
+const NEW_PROPERTY: u16 = 108;
+const DEL_PROPERTY: u16 = 109;
 const GET_LINK: u16 = 18;
 
 const ADDRESS: u16 = 1;
 const NAME: u16 = 3;
 const MTU: u16 = 4;
+const QUEUE: u16 = 13;
+const PROPERTIES: u16 = 52;
+const ALTERNATIVE: u16 = 53;
+const PERMANENT: u16 = 54;
+/// The bit that says "this attribute holds others".
+const NESTED: u16 = 0x8000;
 const LOWER: u16 = 5;
 const MASTER: u16 = 10;
 const INFO: u16 = 18;
@@ -27,6 +35,8 @@ const INFO_DATA: u16 = 2;
 
 const UP: u32 = 1;
 const LOOPBACK: u32 = 8;
+/// No ARP, promiscuous, all multicast: what a user of a link may have switched.
+const MOODS: u32 = 0x80 | 0x100 | 0x200;
 /// Counters are half of an answer and nobody here reads them.
 const WITHOUT_COUNTERS: u32 = 8;
 const MACVLAN_BRIDGE: u32 = 4;
@@ -42,23 +52,53 @@ impl fmt::Display for Mac {
     }
 }
 
+/// Why a text is no hardware address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no hardware address: use six numbers of up to two hex digits, `:` between them")]
+pub struct MacError(pub String);
+
+impl std::str::FromStr for Mac {
+    type Err = MacError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let byte = |part: &str| {
+            let digits = part.bytes().all(|byte| byte.is_ascii_hexdigit());
+            u8::from_str_radix(part, 16)
+                .ok()
+                .filter(|_| digits && part.len() <= 2)
+        };
+        let bytes: Option<Vec<u8>> = text.split(':').map(byte).collect();
+        let six = bytes.and_then(|bytes| <[u8; 6]>::try_from(bytes).ok());
+        six.map(Self).ok_or_else(|| MacError(text.to_owned()))
+    }
+}
+
 impl fmt::Debug for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// A locally administered address that the same zone and interface always get.
+impl Mac {
+    /// A locally administered address that nobody had before.
+    #[must_use]
+    pub fn random() -> Self {
+        use rustix::rand::{GetRandomFlags, getrandom};
+        let mut bytes = [0; 6];
+        // Six bytes come at once or, before the kernel has entropy, late; never in part.
+        let _ = getrandom(&mut bytes, GetRandomFlags::empty());
+        bytes[0] = 0x02;
+        Self(bytes)
+    }
+}
+
+/// A locally administered address that the same zone and interface always get, so that neighbours
+/// and DHCP servers know them again. `zone` is best what no zone of another host has: its uuid.
 #[must_use]
-pub fn mac_for(zone: &zones_types::ZoneName, interface: &IfName) -> Mac {
+pub fn mac_for(zone: &str, interface: &IfName) -> Mac {
     // FNV-1a: stable between releases, which a hash of the standard library is not.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in zone
-        .as_str()
-        .bytes()
-        .chain([0])
-        .chain(interface.as_str().bytes())
-    {
+    for byte in zone.bytes().chain([0]).chain(interface.as_str().bytes()) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     let [a, b, c, d, e, ..] = hash.to_le_bytes();
@@ -97,6 +137,12 @@ pub struct Link {
     pub master: Option<u32>,
     /// The description.
     pub alias: Option<String>,
+    /// The hardware address that it was built with.
+    pub permanent: Option<Mac>,
+    /// Packets that may wait to be sent.
+    pub queue: u32,
+    /// Its other names.
+    pub alternatives: Vec<String>,
 }
 
 impl Link {
@@ -111,6 +157,9 @@ impl Link {
             mtu: 0,
             master: None,
             alias: None,
+            permanent: None,
+            queue: 0,
+            alternatives: Vec::new(),
         };
         if flags & LOOPBACK != 0 {
             link.kind = LinkKind::Loopback;
@@ -122,6 +171,12 @@ impl Link {
                 MTU => link.mtu = u32_at(value, 0)?,
                 MASTER => link.master = u32_at(value, 0),
                 ALIAS => link.alias = Some(text(value)),
+                PERMANENT => link.permanent = value.try_into().ok().map(Mac),
+                QUEUE => link.queue = u32_at(value, 0)?,
+                PROPERTIES => {
+                    let names = attributes(value, 0).filter(|(kind, _)| *kind == ALTERNATIVE);
+                    link.alternatives = names.map(|(_, name)| text(name)).collect();
+                }
                 INFO => {
                     let found = attributes(value, 0).find(|(kind, _)| *kind == INFO_KIND);
                     if let Some((_, name)) = found {
@@ -138,20 +193,26 @@ impl Link {
     }
 }
 
+impl Link {
+    /// Whether it is a bridge that we made.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.alias.as_deref() == Some(crate::apply::OURS)
+    }
+}
+
 /// A link to make.
 #[derive(Debug, Clone, Copy)]
 pub enum NewLink<'a> {
-    /// A bridge, made up and marked as ours.
+    /// A bridge, made up and marked as ours. It takes the hardware address of the birth.
     Bridge {
         /// Its description, to know it again.
         alias: &'a str,
     },
-    /// A pair; this end stays here and is up, the peer is made in another namespace.
+    /// A pair; this end stays here and is down, the peer is made in another namespace.
     Veth {
         /// The peer's name there.
         peer: &'a IfName,
-        /// The bridge that this end becomes a port of.
-        master: Option<u32>,
     },
     /// A link with an address of its own on another link, made in another namespace.
     Macvlan {
@@ -240,22 +301,21 @@ impl Netlink {
         new: NewLink<'_>,
         birth: &Birth<'_>,
     ) -> Result<(), NetError> {
-        let here = matches!(new, NewLink::Bridge { .. } | NewLink::Veth { .. });
+        let here = matches!(new, NewLink::Bridge { .. });
         let flags = REQUEST | ACK | CREATE | EXCLUSIVE;
         let mut message = Message::new(NEW_LINK, flags).fixed(&info(0, here));
         message.text(NAME, name.as_str());
         let mut alias_after = None;
         match new {
             NewLink::Bridge { alias } => {
+                // A bridge whose address nobody sets changes it as its ports come and go.
+                put_birth(&mut message, birth);
                 message.nest(INFO, |m| m.text(INFO_KIND, "bridge"));
                 alias_after = Some(alias);
             }
-            NewLink::Veth { peer, master } => {
+            NewLink::Veth { peer } => {
                 if let Some(mtu) = birth.mtu {
                     message.word(MTU, mtu);
-                }
-                if let Some(master) = master {
-                    message.word(MASTER, master);
                 }
                 message.nest(INFO, |m| {
                     m.text(INFO_KIND, "veth");
@@ -328,11 +388,11 @@ impl Netlink {
         })
     }
 
-    /// Makes a link a port of a bridge, or of none.
-    pub fn set_master(&mut self, link: &IfName, master: Option<u32>) -> Result<(), NetError> {
-        self.set("set the bridge of link", link, info(0, false), |m| {
+    /// Makes a link a port of the bridge of that number, and brings it up.
+    pub fn set_master(&mut self, link: &IfName, bridge: u32) -> Result<(), NetError> {
+        self.set("set the bridge of link", link, info(0, true), |m| {
             m.text(NAME, link.as_str());
-            m.word(MASTER, master.unwrap_or(0));
+            m.word(MASTER, bridge);
         })
     }
 
@@ -375,6 +435,60 @@ impl Netlink {
         })
     }
 
+    /// Moves the link of that number to another namespace, where it gets this name, in one step: a
+    /// name that it has here, and that is taken there, is no obstacle.
+    pub(crate) fn move_as(
+        &mut self,
+        index: u32,
+        name: &IfName,
+        netns: BorrowedFd<'_>,
+    ) -> Result<(), NetError> {
+        self.set("move link", name, info(index, false), |m| {
+            m.attribute(NETNS_FD, &netns.as_raw_fd().to_ne_bytes());
+            m.text(NAME, name.as_str());
+        })
+    }
+
+    /// Gives the link of that number another name for each of these, or takes them away.
+    pub(crate) fn alternatives(
+        &mut self,
+        index: u32,
+        names: &[String],
+        have: bool,
+    ) -> Result<(), NetError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let (kind, flags) = if have {
+            (NEW_PROPERTY, CREATE | EXCLUSIVE)
+        } else {
+            (DEL_PROPERTY, 0)
+        };
+        let mut message = Message::new(kind, REQUEST | ACK | flags).fixed(&info(index, false));
+        message.nest(PROPERTIES | NESTED, |m| {
+            names.iter().for_each(|name| m.text(ALTERNATIVE, name));
+        });
+        self.run(message)
+            .map_err(NetError::new("set other names of link", names.join(" ")))
+    }
+
+    /// Takes a link down and makes it what it was: address, size, queue, description, mood.
+    pub(crate) fn reset(&mut self, index: u32, to: &Link) -> Result<(), NetError> {
+        let name = to.name.parse::<IfName>();
+        let name = name.map_err(|_| NetError::new("reset link", &*to.name)(Errno::INVAL))?;
+        let mut head = info(index, false);
+        head[12..16].copy_from_slice(&(UP | MOODS).to_ne_bytes());
+        self.set("take down link", &name, head, |_| {})?;
+        self.set("reset link", &name, info(index, false), |m| {
+            if let Some(mac) = to.mac {
+                m.attribute(ADDRESS, &mac.0);
+            }
+            m.word(MTU, to.mtu);
+            m.word(QUEUE, to.queue);
+            m.attribute(ALIAS, to.alias.as_deref().unwrap_or("").as_bytes());
+        })
+    }
+
     /// Deletes a link. A veth costs some 30 ms: let its namespace die instead.
     pub fn delete_link(&mut self, link: &IfName) -> Result<(), NetError> {
         let mut message = Message::new(DEL_LINK, REQUEST | ACK).fixed(&info(0, false));
@@ -390,17 +504,22 @@ mod tests {
 
     #[test]
     fn addresses_of_zones_are_stable_and_local() {
-        let mac = mac_for(&"web1".parse().unwrap(), &"net0".parse().unwrap());
-        assert_eq!(
-            mac,
-            mac_for(&"web1".parse().unwrap(), &"net0".parse().unwrap())
-        );
-        assert_ne!(
-            mac,
-            mac_for(&"web1".parse().unwrap(), &"net1".parse().unwrap())
-        );
+        let mac = mac_for("web1", &"net0".parse().unwrap());
+        assert_eq!(mac, mac_for("web1", &"net0".parse().unwrap()));
+        assert_ne!(mac, mac_for("web1", &"net1".parse().unwrap()));
         assert_eq!(mac.0[0] & 3, 2, "unicast and locally administered");
         assert_eq!(Mac([2, 0, 0xab, 1, 2, 3]).to_string(), "02:00:ab:01:02:03");
+        assert_eq!("2:8:20:0:0:a".parse(), Ok(Mac([2, 8, 0x20, 0, 0, 10])));
+        for bad in [
+            "",
+            "xx",
+            "1:2:3:4:5",
+            "1:2:3:4:5:6:7",
+            "+1:2:3:4:5:6",
+            "100:2:3:4:5:6",
+        ] {
+            assert!(bad.parse::<Mac>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -8,13 +8,17 @@
 //! | exclusive | neither exists | veth on the bridge [`DEFAULT_BRIDGE`], made when missing |
 //! | shared | `physical` is a bridge | veth, a port of it, addressed from outside |
 //! | shared | `physical` is another link | veth, routed by the host, addressed from outside |
+//!
+//! Who names [`DEFAULT_BRIDGE`] itself gets it as well, made when missing. On it, the host is the
+//! router of each address (see [`Step::Uplink`]), unless the bridge is one of the administrator.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use zones_types::ZoneId;
 
-use crate::{Gateway, IfName, IpNet, Link, LinkKind, Mac};
+use crate::guard::{Guard, Protection};
+use crate::{Address, Gateway, IfName, IpNet, Link, LinkKind, Mac, MovedLink};
 
 /// The bridge of zones whose configuration names no link of the host.
 pub const DEFAULT_BRIDGE: &str = "zbr0";
@@ -49,14 +53,33 @@ pub struct Interface {
     pub mode: Mode,
     /// `address` or `allowed-address`; may be empty.
     pub addresses: Vec<IpNet>,
+    /// Whether the zone finds them set, and its router; else it sets them itself, and no others
+    /// where it is guarded.
+    pub configure: bool,
     /// `defrouter`. A routed interface always goes through the host.
     pub defrouter: Option<IpAddr>,
-    /// `mac-addr`; unset is random.
+    /// `mac-addr`; unset is [`Interface::own_mac`], or that of the hardware.
     pub mac: Option<Mac>,
+    /// What a link that is made for the zone gets when nothing is configured, see
+    /// [`crate::mac_for`]; `None` is another one each time it is made.
+    pub own_mac: Option<Mac>,
     /// `vlan-id`, 1 to 4094.
     pub vlan: Option<u16>,
     /// Largest packet, bytes; unset is the kernel's choice.
     pub mtu: Option<u32>,
+    /// `link-protection`; unset is [`Protection::usual`].
+    pub protection: Option<Protection>,
+    /// `uplink`: whether the host routes for the addresses on the default bridge.
+    pub uplink: bool,
+}
+
+/// What there is on the host.
+#[derive(Debug, Clone, Default)]
+pub struct HostView {
+    /// Its links.
+    pub links: Vec<Link>,
+    /// Their addresses.
+    pub addresses: Vec<Address>,
 }
 
 /// One thing to do; prints as a line.
@@ -64,20 +87,26 @@ pub struct Interface {
 #[expect(missing_docs, reason = "the fields are what the printed line says")]
 pub enum Step {
     /// Makes the bridge when it is missing.
-    EnsureBridge { bridge: IfName },
-    /// A pair, one end in the zone.
+    EnsureBridge { bridge: IfName, mac: Mac },
+    /// A pair, one end in the zone; the host's end is down.
     AddVeth {
         host: IfName,
         zone: IfName,
-        bridge: Option<IfName>,
-        mac: Option<Mac>,
+        mac: Mac,
         mtu: Option<u32>,
+    },
+    /// Rules on the host's end.
+    Guard(Guard),
+    /// Brings the host's end up, as a port of a bridge where one is given.
+    HostUp {
+        link: IfName,
+        bridge: Option<IfName>,
     },
     /// A macvlan in the zone.
     AddMacvlan {
         lower: IfName,
         zone: IfName,
-        mac: Option<Mac>,
+        mac: Mac,
         mtu: Option<u32>,
     },
     /// A VLAN in the zone.
@@ -85,28 +114,29 @@ pub enum Step {
         lower: IfName,
         zone: IfName,
         id: u16,
-        mac: Option<Mac>,
+        mac: Mac,
         mtu: Option<u32>,
     },
     /// Moves a link of the host into the zone; it comes back by [`crate::release`].
-    MoveLink {
-        link: IfName,
-        zone: IfName,
-        was_up: bool,
-    },
-    /// An interface setting on the host.
+    MoveLink(Box<MovedLink>),
+    /// A setting below `/proc/sys/net`; one of a link that stays is kept and put back.
     HostSetting {
         link: IfName,
         family: &'static str,
         key: &'static str,
         value: &'static str,
+        kept: bool,
     },
+    /// Makes the host a router for IPv4, or else IPv6.
+    Forwarding { v4: bool },
     /// An address on the host's end.
     HostAddress { link: IfName, net: IpNet },
     /// A route on the host.
     HostRoute { link: IfName, to: IpNet },
     /// The host answers for the address on that link.
     HostProxy { link: IfName, address: IpAddr },
+    /// Lets an address on the default bridge out, behind the addresses of the host.
+    Uplink { address: IpAddr },
     /// Brings an interface up in the zone.
     ZoneUp { link: IfName },
     /// Sets the hardware address and size of an interface that was moved in.
@@ -124,15 +154,16 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EnsureBridge { bridge } => write!(f, "bridge {bridge}"),
-            Self::AddVeth {
-                host,
-                zone,
+            Self::EnsureBridge { bridge, .. } => write!(f, "bridge {bridge}"),
+            Self::Guard(guard) => guard.fmt(f),
+            Self::HostUp {
+                link,
                 bridge: Some(bridge),
-                ..
-            } => {
-                write!(f, "veth {host} on bridge {bridge}, {zone} in the zone")
-            }
+            } => write!(f, "{link} up, on bridge {bridge}"),
+            Self::HostUp { link, .. } => write!(f, "{link} up"),
+            Self::Forwarding { v4: true } => f.write_str("forward IPv4"),
+            Self::Forwarding { v4: false } => f.write_str("forward IPv6"),
+            Self::Uplink { address } => write!(f, "uplink for {address}"),
             Self::AddVeth { host, zone, .. } => write!(f, "veth {host}, {zone} in the zone"),
             Self::AddMacvlan { lower, zone, .. } => {
                 write!(f, "macvlan on {lower}, {zone} in the zone")
@@ -142,12 +173,15 @@ impl fmt::Display for Step {
             } => {
                 write!(f, "vlan {id} of {lower}, {zone} in the zone")
             }
-            Self::MoveLink { link, zone, .. } => write!(f, "move {link} into the zone as {zone}"),
+            Self::MoveLink(moved) => {
+                write!(f, "move {} into the zone as {}", moved.link, moved.zone)
+            }
             Self::HostSetting {
                 link,
                 family,
                 key,
                 value,
+                ..
             } => {
                 write!(f, "set net/{family}/conf/{link}/{key} = {value}")
             }
@@ -169,8 +203,8 @@ impl fmt::Display for Step {
 pub struct Plan {
     /// The steps.
     pub steps: Vec<Step>,
-    /// What the configuration asks for and this plan does not give, a sentence each.
-    pub not_enforced: Vec<String>,
+    /// What the configuration asks for and this plan does not give, and why.
+    pub not_enforced: Vec<(&'static str, String)>,
 }
 
 /// Why the interfaces cannot be made.
@@ -198,31 +232,53 @@ pub enum PlanError {
     Twice(IfName),
 }
 
-/// Makes the steps for the interfaces of one zone. `host` is what [`crate::Netlink::links`] says.
-pub fn plan(host: &[Link], zone: ZoneId, interfaces: &[Interface]) -> Result<Plan, PlanError> {
+/// Makes the steps for the interfaces of one zone.
+pub fn plan(host: &HostView, zone: ZoneId, interfaces: &[Interface]) -> Result<Plan, PlanError> {
     let mut plan = Plan::default();
-    for (n, interface) in interfaces.iter().enumerate() {
-        if interfaces[..n]
+    for (number, interface) in interfaces.iter().enumerate() {
+        if interfaces[..number]
             .iter()
             .any(|other| other.name == interface.name)
         {
             return Err(PlanError::Twice(interface.name.clone()));
         }
-        if let Some(tag) = interface.vlan.filter(|tag| !(1..=4094).contains(tag)) {
-            return Err(PlanError::VlanRange(interface.name.clone(), tag));
-        }
-        let end = format!("{}{n}", end_prefix(zone));
-        let end = end
-            .parse()
-            .expect("ids have five digits, and no zone has millions of interfaces");
-        match &interface.mode {
-            Mode::Exclusive { physical, lower } => {
-                exclusive(&mut plan, host, interface, physical, lower.as_ref(), end)?;
-            }
-            Mode::Shared { physical } => shared(&mut plan, host, interface, physical, end)?,
-        }
+        let one = plan_one(host, zone, number, interface)?;
+        plan.steps.extend(one.steps);
+        plan.not_enforced.extend(one.not_enforced);
     }
     Ok(plan)
+}
+
+/// The same for one interface, the one of that number: for a zone that runs already, any number
+/// that none of its interfaces has.
+pub fn plan_one(
+    host: &HostView,
+    zone: ZoneId,
+    number: usize,
+    interface: &Interface,
+) -> Result<Plan, PlanError> {
+    if let Some(tag) = interface.vlan.filter(|tag| !(1..=4094).contains(tag)) {
+        return Err(PlanError::VlanRange(interface.name.clone(), tag));
+    }
+    let end = format!("{}{number}", end_prefix(zone));
+    let end = end
+        .parse()
+        .expect("ids have five digits, and no zone has millions of interfaces");
+    let mut work = Work {
+        plan: Plan::default(),
+        host,
+        interface,
+        mac: interface
+            .mac
+            .or(interface.own_mac)
+            .unwrap_or_else(Mac::random),
+        end,
+    };
+    match &interface.mode {
+        Mode::Exclusive { physical, lower } => work.exclusive(physical, lower.as_ref())?,
+        Mode::Shared { physical } => work.shared(physical)?,
+    }
+    Ok(work.plan)
 }
 
 /// How the host's ends of a zone's pairs begin; the number of the interface follows.
@@ -230,226 +286,375 @@ pub(crate) fn end_prefix(zone: ZoneId) -> String {
     format!("zv{zone}.")
 }
 
-fn find<'a>(host: &'a [Link], name: &IfName) -> Option<&'a Link> {
-    host.iter().find(|link| link.name == name.as_str())
+/// What stands below an interface.
+enum Below<'a> {
+    /// A bridge, and whether it is ours to make.
+    Bridge(IfName, bool),
+    Link(&'a Link),
 }
 
-fn veth(interface: &Interface, host: IfName, bridge: Option<IfName>) -> Step {
-    Step::AddVeth {
-        host,
-        zone: interface.name.clone(),
-        bridge,
-        mac: interface.mac,
-        mtu: interface.mtu,
-    }
-}
-
-fn exclusive(
-    plan: &mut Plan,
-    host: &[Link],
-    interface: &Interface,
-    physical: &IfName,
-    lower: Option<&IfName>,
+/// The plan of one interface, growing.
+struct Work<'a> {
+    plan: Plan,
+    host: &'a HostView,
+    interface: &'a Interface,
+    /// What a link that is made for it gets.
+    mac: Mac,
+    /// The host's end of its pair.
     end: IfName,
-) -> Result<(), PlanError> {
-    let (zone, mac, mtu) = (interface.name.clone(), interface.mac, interface.mtu);
-    let link = find(host, lower.unwrap_or(physical));
-    let wants_bridge = match (lower, link) {
-        (Some(lower), None) => {
-            let (physical, lower) = (physical.clone(), lower.clone());
-            return Err(PlanError::NoLower { physical, lower });
-        }
-        (None, None) => {
-            let bridge: IfName = DEFAULT_BRIDGE.parse().expect("a valid name");
-            plan.steps.push(Step::EnsureBridge {
-                bridge: bridge.clone(),
-            });
-            Some(bridge)
-        }
-        (_, Some(link)) if link.kind == LinkKind::Bridge => Some(lower.unwrap_or(physical).clone()),
-        (_, Some(link)) if link.kind == LinkKind::Loopback => {
-            return Err(PlanError::Loopback(physical.clone()));
-        }
-        (_, Some(_)) => None,
-    };
-    if wants_bridge.is_some() && interface.vlan.is_some() {
-        return Err(PlanError::VlanNeedsNic(physical.clone()));
+}
+
+impl<'a> Work<'a> {
+    fn step(&mut self, step: Step) {
+        self.plan.steps.push(step);
     }
-    match (wants_bridge, lower, link) {
-        (Some(bridge), ..) => plan.steps.push(veth(interface, end, Some(bridge))),
-        (None, Some(lower), _) => {
-            let lower = lower.clone();
-            plan.steps.push(match interface.vlan {
-                Some(id) => Step::AddVlan {
-                    lower,
-                    zone,
-                    id,
-                    mac,
-                    mtu,
-                },
-                None => Step::AddMacvlan {
-                    lower,
-                    zone,
-                    mac,
-                    mtu,
-                },
-            });
+
+    /// `named` is `global-nic`, or else `physical`; only `physical` may be a name for the zone.
+    fn below(&self, named: &IfName, must_exist: bool) -> Result<Below<'a>, PlanError> {
+        let found = self.host.links.iter();
+        let found = found.clone().find(|link| link.name == named.as_str());
+        let default = || DEFAULT_BRIDGE.parse().expect("a valid name");
+        match found {
+            Some(link) if link.kind == LinkKind::Bridge => {
+                let ours = link.name == DEFAULT_BRIDGE && link.is_ours();
+                Ok(Below::Bridge(named.clone(), ours))
+            }
+            Some(link) => Ok(Below::Link(link)),
+            None if named.as_str() == DEFAULT_BRIDGE || !must_exist => {
+                let mut links = self.host.links.iter();
+                let foreign = links.any(|link| link.name == DEFAULT_BRIDGE && !link.is_ours());
+                Ok(Below::Bridge(default(), !foreign))
+            }
+            None => Err(PlanError::NoLower {
+                physical: self.interface.name.clone(),
+                lower: named.clone(),
+            }),
         }
-        (None, None, link) => {
-            if interface.vlan.is_some() {
+    }
+
+    fn exclusive(&mut self, physical: &IfName, lower: Option<&IfName>) -> Result<(), PlanError> {
+        let interface = self.interface;
+        let mac = self.mac;
+        let (zone, mtu) = (interface.name.clone(), interface.mtu);
+        match (
+            self.below(lower.unwrap_or(physical), lower.is_some())?,
+            lower,
+        ) {
+            (Below::Bridge(bridge, ours), _) => return self.port(physical, &bridge, ours, false),
+            (Below::Link(link), _) if link.kind == LinkKind::Loopback => {
+                return Err(PlanError::Loopback(physical.clone()));
+            }
+            (Below::Link(_), Some(lower)) => {
+                let lower = lower.clone();
+                self.step(match interface.vlan {
+                    Some(id) => Step::AddVlan {
+                        lower,
+                        zone,
+                        id,
+                        mac,
+                        mtu,
+                    },
+                    None => Step::AddMacvlan {
+                        lower,
+                        zone,
+                        mac,
+                        mtu,
+                    },
+                });
+            }
+            (Below::Link(_), None) if interface.vlan.is_some() => {
                 return Err(PlanError::VlanNeedsNic(physical.clone()));
             }
-            plan.steps.push(Step::MoveLink {
-                link: physical.clone(),
-                zone: zone.clone(),
-                was_up: link.is_some_and(|link| link.up),
+            (Below::Link(link), None) => self.lend(link, physical),
+        }
+        let asked = interface.protection.is_some_and(|p| p != Protection::NONE);
+        if asked || (!interface.addresses.is_empty() && interface.protection.is_none()) {
+            let why = format!(
+                "the host has no end of {} that it could guard; it has one with a bridge as \
+                 global-nic",
+                interface.name
+            );
+            self.plan.not_enforced.push(("link-protection", why));
+        }
+        self.addresses();
+        Ok(())
+    }
+
+    fn lend(&mut self, link: &Link, physical: &IfName) {
+        let Interface { name, mac, mtu, .. } = self.interface;
+        let has = self.host.addresses.iter();
+        let has = has.filter(|address| address.link == link.index && !is_link_local(address.net));
+        self.step(Step::MoveLink(Box::new(MovedLink {
+            link: physical.clone(),
+            zone: name.clone(),
+            inside: None,
+            before: link.clone(),
+            addresses: has.map(|address| address.net).collect(),
+        })));
+        if mac.is_some() || mtu.is_some() {
+            self.step(Step::ZoneTune {
+                link: name.clone(),
+                mac: *mac,
+                mtu: *mtu,
             });
-            if mac.is_some() || mtu.is_some() {
-                plan.steps.push(Step::ZoneTune {
-                    link: zone,
-                    mac,
-                    mtu,
+        }
+    }
+
+    fn shared(&mut self, physical: &IfName) -> Result<(), PlanError> {
+        match self.below(physical, true)? {
+            Below::Bridge(bridge, ours) => self.port(physical, &bridge, ours, true),
+            Below::Link(_) if self.interface.vlan.is_some() => {
+                Err(PlanError::VlanNeedsNic(physical.clone()))
+            }
+            Below::Link(link) => {
+                let loopback = link.kind == LinkKind::Loopback;
+                self.routed(physical, loopback);
+                Ok(())
+            }
+        }
+    }
+
+    /// A port of a bridge.
+    fn port(
+        &mut self,
+        physical: &IfName,
+        bridge: &IfName,
+        ours: bool,
+        shared: bool,
+    ) -> Result<(), PlanError> {
+        if self.interface.vlan.is_some() {
+            return Err(PlanError::VlanNeedsNic(physical.clone()));
+        }
+        if bridge.as_str() == DEFAULT_BRIDGE {
+            // Of its own on each host.
+            let mac = crate::mac_for(&self.mac.to_string(), bridge);
+            let bridge = bridge.clone();
+            self.step(Step::EnsureBridge { bridge, mac });
+        }
+        self.pair(shared, Some(bridge.clone()));
+        let routes = if ours && self.interface.uplink {
+            self.uplinks(bridge)
+        } else {
+            Vec::new()
+        };
+        self.addresses();
+        for via in routes {
+            self.router(via);
+        }
+        Ok(())
+    }
+
+    /// The pair, guarded before a frame can pass.
+    fn pair(&mut self, shared: bool, bridge: Option<IfName>) {
+        let interface = self.interface;
+        let mac = self.mac;
+        let (port, zone) = (self.end.clone(), interface.name.clone());
+        self.step(Step::AddVeth {
+            host: port.clone(),
+            zone,
+            mac,
+            mtu: interface.mtu,
+        });
+        let addresses: Vec<IpAddr> = interface.addresses.iter().map(|net| net.address).collect();
+        let usual = Protection::usual(shared, !addresses.is_empty());
+        let protection = interface.protection.unwrap_or(usual);
+        if protection != Protection::NONE {
+            self.step(Step::Guard(Guard {
+                port: port.clone(),
+                mac,
+                addresses,
+                protection,
+            }));
+        }
+        self.step(Step::HostUp { link: port, bridge });
+    }
+
+    /// Makes the host the router of the addresses on the default bridge. Returns what routes the
+    /// zone gets.
+    fn uplinks(&mut self, bridge: &IfName) -> Vec<Gateway> {
+        let interface = self.interface;
+        let mut gateways = Vec::new();
+        for v4 in [true, false] {
+            let nets = interface
+                .addresses
+                .iter()
+                .filter(|net| net.address.is_ipv4() == v4);
+            let nets: Vec<IpNet> = nets.copied().collect();
+            if nets.is_empty() {
+                continue;
+            }
+            let wanted = interface.defrouter.filter(|router| router.is_ipv4() == v4);
+            let router = wanted.unwrap_or(if v4 { ROUTER_V4 } else { ROUTER_V6 });
+            let used = nets.iter().map(|net| net.address).chain([router]);
+            if let Some(other) = used.filter_map(|address| self.elsewhere(address)).next() {
+                let why = format!(
+                    "the host has the network {other} of {} on another link; give the zone an \
+                     address of another network, or that link as global-nic",
+                    interface.name
+                );
+                self.plan.not_enforced.push(("uplink", why));
+                continue;
+            }
+            self.route_for(bridge, v4, router, &nets);
+            if wanted.is_none() && interface.configure {
+                gateways.push(Gateway {
+                    address: router,
+                    onlink: true,
                 });
             }
         }
+        gateways
     }
-    if !interface.addresses.is_empty() {
-        let text = format!(
-            "the zone can use other addresses than those of {}",
-            interface.name
-        );
-        plan.not_enforced.push(text);
-    }
-    addresses(plan, interface);
-    if let Some(address) = interface.defrouter {
-        router(plan, interface, address, false);
-    }
-    Ok(())
-}
 
-fn shared(
-    plan: &mut Plan,
-    host: &[Link],
-    interface: &Interface,
-    physical: &IfName,
-    end: IfName,
-) -> Result<(), PlanError> {
-    let name = &interface.name;
-    let Some(link) = find(host, physical) else {
-        let (physical, lower) = (name.clone(), physical.clone());
-        return Err(PlanError::NoLower { physical, lower });
-    };
-    if interface.vlan.is_some() {
-        return Err(PlanError::VlanNeedsNic(physical.clone()));
-    }
-    if link.kind == LinkKind::Bridge {
-        plan.steps
-            .push(veth(interface, end, Some(physical.clone())));
-        let text = format!("nothing on bridge {physical} keeps {name} to its addresses");
-        plan.not_enforced.push(text);
-        addresses(plan, interface);
-        if let Some(address) = interface.defrouter {
-            router(plan, interface, address, false);
-        }
-        return Ok(());
-    }
-    let loopback = link.kind == LinkKind::Loopback;
-    plan.steps.push(veth(interface, end.clone(), None));
-    let mut routers = Vec::new();
-    for family in ["ipv4", "ipv6"] {
-        let of_family = |net: &&IpNet| net.address.is_ipv4() == (family == "ipv4");
-        let nets: Vec<_> = interface.addresses.iter().filter(of_family).collect();
-        if !nets.is_empty() {
-            routed(plan, family, &nets, physical, &end, loopback);
-            routers.push(if family == "ipv4" {
-                ROUTER_V4
-            } else {
-                ROUTER_V6
-            });
-        }
-    }
-    // The zone has its address alone: with the whole network on the link it would look for its
-    // neighbours there, where only the host is.
-    plan.steps.push(Step::ZoneUp { link: name.clone() });
-    for net in &interface.addresses {
-        let net = IpNet::host(net.address);
-        plan.steps.push(Step::ZoneAddress {
-            link: name.clone(),
-            net,
+    fn route_for(&mut self, bridge: &IfName, v4: bool, router: IpAddr, nets: &[IpNet]) {
+        self.step(Step::Forwarding { v4 });
+        self.step(Step::HostSetting {
+            link: bridge.clone(),
+            family: if v4 { "ipv4" } else { "ipv6" },
+            key: "forwarding",
+            value: "1",
+            kept: false,
         });
-    }
-    for address in routers {
-        router(plan, interface, address, true);
-    }
-    Ok(())
-}
-
-/// The host's side of a routed interface, for one family.
-fn routed(
-    plan: &mut Plan,
-    family: &'static str,
-    nets: &[&IpNet],
-    physical: &IfName,
-    end: &IfName,
-    loopback: bool,
-) {
-    let setting = |link: &IfName, key, value| Step::HostSetting {
-        link: link.clone(),
-        family,
-        key,
-        value,
-    };
-    plan.steps.push(setting(end, "forwarding", "1"));
-    if family == "ipv4" {
-        // Packets with an address that is not routed to this link are dropped: the guard against
-        // borrowed addresses.
-        plan.steps.push(setting(end, "rp_filter", "1"));
-    }
-    match (family, loopback) {
-        (_, true) => {}
-        ("ipv4", _) => plan.steps.push(setting(physical, "forwarding", "1")),
-        _ => {
-            // Forwarding on the link itself would end its own automatic configuration.
-            plan.steps.push(setting(physical, "proxy_ndp", "1"));
-            let text = format!("IPv6 of {end} needs net.ipv6.conf.all.forwarding=1 on the host");
-            plan.not_enforced.push(text);
+        // Without a route to the network: each zone has a route of its own.
+        let net = match router {
+            ROUTER_V6 => IpNet {
+                address: router,
+                prefix: 64,
+            },
+            other => IpNet::host(other),
+        };
+        let link = bridge.clone();
+        self.step(Step::HostAddress { link, net });
+        for net in nets {
+            let (link, address) = (bridge.clone(), net.address);
+            let to = IpNet::host(address);
+            self.step(Step::HostRoute { link, to });
+            self.step(Step::Uplink { address });
         }
     }
-    let router = if family == "ipv4" {
-        ROUTER_V4
-    } else {
-        ROUTER_V6
-    };
-    let net = IpNet {
-        address: router,
-        prefix: if family == "ipv4" { 32 } else { 64 },
-    };
-    let link = end.clone();
-    plan.steps.push(Step::HostAddress { link, net });
-    for net in nets {
-        let (link, to) = (end.clone(), IpNet::host(net.address));
-        plan.steps.push(Step::HostRoute { link, to });
+
+    /// The network of another link of the host that the address belongs to.
+    fn elsewhere(&self, address: IpAddr) -> Option<IpNet> {
+        let links = || self.host.links.iter();
+        let bridge = links().find(|link| link.name == DEFAULT_BRIDGE);
+        let bridge = bridge.map(|link| link.index);
+        let mut nets = self.host.addresses.iter().filter(|one| {
+            Some(one.link) != bridge && !is_link_local(one.net) && one.net.contains(address)
+        });
+        nets.next().map(|one| one.net)
+    }
+
+    /// An interface that the host routes to; the zone owns nothing of it.
+    fn routed(&mut self, physical: &IfName, loopback: bool) {
+        let interface = self.interface;
+        let name = &interface.name;
+        self.pair(true, None);
+        let mut gateways = Vec::new();
+        for v4 in [true, false] {
+            let nets = interface
+                .addresses
+                .iter()
+                .filter(|net| net.address.is_ipv4() == v4);
+            let nets: Vec<IpNet> = nets.copied().collect();
+            if !nets.is_empty() {
+                self.routes(v4, &nets, physical, loopback);
+                gateways.push(Gateway {
+                    address: if v4 { ROUTER_V4 } else { ROUTER_V6 },
+                    onlink: true,
+                });
+            }
+        }
+        // The zone has its address alone: with the whole network on the link it would look for its
+        // neighbours there, where only the host is.
+        self.step(Step::ZoneUp { link: name.clone() });
+        for net in &interface.addresses {
+            let net = IpNet::host(net.address);
+            let link = name.clone();
+            self.step(Step::ZoneAddress { link, net });
+        }
+        for via in gateways {
+            self.router(via);
+        }
+    }
+
+    /// The host's side of a routed interface, for one family.
+    fn routes(&mut self, v4: bool, nets: &[IpNet], physical: &IfName, loopback: bool) {
+        let family = if v4 { "ipv4" } else { "ipv6" };
+        let setting = |link: &IfName, key, kept| Step::HostSetting {
+            link: link.clone(),
+            family,
+            key,
+            value: "1",
+            kept,
+        };
+        let end = self.end.clone();
+        self.step(setting(&end, "forwarding", false));
+        if v4 {
+            // Packets with an address that is not routed to this link are dropped, guarded or not.
+            self.step(setting(&end, "rp_filter", false));
+        }
         if !loopback {
-            let (link, address) = (physical.clone(), net.address);
-            plan.steps.push(Step::HostProxy { link, address });
+            if !v4 {
+                self.step(Step::Forwarding { v4 });
+            }
+            // A link that forwards answers for addresses that are routed elsewhere.
+            self.step(setting(physical, "forwarding", true));
+            if !v4 {
+                self.step(setting(physical, "proxy_ndp", true));
+            }
+        }
+        let net = IpNet {
+            address: if v4 { ROUTER_V4 } else { ROUTER_V6 },
+            prefix: if v4 { 32 } else { 64 },
+        };
+        let link = end.clone();
+        self.step(Step::HostAddress { link, net });
+        for net in nets {
+            let (link, to) = (end.clone(), IpNet::host(net.address));
+            self.step(Step::HostRoute { link, to });
+            if !loopback {
+                let (link, address) = (physical.clone(), net.address);
+                self.step(Step::HostProxy { link, address });
+            }
         }
     }
-}
 
-fn addresses(plan: &mut Plan, interface: &Interface) {
-    let link = &interface.name;
-    plan.steps.push(Step::ZoneUp { link: link.clone() });
-    for net in &interface.addresses {
-        let (link, net) = (link.clone(), *net);
-        plan.steps.push(Step::ZoneAddress { link, net });
+    /// The zone's side of an interface with a network of its own.
+    fn addresses(&mut self) {
+        let interface = self.interface;
+        let link = &interface.name;
+        self.step(Step::ZoneUp { link: link.clone() });
+        if !interface.configure {
+            return;
+        }
+        for net in &interface.addresses {
+            let (link, net) = (link.clone(), *net);
+            self.step(Step::ZoneAddress { link, net });
+        }
+        if let Some(address) = interface.defrouter {
+            // An address without a network says nothing of where the router is: it is on the link.
+            let alone = |net: &IpNet| *net == IpNet::host(net.address);
+            let same_family = |net: &&IpNet| net.address.is_ipv4() == address.is_ipv4();
+            let onlink = interface
+                .addresses
+                .iter()
+                .find(same_family)
+                .is_some_and(alone);
+            self.router(Gateway { address, onlink });
+        }
+    }
+
+    fn router(&mut self, via: Gateway) {
+        let link = self.interface.name.clone();
+        self.step(Step::ZoneRouter { link, via });
     }
 }
 
-fn router(plan: &mut Plan, interface: &Interface, address: IpAddr, onlink: bool) {
-    plan.steps.push(Step::ZoneRouter {
-        link: interface.name.clone(),
-        via: Gateway { address, onlink },
-    });
+fn is_link_local(net: IpNet) -> bool {
+    match net.address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_loopback(),
+    }
 }
 
 #[cfg(test)]

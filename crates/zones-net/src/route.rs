@@ -10,6 +10,7 @@ use crate::codec::{Message, attributes, u32_at};
 use crate::socket::{ACK, CREATE, DUMP, Netlink, REPLACE, REQUEST};
 
 const NEW_ROUTE: u16 = 24;
+const DEL_ROUTE: u16 = 25;
 const GET_ROUTE: u16 = 26;
 const NEW_NEIGHBOUR: u16 = 28;
 const DEL_NEIGHBOUR: u16 = 29;
@@ -95,6 +96,34 @@ impl Netlink {
             .map_err(NetError::new("set route to", route.to.to_string()))
     }
 
+    /// Removes the route out of the link of that number; one that is gone is fine.
+    pub fn delete_route(&mut self, to: IpNet, link: u32) -> Result<(), NetError> {
+        let IpNet { address, prefix } = to;
+        // Any protocol and scope, and nothing said of the type.
+        let nowhere = 255;
+        let head = [
+            family(address),
+            prefix,
+            0,
+            0,
+            TABLE_MAIN,
+            0,
+            nowhere,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ];
+        let mut message = Message::new(DEL_ROUTE, REQUEST | ACK).fixed(&head);
+        message.attribute(TO, &network(address, prefix));
+        message.word(OUT, link);
+        match self.run(message) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(errno) => Err(NetError::new("remove route to", to.to_string())(errno)),
+        }
+    }
+
     /// The routes of the main table that have a link.
     pub fn routes(&mut self) -> Result<Vec<Route>, NetError> {
         let message = Message::new(GET_ROUTE, REQUEST | DUMP).fixed(&[0; 12]);
@@ -164,7 +193,7 @@ fn proxy(kind: u16, flags: u16, neighbour: &Neighbour) -> Message {
 }
 
 /// The kernel refuses a route whose address has bits beyond its prefix.
-fn network(address: IpAddr, prefix: u8) -> Vec<u8> {
+pub(crate) fn network(address: IpAddr, prefix: u8) -> Vec<u8> {
     let mut bytes = bytes(address);
     for (at, byte) in bytes.iter_mut().enumerate() {
         let keep = usize::from(prefix).saturating_sub(at * 8).min(8);

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::NetError;
@@ -33,9 +33,18 @@ pub struct Netlink {
 impl Netlink {
     /// Opens a socket in the namespace of this thread.
     pub fn open() -> Result<Self, NetError> {
+        Self::speaking(None)
+    }
+
+    /// The same for the packet filter.
+    pub(crate) fn open_filter() -> Result<Self, NetError> {
+        Self::speaking(Some(rustix::net::netlink::NETFILTER))
+    }
+
+    fn speaking(protocol: Option<Protocol>) -> Result<Self, NetError> {
         let family = AddressFamily::NETLINK;
         let flags = SocketFlags::CLOEXEC;
-        rustix::net::socket_with(family, SocketType::RAW, flags, None)
+        rustix::net::socket_with(family, SocketType::RAW, flags, protocol)
             .map(|socket| Self {
                 socket,
                 sequence: 0,
@@ -105,6 +114,49 @@ impl Netlink {
             }
         }
     }
+}
+
+impl Netlink {
+    /// Sends messages that are one change. Only the last but one, and whatever fails, is answered;
+    /// a refusal of the whole answers the first.
+    pub(crate) fn run_all(&mut self, messages: Vec<Message>) -> Result<(), Errno> {
+        let first = self.sequence + 1;
+        let mut bytes = Vec::new();
+        for message in messages {
+            self.sequence += 1;
+            bytes.extend(message.finish(self.sequence));
+        }
+        let last = self.sequence - 1;
+        let kernel = SocketAddrNetlink::new(0, 0);
+        rustix::net::sendto(&self.socket, &bytes, SendFlags::empty(), &kernel)?;
+        let mut buffer = vec![0; BUFFER];
+        let mut result = Ok(());
+        loop {
+            let length = match rustix::net::recv(&self.socket, &mut buffer[..], RecvFlags::empty())
+            {
+                Err(Errno::INTR) => continue,
+                other => other?.0,
+            };
+            for received in messages_of(&buffer[..length], first..=last) {
+                let code = u32_at(received.body, 0).ok_or(Errno::BADMSG)?.cast_signed();
+                if code != 0 && result.is_ok() {
+                    result = Err(Errno::from_raw_os_error(-code));
+                }
+                if received.sequence == last || (received.sequence == first && code != 0) {
+                    return result;
+                }
+            }
+        }
+    }
+}
+
+/// The answers to these requests.
+fn messages_of(
+    bytes: &[u8],
+    wanted: std::ops::RangeInclusive<u32>,
+) -> impl Iterator<Item = crate::codec::Received<'_>> {
+    messages(bytes)
+        .filter(move |received| received.kind == ERROR && wanted.contains(&received.sequence))
 }
 
 /// The network namespace of this thread.

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 use zones_net::{
-    Birth, DEFAULT_BRIDGE, IfName, Interface, Mode, Netlink, NewLink, apply, mac_for, plan,
-    release, remove_idle_bridge,
+    Birth, DEFAULT_BRIDGE, IfName, Interface, Leftover, Mode, Netlink, NewLink, Settings, apply,
+    detach, mac_for, plan, release, remove_idle_bridge,
 };
 use zones_types::ZoneId;
 
@@ -80,6 +80,19 @@ fn reaches(from: &File, to: &File, address: &str) -> bool {
     })
 }
 
+/// Where a host notes its settings, gone with the value.
+struct Notes(tempfile::TempDir);
+
+impl Notes {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn settings(&self) -> Settings {
+        Settings::noted_in(&self.0.path().join("settings"))
+    }
+}
+
 fn name(text: &str) -> IfName {
     text.parse().unwrap()
 }
@@ -92,10 +105,14 @@ fn interface(physical: &str, address: &str) -> Interface {
             lower: None,
         },
         addresses: vec![address.parse().unwrap()],
+        configure: true,
         defrouter: None,
         mac: None,
+        own_mac: Some(mac_for(address, &name(physical))),
         vlan: None,
         mtu: None,
+        protection: None,
+        uplink: true,
     }
 }
 
@@ -104,15 +121,13 @@ fn nic(nic: &str) -> File {
     let outside = new_netns();
     let mut host = Netlink::open().unwrap();
     let peer = name("world");
-    let new = NewLink::Veth {
-        peer: &peer,
-        master: None,
-    };
+    let new = NewLink::Veth { peer: &peer };
     let birth = Birth {
         netns: Some(outside.as_fd()),
         ..Birth::default()
     };
     host.add_link(&name(nic), new, &birth).unwrap();
+    host.set_up(&name(nic)).unwrap();
     let index = host.index(&name(nic)).unwrap();
     host.add_address(index, "10.9.0.2/24".parse().unwrap())
         .unwrap();
@@ -128,6 +143,7 @@ fn nic(nic: &str) -> File {
 #[test]
 fn zones_on_the_default_bridge_reach_each_other() {
     on_a_host("zones_on_the_default_bridge_reach_each_other", || {
+        let notes = Notes::new();
         let mut host = Netlink::open().unwrap();
         let zones = [new_netns(), new_netns()];
         for (n, zone) in zones.iter().enumerate() {
@@ -136,13 +152,13 @@ fn zones_on_the_default_bridge_reach_each_other() {
             wanted
                 .addresses
                 .push(format!("fd08::{}/64", n + 1).parse().unwrap());
-            wanted.mac = Some(mac_for(&"web".parse().unwrap(), &name(&format!("net{n}"))));
+            wanted.mac = Some(mac_for("web", &name(&format!("net{n}"))));
             wanted.mtu = Some(1400);
             let start = Instant::now();
-            let links = host.links().unwrap();
+            let view = host.view().unwrap();
             let id = ZoneId(u16::try_from(n).unwrap() + 1);
-            let steps = plan(&links, id, &[wanted.clone()]).unwrap();
-            apply(&steps, zone.as_fd()).unwrap();
+            let steps = plan(&view, id, &[wanted.clone()]).unwrap();
+            apply(&steps, zone.as_fd(), &notes.settings()).unwrap();
             eprintln!("  set up: {:.3} ms", start.elapsed().as_secs_f64() * 1e3);
 
             let mut inside = Netlink::open_in(zone.as_fd()).unwrap();
@@ -191,6 +207,7 @@ fn a_bridge_of_the_administrator_is_never_removed() {
 #[test]
 fn a_shared_address_is_routed_and_cannot_be_exchanged() {
     on_a_host("a_shared_address_is_routed_and_cannot_be_exchanged", || {
+        let notes = Notes::new();
         let outside = nic("eth0");
         let zone = new_netns();
         let mut wanted = interface("net0", "10.9.0.5/24");
@@ -200,8 +217,8 @@ fn a_shared_address_is_routed_and_cannot_be_exchanged() {
         wanted.addresses.push("fd09::5/64".parse().unwrap());
         let mut host = Netlink::open().unwrap();
         let start = Instant::now();
-        let steps = plan(&host.links().unwrap(), ZoneId(3), &[wanted]).unwrap();
-        apply(&steps, zone.as_fd()).unwrap();
+        let steps = plan(&host.view().unwrap(), ZoneId(3), &[wanted]).unwrap();
+        let left = apply(&steps, zone.as_fd(), &notes.settings()).unwrap();
         eprintln!("  set up: {:.3} ms", start.elapsed().as_secs_f64() * 1e3);
         assert!(reaches(&outside, &zone, "10.9.0.5"), "from outside");
         assert!(reaches(&here(), &zone, "10.9.0.5"), "from the host");
@@ -227,7 +244,14 @@ fn a_shared_address_is_routed_and_cannot_be_exchanged() {
             "a foreign address came through"
         );
 
-        release(&steps, Some(zone.as_fd())).unwrap();
+        detach(&left, ZoneId(3)).unwrap();
+        release(
+            &left,
+            Some(zone.as_fd()),
+            Some(&notes.settings()),
+            &mut None,
+        )
+        .unwrap();
         host.delete_link(&name("zv3.0")).unwrap();
         let routes = host.routes().unwrap();
         assert!(
@@ -241,17 +265,48 @@ fn a_shared_address_is_routed_and_cannot_be_exchanged() {
 #[test]
 fn a_nic_moves_into_the_zone_and_back() {
     on_a_host("a_nic_moves_into_the_zone_and_back", || {
+        let notes = Notes::new();
         let outside = nic("eth0");
         let zone = new_netns();
         let mut host = Netlink::open().unwrap();
         let mut wanted = interface("eth0", "10.9.0.6/24");
         wanted.name = name("net0");
         wanted.mtu = Some(1300);
-        let steps = plan(&host.links().unwrap(), ZoneId(4), &[wanted]).unwrap();
-        apply(&steps, zone.as_fd()).unwrap();
+        let before = host.link(&name("eth0")).unwrap().unwrap();
+        let of_card = |host: &mut Netlink| {
+            let mut all = host.addresses().unwrap();
+            all.retain(|one| one.net.address.is_ipv4());
+            all
+        };
+        let addresses = of_card(&mut host);
+        let steps = plan(&host.view().unwrap(), ZoneId(4), &[wanted]).unwrap();
+        let left = apply(&steps, zone.as_fd(), &notes.settings()).unwrap();
         assert_eq!(host.link(&name("eth0")).unwrap(), None);
         assert!(reaches(&outside, &zone, "10.9.0.6"));
-        release(&steps, Some(zone.as_fd())).unwrap();
+        // What root of the zone may do to it, and more.
+        let mut inside = Netlink::open_in(zone.as_fd()).unwrap();
+        let other = name("lo7");
+        inside.set_down(&name("net0")).unwrap();
+        inside.rename(&name("net0"), &other).unwrap();
+        inside.set_mac(&other, mac_for("zone", &other)).unwrap();
+        inside.set_alias(&other, "mine").unwrap();
+        let bait = NewLink::Bridge { alias: "bait" };
+        inside
+            .add_link(&name("net0"), bait, &Birth::default())
+            .unwrap();
+        inside
+            .add_link(&name("eth0"), bait, &Birth::default())
+            .unwrap();
+        // Whoever comes after a crash has the lines only.
+        let lines: Vec<String> = left.iter().map(ToString::to_string).collect();
+        let left: Vec<Leftover> = lines.iter().map(|line| line.parse().unwrap()).collect();
+        release(&left, Some(zone.as_fd()), None, &mut None).unwrap();
+        let after = host.link(&name("eth0")).unwrap().unwrap();
+        assert_eq!(
+            (after.mac, after.mtu, &after.alias, after.queue),
+            (before.mac, before.mtu, &before.alias, before.queue)
+        );
+        assert_eq!(of_card(&mut host), addresses, "its addresses are back");
         assert!(host.link(&name("eth0")).unwrap().unwrap().up);
     });
 }
@@ -259,20 +314,21 @@ fn a_nic_moves_into_the_zone_and_back() {
 #[test]
 fn links_on_a_nic_live_in_the_zone() {
     on_a_host("links_on_a_nic_live_in_the_zone", || {
+        let notes = Notes::new();
         let outside = nic("eth0");
         for (vlan, what) in [(None, "macvlan"), (Some(7), "vlan")] {
             let zone = new_netns();
-            let links = Netlink::open().unwrap().links().unwrap();
+            let view = Netlink::open().unwrap().view().unwrap();
             let mut wanted = interface("net0", "10.9.0.7/24");
             wanted.vlan = vlan;
             wanted.mode = Mode::Exclusive {
                 physical: name("net0"),
                 lower: Some(name("eth0")),
             };
-            let steps = plan(&links, ZoneId(5), &[wanted]).unwrap();
+            let steps = plan(&view, ZoneId(5), &[wanted]).unwrap();
             let start = Instant::now();
-            match apply(&steps, zone.as_fd()) {
-                Ok(()) => eprintln!("  {what}: {:.3} ms", start.elapsed().as_secs_f64() * 1e3),
+            match apply(&steps, zone.as_fd(), &notes.settings()) {
+                Ok(_) => eprintln!("  {what}: {:.3} ms", start.elapsed().as_secs_f64() * 1e3),
                 Err(error) if error.source == rustix::io::Errno::OPNOTSUPP => {
                     eprintln!("SKIP links_on_a_nic_live_in_the_zone: no {what}: {error}");
                     continue;
@@ -291,13 +347,14 @@ fn links_on_a_nic_live_in_the_zone() {
 #[test]
 fn a_plan_that_fails_leaves_nothing() {
     on_a_host("a_plan_that_fails_leaves_nothing", || {
+        let notes = Notes::new();
         let zone = new_netns();
         let mut host = Netlink::open().unwrap();
         let before = host.links().unwrap().len();
         let mut wanted = interface("net0", "10.8.0.1/24");
         wanted.defrouter = Some("192.0.2.1".parse().unwrap());
-        let steps = plan(&host.links().unwrap(), ZoneId(6), &[wanted]).unwrap();
-        let error = apply(&steps, zone.as_fd()).unwrap_err();
+        let steps = plan(&host.view().unwrap(), ZoneId(6), &[wanted]).unwrap();
+        let error = apply(&steps, zone.as_fd(), &notes.settings()).unwrap_err();
         assert!(error.to_string().contains("set route"), "{error}");
         assert_eq!(host.links().unwrap().len(), before);
         let mut inside = Netlink::open_in(zone.as_fd()).unwrap();

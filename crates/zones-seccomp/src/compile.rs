@@ -35,6 +35,8 @@ pub struct FilterOptions {
     pub allow_tracing: bool,
     /// User namespaces may be made inside the zone: sandboxes, rootless containers. Default: yes.
     pub allow_nested_users: bool,
+    /// The mount table may be changed. Default: yes.
+    pub allow_mounts: bool,
 }
 
 impl Default for FilterOptions {
@@ -43,6 +45,7 @@ impl Default for FilterOptions {
             allow_time: false,
             allow_tracing: false,
             allow_nested_users: true,
+            allow_mounts: true,
         }
     }
 }
@@ -56,6 +59,7 @@ impl FilterOptions {
             Unless::TimeGranted => self.allow_time,
             Unless::TracingGranted => self.allow_tracing,
             Unless::NestedUsersGranted => self.allow_nested_users,
+            Unless::MountsGranted => self.allow_mounts,
         }
     }
 }

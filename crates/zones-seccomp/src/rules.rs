@@ -70,6 +70,9 @@ pub enum Unless {
     TracingGranted,
     /// Processes of the zone may make user namespaces of their own; this is the default.
     NestedUsersGranted,
+    /// The zone may change its mount table; this is the default, and harmless where the table is
+    /// locked by a user namespace.
+    MountsGranted,
 }
 
 /// One refusal that covers calls refused for the same reason.
@@ -150,6 +153,10 @@ pub const RULES: &[Rule] = &[
         when: Condition::ArgHasBit { arg: 0, mask: CLONE_NEWUSER },
         answer: Answer::NotPermitted, unless: Unless::NestedUsersGranted,
         reason: "user namespaces inside the zone open more of the kernel" },
+    Rule { calls: &["mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree",
+           "open_tree_attr", "fsopen", "fspick", "fsconfig", "fsmount", "mount_setattr", "setns"],
+        when: Condition::Always, answer: Answer::NotPermitted, unless: Unless::MountsGranted,
+        reason: "without a user namespace nothing else locks the masks of the zone" },
     // Its flags are behind a pointer that a filter cannot read; the C library falls back to clone.
     Rule { calls: &["clone3"],
         when: Condition::Always, answer: Answer::NotImplemented, unless: Unless::NestedUsersGranted,

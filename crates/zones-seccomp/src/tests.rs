@@ -70,10 +70,11 @@ fn ask(program: &[SockFilter], abi: Abi, nr: u32, args: [u64; 6]) -> u32 {
 }
 
 fn all_options() -> impl Iterator<Item = FilterOptions> {
-    (0..8).map(|bits| FilterOptions {
+    (0..16).map(|bits| FilterOptions {
         allow_time: bits & 1 != 0,
         allow_tracing: bits & 2 != 0,
         allow_nested_users: bits & 4 != 0,
+        allow_mounts: bits & 8 != 0,
     })
 }
 

@@ -267,6 +267,8 @@ proptest! {
                 let as_new = other.iter().zip(&own).all(|(a, b)| a >= b);
                 prop_assert!(!as_new || other == own, "{other:?}\nis newer than {own:?}");
             }
+            // A package that came although its newest version is obsolete goes at the next update.
+            prop_assume!(after.keys().all(|it| !is_newest_obsolete(&world, it.as_str())));
             let image = Image { installed: after, ..image.clone() };
             let again = solve(&world.offers, &image, &update);
             let changes = again.map_err(|it| TestCaseError::fail(it.to_string()))?.changes;

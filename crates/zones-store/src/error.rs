@@ -16,6 +16,10 @@ pub enum StoreError {
     /// A rename would hit another zone.
     #[error("{0}: Zone name already in use")]
     NameInUse(ZoneName),
+    /// Another zone has the uuid.
+    #[error("uuid {uuid} is that of zone {owner}")]
+    #[allow(missing_docs)]
+    UuidInUse { uuid: String, owner: ZoneName },
     /// Templates cannot be changed.
     #[error("{0}: zones beginning with SUNW or SYS are read-only.")]
     Reserved(ZoneName),

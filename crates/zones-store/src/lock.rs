@@ -22,6 +22,11 @@ impl Lock {
         wait(&layout.run().join("index.lock"))
     }
 
+    /// Waits for the lock on what zones share of the network of the host.
+    pub fn network(layout: &Layout) -> Result<Self, StoreError> {
+        wait(&layout.run().join("network.lock"))
+    }
+
     /// Waits for the lock on a zone, `/run/zones/ZONE/lock`.
     ///
     /// Whoever sets `_ZONEADM_LOCK_HELD` for a child must see to it that the child does not call

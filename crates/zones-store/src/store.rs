@@ -55,9 +55,21 @@ impl Store {
     /// Errors: [`StoreError::NoSuchZone`] when the index or the document is missing, and
     /// [`StoreError::Document`] when it cannot be understood.
     pub fn load(&self, name: &ZoneName) -> Result<ZoneConfig, StoreError> {
-        let known = self.get(name)?.is_some() || name.is_global();
+        let entry = self.get(name)?;
+        let known = entry.is_some() || name.is_global();
         let found = if known { self.read(name)? } else { None };
-        found.ok_or_else(|| StoreError::NoSuchZone(name.clone()))
+        let mut config = found.ok_or_else(|| StoreError::NoSuchZone(name.clone()))?;
+        config.uuid = entry.map(|entry| entry.uuid).unwrap_or_default();
+        Ok(config)
+    }
+
+    /// The document of a zone that does not stand in the index; `None` when there is none, or the
+    /// zone is registered.
+    pub fn unregistered(&self, name: &ZoneName) -> Result<Option<ZoneConfig>, StoreError> {
+        match self.get(name)? {
+            Some(_) => Ok(None),
+            None => self.read(name),
+        }
     }
 
     /// What the first element of a zone's document says: name, zonepath, brand, IP type. `None`
@@ -102,6 +114,13 @@ impl Store {
             if *old != config.name && index.get(&config.name).is_some() {
                 return Err(StoreError::NameInUse(config.name.clone()));
             }
+            let taken = |entry: &&IndexEntry| {
+                !config.uuid.is_empty() && entry.uuid == config.uuid && entry.name != *old
+            };
+            if let Some(other) = index.entries().find(taken) {
+                let (uuid, owner) = (config.uuid.clone(), other.name.clone());
+                return Err(StoreError::UuidInUse { uuid, owner });
+            }
             let document = write_document(config);
             atomic::write(&self.document(&config.name), document.as_bytes(), MODE)?;
             if index.get(old).is_none() {
@@ -123,6 +142,9 @@ impl Store {
                 .ok_or_else(|| StoreError::NoSuchZone(present.clone()))?;
             entry.name = config.name.clone();
             path.clone_into(&mut entry.path);
+            if !config.uuid.is_empty() {
+                config.uuid.clone_into(&mut entry.uuid);
+            }
             if let Some(field) = entry.extra.first_mut() {
                 *field = config.brand_or_default().to_string();
             }

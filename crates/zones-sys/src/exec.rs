@@ -24,7 +24,7 @@ impl CStrings {
             .map(Self)
     }
 
-    fn pointers(&self) -> Vec<*const libc::c_char> {
+    pub(crate) fn pointers(&self) -> Vec<*const libc::c_char> {
         let pointers = self.0.iter().map(|text| text.as_ptr());
         pointers.chain(std::iter::once(ptr::null())).collect()
     }

@@ -9,10 +9,13 @@ mod btrfs;
 mod channel;
 mod exec;
 mod filelock;
+mod frames;
 mod mount;
 mod process;
 mod procfs;
 mod rootfd;
+mod scheduling;
+mod sealed;
 mod seccomp;
 mod signal;
 mod title;
@@ -23,13 +26,16 @@ pub use btrfs::{
 pub use channel::{Channel, MAX_FDS, MAX_PACKET, Packet};
 pub use exec::{CStrings, exec};
 pub use filelock::lock_file;
-pub use mount::{MountAttr, mount_setattr};
+pub use frames::packet_socket;
+pub use mount::{MountAttr, can_map_owners, mount_setattr};
 pub use process::{
     CloneFlags, Fork, ProcessId, clone_process, close_all_except, close_all_on_exec, exit_now,
     kill_everybody, personality_32bit, pidfd_signal, set_fs_ids, trim_memory, unshare,
 };
 pub use procfs::{start_time, thread_count};
 pub use rootfd::{Dir, DirItem, RootFd, Stamp};
+pub use scheduling::{Scheduling, set_scheduling};
+pub use sealed::{exec_file, is_sealed, sealed_copy};
 pub use seccomp::{load_seccomp, skip_syncs};
 pub use signal::{SignalFd, block_signals, ignore_signals, reset_signals};
 pub use title::set_title;

@@ -1,10 +1,13 @@
 //! mount_setattr(2), which rustix lacks.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::Path;
 
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::mount::OpenTreeFlags;
 
-use crate::process::last_errno;
+use crate::process::{Idler, last_errno};
 
 /// What to change on a mount.
 #[derive(Debug, Default, Clone, Copy)]
@@ -66,5 +69,49 @@ pub fn mount_setattr(mount: BorrowedFd<'_>, attr: MountAttr<'_>) -> Result<(), E
         Err(last_errno())
     } else {
         Ok(())
+    }
+}
+
+/// Whether a mount of the file system that holds `folder` can show its owners through a user
+/// namespace. Tried out, with a mount that nobody sees.
+///
+/// # Errors
+/// When it cannot be tried.
+pub fn can_map_owners(folder: &Path) -> Result<bool, Errno> {
+    let idler = Idler::in_new_users()?;
+    let pid = idler.pid().as_raw_nonzero();
+    for file in ["uid_map", "gid_map"] {
+        let written = std::fs::write(format!("/proc/{pid}/{file}"), "0 1000000 65536\n");
+        written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let users = rustix::fs::open(format!("/proc/{pid}/ns/user"), flags, Mode::empty())?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = rustix::mount::open_tree(CWD, folder, flags)?;
+    let attr = MountAttr {
+        idmap: Some(users.as_fd()),
+        ..MountAttr::default()
+    };
+    match mount_setattr(tree.as_fd(), attr) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::NOSYS) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::print_stdout)]
+    fn file_systems_differ_in_mapping_owners() {
+        if !rustix::process::geteuid().is_root() {
+            println!("SKIP file_systems_differ_in_mapping_owners: needs root");
+            return;
+        }
+        // Neither has an owner that anybody could want to see otherwise.
+        assert_eq!(can_map_owners(Path::new("/proc/self")), Ok(false));
+        assert!(can_map_owners(Path::new("/nonexistent")).is_err());
     }
 }

@@ -723,7 +723,11 @@ fn the_log_of_a_failure_says_why() {
     one_error(&install(&host, &["-a", &path]), "is no tar archive");
     nothing_left(&host, "noise");
     let folder = fs::read_dir(host.path().join("var/log/zones/z")).unwrap();
-    let log = folder.map(|entry| entry.unwrap().path()).next().unwrap();
+    let is_log = |path: &PathBuf| path.display().to_string().contains("/install.");
+    let log = folder
+        .map(|entry| entry.unwrap().path())
+        .find(is_log)
+        .unwrap();
     let text = fs::read_to_string(&log).unwrap();
     assert!(text.contains("is no tar archive"), "{text}");
     assert_eq!(fs::metadata(&log).unwrap().mode() & 0o777, 0o600);

@@ -255,14 +255,3 @@ fn file_systems_of_the_host_are_shared_as_configured() {
         "owners are shifted like the zone's own files"
     );
 }
-
-#[test]
-fn a_zone_without_ids_of_its_own_is_refused() {
-    let host = host_or_skip!("a_zone_without_ids_of_its_own_is_refused");
-    let attr = "add attr; set name=privileged; set type=boolean; set value=true; end";
-    host.install("z", attr);
-    let output = host.zoneadm(&["-z", "z", "boot"]);
-    support::refused(&output, 1, "remove attr `privileged`");
-    assert_eq!(host.state("z"), "installed");
-    assert_eq!(host.leftovers(), Vec::<String>::new());
-}

@@ -96,18 +96,26 @@ fn init_ends_the_zone_or_reboots_it() {
     // Our own init takes the signals of systemd: SIGRTMIN+5 is a reboot.
     // The session may end with the zone, so its own status says nothing.
     host.run("zlogin", &["z", "kill -39 1"]);
-    wait_until(|| host.state("z") == "running" && id_of(&host, "z") != first);
+    // Both of one look: between two, the old life may end, and `-` is another id, too.
+    wait_until(|| {
+        let (id, state) = life_of(&host, "z");
+        state == "running" && id != first
+    });
     host.run("zlogin", &["z", "kill -TERM 1"]);
     wait_until(|| host.state("z") == "installed");
     assert_eq!(host.leftovers(), Vec::<String>::new());
 }
 
 fn id_of(host: &support::Host, zone: &str) -> String {
-    host.ok("zoneadm", &["-z", zone, "list", "-p"])
-        .split(':')
-        .next()
-        .unwrap()
-        .to_owned()
+    life_of(host, zone).0
+}
+
+/// Id and state.
+fn life_of(host: &support::Host, zone: &str) -> (String, String) {
+    let line = host.ok("zoneadm", &["-z", zone, "list", "-p"]);
+    let mut fields = line.split(':').map(str::to_owned);
+    let id = fields.next().unwrap();
+    (id, fields.nth(1).unwrap())
 }
 
 /// Waits for an event that the zone brings about by itself, with a limit.
@@ -208,6 +216,30 @@ fn autoboot_starts_and_stops_zones_with_the_host() {
     host.ok("zoneadm", &["sysboot", "stop"]);
     assert_eq!(host.state("a"), "installed");
     assert_eq!(host.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn zones_boot_by_priority_and_end_as_they_say() {
+    let host = host_or_skip!("zones_boot_by_priority_and_end_as_they_say");
+    for (zone, more) in [
+        ("a", "set boot-priority=low"),
+        ("b", "set autoshutdown=halt"),
+        ("c", "set boot-priority=high"),
+    ] {
+        host.install(zone, &format!("set autoboot=true; {more}"));
+    }
+    let said = host.ok("zoneadm", &["sysboot"]);
+    assert_eq!(said, "Booting zones: c b a.\n");
+    let said = host.ok("zoneadm", &["sysboot", "stop"]);
+    assert!(said.starts_with("Halting zones: b.\n"), "{said}");
+    assert_eq!(host.leftovers(), Vec::<String>::new());
+    refused(
+        &host.run("zonecfg", &["-z", "a", "set boot-priority=first"]),
+        1,
+        "boot-priority value must be one of high, default, low.",
+    );
+    let exported = host.ok("zonecfg", &["-z", "a", "export"]);
+    assert!(exported.contains("set boot-priority=low\n"), "{exported}");
 }
 
 #[test]

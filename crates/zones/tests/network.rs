@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
-use support::{Host, err, refused, tool, until};
+use support::{Host, err, one_error, refused, tool, until};
 
 /// Runs a test on a host whose only link is its loopback, and checks that no link is left.
 fn on_a_host(name: &'static str, body: fn(&Host)) {
@@ -161,6 +161,28 @@ fn clean(host: &Host, expected: &[&str]) {
     });
     assert_eq!(host.leftovers(), Vec::<String>::new());
     assert_eq!(ip("neigh show proxy"), "");
+    if support::has_tool("nft") {
+        assert_eq!(tool("nft", &["list", "ruleset"]), "");
+    }
+    for (key, value) in FORWARDING {
+        if let Some(now) = setting(key) {
+            assert_eq!(now, value, "{key}");
+        }
+    }
+    assert!(!host.path().join("run/zones/network.settings").exists());
+}
+
+/// How a host is that routes for nobody.
+const FORWARDING: [(&str, &str); 4] = [
+    ("ipv4/ip_forward", "0"),
+    ("ipv6/conf/all/forwarding", "0"),
+    ("ipv6/conf/all/force_forwarding", "0"),
+    ("ipv4/conf/eth7/forwarding", "0"),
+];
+
+fn setting(key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/sys/net/{key}")).ok()?;
+    Some(text.trim().to_owned())
 }
 
 #[test]
@@ -416,11 +438,11 @@ fn a_missing_link_is_one_clear_error() {
             "z",
             "add net; set physical=nope0; set address=10.1.2.3/24; end",
         );
-        refused(
+        one_error(
             &host.zoneadm(&["-z", "z", "boot"]),
-            1,
             "the host has no link `nope0`; make it or correct the name",
         );
+        assert!(err(&host.zoneadm(&["-z", "z", "verify"])).contains("nope0 is not plumbed"));
         assert_eq!(host.state("z"), "installed");
         clean(host, &[]);
         for (net, words) in [
@@ -450,6 +472,199 @@ fn a_missing_link_is_one_clear_error() {
             assert_eq!(host.state("z"), "installed");
             clean(host, &[]);
         }
+    });
+}
+
+/// A zone on the default bridge, and what root in it may set up.
+const OWN: &str = "set ip-type=exclusive; add net; set physical=net0; \
+     set allowed-address=10.78.0.1/24; set defrouter=10.78.0.254; end";
+
+#[test]
+fn a_zone_reaches_the_world_behind_the_host() {
+    on_a_host("a_zone_reaches_the_world_behind_the_host", |host| {
+        let world = card();
+        ip("addr add fd09::2/64 dev eth7 nodad");
+        world.run(|| ip("addr add fd09::1/64 dev far nodad"));
+        host.install("own", OWN);
+        host.install(
+            "six",
+            "add net; set physical=zbr0; set address=fd78::1/64; end",
+        );
+        host.install(
+            "off",
+            &format!("{OWN}; add attr; set name=uplink; set type=boolean; set value=false; end"),
+        );
+        host.ok(
+            "zonecfg",
+            &[
+                "-z",
+                "off",
+                "select net physical=net0; set allowed-address=10.78.0.9/24; end",
+            ],
+        );
+        for zone in ["own", "six", "off"] {
+            boot(host, zone);
+        }
+        // The world has no route to the zones: answers come to the host's address.
+        world.run(|| hears_from(host, "own", "10.9.0.1", "10.9.0.2"));
+        world.run(|| hears_from(host, "six", "fd09::1", "fd09::2"));
+        hears(host, "own", "10.78.0.254");
+        is_heard(host, "own", "10.78.0.1", 81);
+        is_heard(host, "six", "[fd78::1]", 81);
+        // Not even by a route of its own to the router of others.
+        host.inside("off", "ip route replace default via 10.78.0.254 dev net0");
+        let line = "busybox nc -w 2 10.9.0.1 9 </dev/null";
+        assert!(!host.run("zlogin", &["off", line]).status.success());
+        let rules = tool("nft", &["list", "table", "inet", "zones"]);
+        assert!(!rules.contains("10.78.0.9"), "{rules}");
+        halt(host, "six");
+        halt(host, "off");
+        world.run(|| hears_from(host, "own", "10.9.0.1", "10.9.0.2"));
+        halt(host, "own");
+        clean(host, &["eth7"]);
+    });
+}
+
+/// As `hears`, and whom the other side takes for the sender.
+fn hears_from(host: &Host, zone: &str, address: &str, sender: &str) {
+    let listener = TcpListener::bind((address, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answer = thread::spawn(move || {
+        let (mut stream, from) = listener.accept().unwrap();
+        let mut request = [0; 14];
+        stream.read_exact(&mut request).unwrap();
+        assert_eq!(&request, b"GET / HTTP/1.0");
+        stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello\n").unwrap();
+        from
+    });
+    let line = format!("printf 'GET / HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 20 {address} {port}");
+    assert!(host.inside(zone, &line).ends_with("hello\n"));
+    assert_eq!(answer.join().unwrap().ip().to_string(), sender);
+}
+
+#[test]
+fn root_of_an_exclusive_zone_has_its_addresses_only() {
+    on_a_host("root_of_an_exclusive_zone_has_its_addresses_only", |host| {
+        bridge();
+        ip("addr add fd77::1/64 dev br0 nodad");
+        for (zone, address) in [("v4", "10.77.0.5/24"), ("v6", "fd77::5/64")] {
+            host.install(
+                zone,
+                &format!(
+                    "set ip-type=exclusive; add net; set physical=net0; set global-nic=br0; \
+                 set allowed-address={address}; end"
+                ),
+            );
+            boot(host, zone);
+        }
+        is_heard(host, "v4", "10.77.0.5", 81);
+        is_heard(host, "v6", "[fd77::5]", 81);
+        let deaf = |zone: &str, address: &str| {
+            let line = format!("busybox nc -w 2 {address} 9 </dev/null");
+            let text = err(&host.run("zlogin", &[zone, &line]));
+            // Who is heard is refused at once: nobody listens at that port.
+            assert!(!text.contains("refused"), "{text}");
+        };
+        let line = "busybox nc -w 2 10.77.0.1 9 </dev/null";
+        assert!(err(&host.run("zlogin", &["v4", line])).contains("refused"));
+        host.inside(
+            "v4",
+            "ip addr flush dev net0; ip addr add 10.77.0.66/24 dev net0",
+        );
+        deaf("v4", "10.77.0.1");
+        // Nobody has heard of the foreign address, not even by ARP.
+        assert!(!ip("neigh").contains("10.77.0.66"), "{}", ip("neigh"));
+        host.inside(
+            "v4",
+            "ip addr flush dev net0; ip addr add 10.77.0.5/24 dev net0; \
+            ip link set net0 down; ip link set net0 address 02:00:00:00:00:66; ip link set net0 up",
+        );
+        deaf("v4", "10.77.0.1");
+        // The ip of the zone knows no `nodad`, and who still waits for the check sends nothing.
+        let init = host.pid("v6", "init").unwrap();
+        let inside = World(File::open(format!("/proc/{init}/ns/net")).unwrap());
+        inside.run(|| {
+            ip("-6 addr flush dev net0 scope global");
+            ip("addr add fd77::66/64 dev net0 nodad");
+        });
+        // Its descriptor would keep the network of the zone.
+        drop(inside);
+        deaf("v6", "fd77::1");
+        assert!(!ip("-6 neigh").contains("fd77::66"), "{}", ip("-6 neigh"));
+        // A choice of the administrator.
+        halt(host, "v4");
+        host.ok(
+            "zonecfg",
+            &[
+                "-z",
+                "v4",
+                "select net physical=net0; \
+            add property (name=link-protection,value=none); end",
+            ],
+        );
+        boot(host, "v4");
+        host.inside(
+            "v4",
+            "ip addr flush dev net0; ip addr add 10.77.0.66/24 dev net0",
+        );
+        is_heard(host, "v4", "10.77.0.66", 81);
+        halt(host, "v4");
+        halt(host, "v6");
+        clean(host, &["br0"]);
+    });
+}
+
+#[test]
+fn routed_zones_reach_the_world_by_both_protocols() {
+    on_a_host("routed_zones_reach_the_world_by_both_protocols", |host| {
+        let world = card();
+        ip("addr add fd09::2/64 dev eth7 nodad");
+        world.run(|| ip("addr add fd09::1/64 dev far nodad"));
+        host.install(
+            "z",
+            "add net; set physical=eth7; set address=fd09::7/64; end",
+        );
+        boot(host, "z");
+        world.run(|| is_heard(host, "z", "[fd09::7]", 82));
+        world.run(|| hears_from(host, "z", "fd09::1", "fd09::7"));
+        host.kill_daemon("z");
+        halt(host, "z");
+        clean(host, &["eth7"]);
+        assert_eq!(setting("ipv6/conf/eth7/proxy_ndp").unwrap(), "0");
+        assert_eq!(setting("ipv6/conf/eth7/forwarding").unwrap(), "0");
+        assert_eq!(setting("ipv6/conf/eth7/accept_ra").unwrap(), "1");
+    });
+}
+
+#[test]
+fn twenty_zones_share_the_default_bridge_at_once() {
+    on_a_host("twenty_zones_share_the_default_bridge_at_once", |host| {
+        let names: Vec<String> = (1..=20).map(|n| format!("z{n}")).collect();
+        for (n, zone) in names.iter().enumerate() {
+            host.install(
+                zone,
+                &format!(
+                    "set ip-type=exclusive; add net; set physical=net0; \
+                 set allowed-address=10.78.0.{}/24; end",
+                    n + 1
+                ),
+            );
+        }
+        // Each boots and halts as it likes, so the bridge comes and goes; one dies in between.
+        thread::scope(|scope| {
+            for (n, zone) in names.iter().enumerate() {
+                scope.spawn(move || {
+                    for round in 0..3 {
+                        boot(host, zone);
+                        if (n + round) % 7 == 0 {
+                            host.kill_daemon(zone);
+                        }
+                        halt(host, zone);
+                    }
+                });
+            }
+        });
+        clean(host, &[]);
     });
 }
 

@@ -413,3 +413,210 @@ fn a_quarter_million_attributes_are_read_and_kept() {
         Some(1)
     );
 }
+
+#[test]
+fn each_malformed_file_has_one_error_with_its_place_and_changes_nothing() {
+    let host = host();
+    let good = "create -b; set brand=lx; set zonepath=/z/a; set autoboot=true";
+    host.ok("zonecfg", &["-z", "a", good]);
+    let before = host.ok("zonecfg", &["-z", "a", "export"]);
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../zones-config/tests/data");
+    let expected = std::fs::read_to_string(format!("{folder}/malformed.out")).unwrap();
+    let lines: Vec<&str> = expected.lines().collect();
+    let mut count = 0;
+    for pair in lines.chunks_exact(2) {
+        let text = pair[0].replace("\\n", "\n").replace("\\t", "\t");
+        // What stands before the mistake is good, and is not kept for all that.
+        let path = file(&host, "bad.cfg", &format!("set autoboot=false\n{text}\n"));
+        let output = host.run("zonecfg", &["-z", "a", "-f", &path]);
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}: {said}");
+        let (line, rest) = pair[1].trim().split_once(", ").unwrap();
+        let line: usize = line.strip_prefix("line ").unwrap().parse().unwrap();
+        let (column, rest) = rest.split_once(", at ").unwrap();
+        let message = rest.rsplit_once("': ").unwrap().1;
+        let wanted = format!("zonecfg: {path}: line {}, {column}: {message}", line + 1);
+        assert!(
+            said.lines().any(|found| found == wanted),
+            "{wanted}\nis not in\n{said}"
+        );
+        assert_eq!(said.matches("syntax error on line").count(), 1, "{said}");
+        assert_eq!(host.ok("zonecfg", &["-z", "a", "export"]), before, "{text}");
+        count += 1;
+    }
+    assert!(count >= 40, "only {count} files");
+}
+
+#[test]
+fn a_uuid_is_of_one_zone_and_stays_with_it() {
+    let host = host();
+    let uuid = "3F2A0000-0000-4000-8000-00000000000A";
+    let low = uuid.to_ascii_lowercase();
+    let make = |zone: &str, more: &str| {
+        let text = format!("create -b; set brand=lx; set zonepath=/z/{zone}; {more}");
+        host.run("zonecfg", &["-z", zone, &text])
+    };
+    let set = format!("set uuid={uuid}");
+    assert!(make("a", &set).status.success());
+    assert_eq!(
+        host.ok("zonecfg", &["-z", "a", "info uuid"]),
+        format!("uuid: {low}\n")
+    );
+    assert!(
+        host.ok("zonecfg", &["-z", "a", "info"])
+            .contains(&format!("\nuuid: {low}\n"))
+    );
+    assert!(index(&host).contains(&format!("a:configured:/z/a:{low}")));
+    refused(
+        &make("b", &set),
+        1,
+        &format!("b: uuid {low} is that of zone a"),
+    );
+    refused(
+        &make("c", "set uuid=12"),
+        1,
+        "illegal UUID value specified: 12",
+    );
+    refused(
+        &host.run("zonecfg", &["-z", "a", "clear uuid"]),
+        1,
+        "not allowed",
+    );
+    // A copy is another zone; the same one under another name is not.
+    let exported = host.ok("zonecfg", &["-z", "a", "export"]);
+    assert!(!exported.contains("uuid"), "{exported}");
+    host.ok("zonecfg", &["-z", "d", "create -t a; set zonepath=/z/d"]);
+    assert_eq!(host.ok("zonecfg", &["-z", "d", "info uuid"]), "uuid: \n");
+    host.ok("zonecfg", &["-z", "a", "set zonename=e"]);
+    assert_eq!(
+        host.ok("zonecfg", &["-u", &low, "info zonename"]),
+        "zonename: e\n"
+    );
+}
+
+#[test]
+fn a_document_without_an_entry_is_registered_again() {
+    let host = host();
+    let make = "create -b; set brand=lx; set zonepath=/z/a; set max-lwps=1234";
+    host.ok("zonecfg", &["-z", "a", make]);
+    let exported = host.ok("zonecfg", &["-z", "a", "export"]);
+    refused(
+        &host.run("zonecfg", &["-z", "a", "create -X"]),
+        1,
+        "a: No such zone configured",
+    );
+    std::fs::remove_file(host.path().join("etc/zones/index")).unwrap();
+    refused(
+        &host.run("zonecfg", &["-z", "a", "info"]),
+        1,
+        "a: No such zone configured",
+    );
+    host.ok("zonecfg", &["-z", "a", "create -X"]);
+    assert_eq!(host.ok("zonecfg", &["-z", "a", "export"]), exported);
+    refused(
+        &host.run("zonecfg", &["-z", "b", "create -X"]),
+        1,
+        "b: No such zone configured",
+    );
+    refused(
+        &host.run("zonecfg", &["-z", "b", "create -X -b"]),
+        1,
+        "this option does not go",
+    );
+}
+
+#[test]
+fn an_automatic_network_has_defaults_and_rules() {
+    let host = host();
+    let make = "create -b; set brand=lx; set zonepath=/z/a; set ip-type=exclusive";
+    host.ok("zonecfg", &["-z", "a", make]);
+    host.ok(
+        "zonecfg",
+        &["-z", "a", "add anet; end; add anet; set vlan-id=7; end"],
+    );
+    let info = host.ok("zonecfg", &["-z", "a", "info anet linkname=net1"]);
+    assert_eq!(
+        info,
+        "anet:\n\tlinkname: net1\n\tlower-link: auto\n\tallowed-address not specified\n\
+         \tconfigure-allowed-address: true\n\tdefrouter not specified\n\
+         \tlink-protection not specified\n\tmac-address: auto\n\tvlan-id: 7\n\
+         \tmtu not specified\n\tmaxbw not specified\n\tbwshare not specified\n"
+    );
+    for (command, words) in [
+        (
+            "add anet; set linkname=net0; end",
+            "An anet resource with the linkname 'net0' already",
+        ),
+        (
+            "add net; set physical=net0; end",
+            "anet: A net resource with the physical 'net0'",
+        ),
+        (
+            "add anet; set defrouter=192.0.2.1; end",
+            "anet: defrouter for net2 cannot be",
+        ),
+        (
+            "set ip-type=shared",
+            "anet: cannot be specified for a shared IP type",
+        ),
+        (
+            "add anet; set mac-address=01:0:0:0:0:0; end",
+            "invalid MAC address",
+        ),
+        ("add anet; set mtu=9; end", "mtu property is out of range"),
+        (
+            "add anet; set vlan-id=5000; end",
+            "vlan-id property is out of range",
+        ),
+        ("add anet; set maxbw=fast; end", "invalid maxbw: fast"),
+        (
+            "add anet; set bwshare=101; end",
+            "bwshare property is out of range",
+        ),
+        (
+            "add anet; set link-protection=none; end",
+            "'none' is not a valid link-protection",
+        ),
+        (
+            "add anet; set allowed-address=192.0.2.1,x/99; end",
+            "prefix lengths must be 0 - 32",
+        ),
+        (
+            "add anet; set configure-allowed-address=1; end",
+            "true or false",
+        ),
+    ] {
+        refused(&host.run("zonecfg", &["-z", "a", command]), 1, words);
+    }
+    let exported = host.ok("zonecfg", &["-z", "a", "export"]);
+    let output = typed(&host, "b", &exported.replace("/z/a", "/z/b"));
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let again = host.ok("zonecfg", &["-z", "b", "export"]);
+    assert_eq!(again, exported.replace("/z/a", "/z/b"));
+}
+
+#[test]
+fn long_lists_are_linear_in_every_phase() {
+    let host = host();
+    let count = 1 << 17;
+    let options: Vec<String> = (0..count).map(|n| format!("o{n}")).collect();
+    let text = format!(
+        "create -b\nset brand=lx\nset zonepath=/z/a\nadd fs\nset dir=/x\nset special=/x\n\
+         set type=lofs\nset options=[{0}]\nadd options [{0}]\nend\n",
+        options.join(",")
+    );
+    let path = file(&host, "long.cfg", &text);
+    host.ok("zonecfg", &["-z", "a", "-f", &path]);
+    let exported = host.ok("zonecfg", &["-z", "a", "export"]);
+    assert_eq!(exported.matches("add options").count(), count, "each once");
+    let remove = format!(
+        "select fs dir=/x\nremove options [{}]\nend\n",
+        options[1..].join(",")
+    );
+    let path = file(&host, "remove.cfg", &remove);
+    host.ok("zonecfg", &["-z", "a", "-f", &path]);
+    let info = host.ok("zonecfg", &["-z", "a", "info fs"]);
+    assert!(info.contains("options: [o0]\n"));
+    let json = host.ok("zonecfg", &["-z", "a", "info -o json fs"]);
+    assert!(json.contains("\"o0\""), "{json}");
+}

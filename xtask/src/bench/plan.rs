@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Measured;
 use super::shellserver::Server;
 use crate::demo::{busybox, mounts_below};
-use crate::shell::{Outcome, output, write};
+use crate::shell::{Outcome, cargo, output, write};
 use crate::stats::Sample;
 
 /// crun refuses a hybrid machine whose v2 tree owns a controller: show it one that is v1 only.
@@ -30,6 +30,25 @@ pub(crate) struct Row {
     pub(crate) pure_v1: bool,
 }
 
+/// Its first process lives on when systemd-nspawn itself is killed. Its last words are no failure.
+const NSPAWN_END: &str = "kill -KILL $(cat /proc/$zn/task/$zn/children); wait $zn || :";
+
+/// The cases of `crates/zones-net/examples/plumb.rs`.
+const NETWORK: [&str; 5] = [
+    "port without guard",
+    "guarded port, IPv4",
+    "guarded port, both",
+    "guarded port, both, uplinks",
+    "taken away again",
+];
+
+/// The cases of `crates/zones-engine/examples/resident.rs`.
+const RESIDENT: [&str; 3] = [
+    "clone3, exit, wait",
+    "zones, boot and halt in a resident daemon",
+    "zones, ready and halt in a resident daemon",
+];
+
 /// Zones for the measurement of memory.
 const IDLE_ZONES: usize = 10;
 
@@ -44,7 +63,7 @@ pub(crate) struct Group {
     pub(super) after: fn(&Place) -> String,
 }
 
-pub(super) const GROUPS: [Group; 7] = [
+pub(super) const GROUPS: [Group; 9] = [
     Group {
         name: "life",
         title: "Boot and halt: create, start, stop, delete; two commands",
@@ -90,11 +109,27 @@ pub(super) const GROUPS: [Group; 7] = [
         after: |_| "true".to_owned(),
     },
     Group {
+        name: "net",
+        title: "The network of a zone: links, addresses, routes and rules, in process",
+        slow: false,
+        before: |_| "true".to_owned(),
+        rows: |_| Vec::new(),
+        after: |_| "true".to_owned(),
+    },
+    Group {
         name: "list",
         title: "`zoneadm list -cv`",
         slow: false,
         before: many,
         rows: list,
+        after: |_| "true".to_owned(),
+    },
+    Group {
+        name: "config",
+        title: "Long configurations: 2^16 and 2^18 repeated properties; linear is 4.00",
+        slow: false,
+        before: long,
+        rows: config,
         after: |_| "true".to_owned(),
     },
     Group {
@@ -238,6 +273,18 @@ impl Place {
         found.into()
     }
 
+    /// What an example of the network layer says of itself, as no command does this alone.
+    pub(super) fn network(&self, rounds: usize) -> Outcome<Vec<Measured>> {
+        let args = [rounds.to_string(), self.at("network.settings")];
+        example("zones-net", "plumb", &args, &NETWORK)
+    }
+
+    /// A daemon that stays, beside the least that the kernel takes.
+    pub(super) fn resident(&self, rounds: usize) -> Outcome<Vec<Measured>> {
+        let args = [rounds.to_string(), self.at("host"), "trivial".to_owned()];
+        example("zones-engine", "resident", &args, &RESIDENT)
+    }
+
     /// What two burners get under a cap of 1.5 CPUs, in percent of one.
     pub(super) fn cpu_cap(&self, host: &mut Server, runs: usize) -> Sample {
         let mut sample = Sample::default();
@@ -281,8 +328,9 @@ impl Place {
         {
             let _ = host.run(&self.zoneadm(&zone, "halt"));
         }
+        let root = self.at("oci");
+        let _ = host.run(&format!("lxc-stop -P {root} -n bench-life -k"));
         for name in ["life", "exec", "ready"] {
-            let root = self.at("oci");
             for tool in ["crun", "runc"] {
                 let _ = host.run(&format!(
                     "{tool} --root {root}/{tool} delete -f {tool}-{name}"
@@ -327,6 +375,27 @@ fn life(place: &Place) -> Vec<Row> {
         },
         oci("crun"),
         oci("runc"),
+        Row {
+            name: "systemd-nspawn",
+            line: format!(
+                "systemd-nspawn -q -D {} --register=no --keep-unit \
+                 /bin/sh -c 'echo 1 > /ready; exec sleep 1000000' & zn=$!; \
+                 read -t 10 x <>{}; {NSPAWN_END}",
+                place.at("roots/ready"),
+                place.at("roots/ready/ready"),
+            ),
+            program: Some("systemd-nspawn"),
+            ..Row::default()
+        },
+        Row {
+            name: "lxc",
+            line: format!(
+                "lxc-start -P {0} -n bench-life -f {0}/lxc.conf && lxc-stop -P {0} -n bench-life -k",
+                place.at("oci")
+            ),
+            program: Some("lxc-start"),
+            ..Row::default()
+        },
     ]
 }
 
@@ -350,11 +419,7 @@ fn floor(place: &Place) -> Vec<Row> {
     let spaces = "--mount --uts --ipc --net --pid --fork";
     vec![
         row("fork, exec, wait", None, "/bin/true".to_owned()),
-        row(
-            "unshare(1), the stand-in for bare clone3",
-            None,
-            format!("unshare {spaces} true"),
-        ),
+        row("unshare(1)", None, format!("unshare {spaces} true")),
         row(
             "bwrap",
             Some("bwrap"),
@@ -436,7 +501,7 @@ fn ready(place: &Place) -> Vec<Row> {
                 &peer,
                 &format!("systemd-nspawn -q -D {root} --register=no --keep-unit -b & zn=$!"),
             ),
-            after: "kill -KILL $zn; wait $zn".to_owned(),
+            after: NSPAWN_END.to_owned(),
             program: Some("systemd-nspawn"),
             ..Row::default()
         },
@@ -467,6 +532,69 @@ fn list(place: &Place) -> Vec<Row> {
     vec![row("500 zones", "half"), row("1,000 zones", "many")]
 }
 
+/// Command files with one `fs` of many options and with many `attr`, and zones made by them.
+fn long(place: &Place) -> String {
+    let folder = place.at("long");
+    let head = |zone: &str| {
+        format!(
+            "create -b\\nset brand=lx\\nset zonepath={}\\n",
+            place.at(zone)
+        )
+    };
+    let zonecfg = place.command("zonecfg", "long");
+    let mut lines = format!("mkdir -p {folder}");
+    for (zone, power) in [("fs16", 16), ("fs18", 18), ("attr16", 16), ("attr18", 18)] {
+        let count = 1 << power;
+        let body = if zone.starts_with("fs") {
+            format!(
+                "printf 'add fs\\nset dir=/x\\nset special=/x\\nset type=lofs\\n'; \
+                 seq -f 'add options o%.0f' {count}; echo end"
+            )
+        } else {
+            format!("seq -f 'add attr; set name=a%.0f; set type=uint; set value=7; end' {count}")
+        };
+        let file = format!("{folder}/{zone}.cfg");
+        lines += &format!(
+            "; {{ printf '{}'; {body}; }} > {file} && {zonecfg} -z {zone} -f {file}",
+            head(zone)
+        );
+    }
+    lines
+}
+
+/// The phases one by one: `-f` parses, verifies, and writes; `verify` reads the document and
+/// verifies; `export` reads it and prints.
+fn config(place: &Place) -> Vec<Row> {
+    let zonecfg = place.command("zonecfg", "long");
+    let folder = place.at("long");
+    let row = |name: &'static str, zone: &str, what: &str| Row {
+        name,
+        line: format!("{zonecfg} -z {zone} {what} > /dev/null"),
+        ..Row::default()
+    };
+    // A zone of its own each time: what is there already would have to be overwritten.
+    let made = |name: &'static str, file: &str| Row {
+        name,
+        line: format!("{zonecfg} -z new -f {folder}/{file}.cfg"),
+        after: format!("{zonecfg} -z new delete -F"),
+        ..Row::default()
+    };
+    vec![
+        row("fs 2^16, export", "fs16", "export"),
+        row("fs 2^18, export", "fs18", "export"),
+        row("fs 2^16, verify", "fs16", "verify"),
+        row("fs 2^18, verify", "fs18", "verify"),
+        row("attr 2^16, export", "attr16", "export"),
+        row("attr 2^18, export", "attr18", "export"),
+        row("attr 2^16, verify", "attr16", "verify"),
+        row("attr 2^18, verify", "attr18", "verify"),
+        made("fs 2^16, -f", "fs16"),
+        made("fs 2^18, -f", "fs18"),
+        made("attr 2^16, -f", "attr16"),
+        made("attr 2^18, -f", "attr18"),
+    ]
+}
+
 fn debian(place: &Place) -> Vec<Row> {
     let zonecfg = place.zonecfg("debian", "host", "SYSdebian");
     let install = place.zoneadm("debian", "install");
@@ -494,6 +622,36 @@ fn debian(place: &Place) -> Vec<Row> {
             ..Row::default()
         },
     ]
+}
+
+/// Runs an example of a crate that prints `MS NAME` lines.
+fn example(
+    package: &str,
+    name: &str,
+    args: &[String],
+    cases: &[&'static str],
+) -> Outcome<Vec<Measured>> {
+    let mut command = cargo();
+    command.args(["run", "--locked", "--release", "--quiet", "--package"]);
+    command.args([package, "--example", name, "--"]).args(args);
+    let text = output(&mut command)?;
+    let mut rows: Vec<Measured> = Vec::new();
+    for name in cases.iter().copied() {
+        let mut measured = Measured::new(Row {
+            name,
+            ..Row::default()
+        });
+        for line in text.lines() {
+            if let Some((ms, said)) = line.split_once(' ')
+                && said == name
+                && let Ok(ms) = ms.parse()
+            {
+                measured.sample.add(ms);
+            }
+        }
+        rows.push(measured);
+    }
+    Ok(rows)
 }
 
 /// A field of the memory of the process whose command line names `mark` and `zone`, in KiB.

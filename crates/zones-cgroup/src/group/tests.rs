@@ -69,7 +69,7 @@ fn v2_limits_land_in_the_unified_group() {
     assert_eq!(missing, ["zfs-io-priority", "capped-memory swap"]);
     assert_eq!(tree.read("unified/zones/web1/cpu.max"), "50000 100000");
     assert_eq!(tree.read("unified/zones/web1/memory.max"), "1048576");
-    assert!(group.unified_dir().is_some());
+    assert!(group.helper_dir().is_some() && group.init_dir().is_some());
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn v1_limits_land_in_their_hierarchies() {
     assert_eq!(hosts.kind(), Kind::V1);
     assert!(hosts.has(Controller::Systemd) && !hosts.has(Controller::Io));
     let group = ZoneGroup::create(&hosts, "zones/sub", &zone()).unwrap();
-    assert!(group.unified_dir().is_none());
+    assert!(group.helper_dir().is_none());
     let memory = "memory/zones/sub/web1";
     let limit = format!("{memory}/memory.limit_in_bytes");
     let total = format!("{memory}/memory.memsw.limit_in_bytes");
@@ -153,4 +153,48 @@ fn parents_cannot_lead_out() {
         );
     }
     assert_eq!(parts("zones.slice/x@1").unwrap(), ["zones.slice", "x@1"]);
+}
+
+#[test]
+fn limits_zone_and_helpers_have_a_group_each_on_v2() {
+    let (tree, hosts) = Tree::new(&[], Some("memory pids"));
+    let group = ZoneGroup::create(&hosts, "zones", &zone()).unwrap();
+    let inode = |path: &str| {
+        let meta = fs::metadata(tree.path(path)).unwrap();
+        std::os::unix::fs::MetadataExt::ino(&meta)
+    };
+    let of = |fd: Option<BorrowedFd<'_>>| rustix::fs::fstat(fd.unwrap()).unwrap().st_ino;
+    assert_eq!(of(group.init_dir()), inode("unified/zones/web1/zone"));
+    assert_eq!(
+        of(group.helper_dir()),
+        inode("unified/zones/web1/zone/zlogin")
+    );
+    // The zone removes what is its to remove; a new helper finds its place all the same.
+    fs::remove_dir(tree.path("unified/zones/web1/zone/zlogin")).unwrap();
+    let mut again = ZoneGroup::open(&hosts, "zones", &zone()).unwrap();
+    assert_eq!(of(again.helper_dir()), inode("unified/zones/web1/zone"));
+    again.renew_helpers().unwrap();
+    assert_eq!(
+        of(again.helper_dir()),
+        inode("unified/zones/web1/zone/zlogin")
+    );
+    tree.files("unified/zones/web1/zone", &["cgroup.procs"]);
+    tree.files("unified/zones/web1/zone/zlogin", &["cgroup.procs"]);
+    let one = Pid::from_raw(1).unwrap();
+    again.join_init(one).unwrap();
+    assert_eq!(tree.read("unified/zones/web1/zone/cgroup.procs"), "1");
+    again.join(one).unwrap();
+    assert_eq!(
+        tree.read("unified/zones/web1/zone/zlogin/cgroup.procs"),
+        "1"
+    );
+}
+
+#[test]
+fn a_unified_tree_without_controllers_stays_one_group() {
+    let (tree, hosts) = Tree::new(&["memory"], Some(""));
+    let group = ZoneGroup::create(&hosts, "zones", &zone()).unwrap();
+    assert!(!tree.path("unified/zones/web1/zone").exists());
+    let inode = |fd: Option<BorrowedFd<'_>>| rustix::fs::fstat(fd.unwrap()).unwrap().st_ino;
+    assert_eq!(inode(group.init_dir()), inode(group.helper_dir()));
 }

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use zones_brand::Words;
-use zones_engine::{Ending, Hooks, Mode as Streams, Session, SessionEvent, SessionRequest};
+use zones_engine::{Ending, Hooks, Mode as Streams, Relay, Session, SessionEvent, SessionRequest};
 use zones_store::{Layout, Store};
 use zones_sys::SignalFd;
 use zones_types::{ZoneName, ZoneState};
@@ -153,8 +153,14 @@ fn pipes(layout: &Layout, zone: &ZoneName, options: &Options) -> u8 {
     let Ok(signals) = SignalFd::new(&[SIGINT, SIGQUIT, SIGTERM, SIGHUP]) else {
         return fail("zlogin", "cannot watch signals");
     };
-    let session = match Session::start(layout, zone, &request(options, Streams::Pipes), &streams) {
-        Ok(session) => session,
+    let started = zones_engine::relay_for(layout, zone, streams).and_then(|mut relay| {
+        let ends = relay.as_ref().and_then(Relay::far_ends).unwrap_or(streams);
+        let session = Session::start(layout, zone, &request(options, Streams::Pipes), &ends)?;
+        relay.iter_mut().for_each(Relay::started);
+        Ok((session, relay))
+    });
+    let (session, mut relay) = match started {
+        Ok(started) => started,
         Err(error) => {
             return fail(
                 "zlogin",
@@ -163,18 +169,22 @@ fn pipes(layout: &Layout, zone: &ZoneName, options: &Options) -> u8 {
         }
     };
     loop {
-        let mut fds = [
+        let mut fds = vec![
             PollFd::new(&session, PollFlags::IN),
             PollFd::new(&signals, PollFlags::IN),
         ];
+        fds.extend(relay.iter().flat_map(Relay::poll_fds));
         if rustix::event::poll(&mut fds, None).is_err() {
             continue;
         }
         let said = !fds[0].revents().is_empty();
+        drop(fds);
+        relay.iter_mut().for_each(Relay::pump);
         while let Some(signal) = signals.next() {
             session.signal(signal);
         }
         if said && let Some(status) = event(&session, zone) {
+            relay.iter_mut().for_each(Relay::drain);
             return status;
         }
     }

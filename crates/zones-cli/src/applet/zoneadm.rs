@@ -1,5 +1,6 @@
 //! zoneadm(8): administer zones. Subcommands stand in one table.
 
+mod apply;
 mod attach;
 mod environment;
 mod hooks;

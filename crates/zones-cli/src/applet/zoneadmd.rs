@@ -14,6 +14,9 @@ pub(crate) fn run(layout: &Layout, args: &[String]) -> u8 {
         Ok(parsed) => parsed,
         Err(status) => return status,
     };
+    if let Err(error) = zones_engine::seal(&layout, &zone) {
+        return fail("zoneadmd", format!("zone '{zone}': {}", error.chain()));
+    }
     let _ = rustix::process::setsid();
     zones_sys::set_title(&format!("zoneadmd [{zone}]"));
     let first = match first_client() {

@@ -57,7 +57,7 @@ fn with_zone(
     probe: &dyn Fn(&ZoneName) -> Option<ZoneState>,
     console: &mut Console<'_>,
 ) -> u8 {
-    let host = Host::new(layout.clone(), probe);
+    let host = Host::new(layout.clone(), probe, arguments.live);
     let zone = match arguments.target {
         Target::HelpOnly(subject) => return print_help(subject.as_deref(), console),
         Target::Name(name) => match name.parse::<ZoneName>() {
@@ -89,6 +89,12 @@ fn with_zone(
         console.err(&format!(
             "{zone}: zones beginning with {prefix} are read-only."
         ));
+        return 1;
+    }
+    if arguments.live
+        && let Err(message) = host.begin_live(&zone, console)
+    {
+        console.err(&message);
         return 1;
     }
     session(layout, zone, arguments.commands, &host, console)
@@ -133,8 +139,9 @@ fn session(
     console.page = input == Input::Terminal && io::stdout().is_terminal();
     let mode = Mode {
         can_ask: terminal && !is_file,
-        read_only: !host::can_write(layout),
+        read_only: !host.is_live() && !host::can_write(layout),
         alternate_root: !layout.is_host(),
+        live: host.is_live(),
         input: input.clone(),
     };
     let (session, reply) = Session::begin(zone, mode, host);
@@ -146,5 +153,8 @@ fn session(
         (None, Input::Terminal) => driver.run_terminal(),
         (None, _) => driver.run_stdin(&mut io::stdin().lock()),
     }
-    driver.status()
+    let status = driver.status();
+    // The process ends: a long configuration is not taken apart piece by piece before that.
+    std::mem::forget(driver);
+    status
 }

@@ -1,13 +1,14 @@
 //! Addresses, links, MAC addresses, VLANs.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::IpType;
 
-use super::{Checked, Context, number};
+use super::{Checked, Context, keep, number};
 
 /// IPv4 with an optional prefix, IPv6 with its prefix, or a host name with an optional prefix.
-pub(crate) fn address(text: &str, _: Context) -> Checked {
+pub(crate) fn address(text: &str, _: Context) -> Checked<'_> {
     let (host, prefix) = match text.split_once('/') {
         Some((host, prefix)) => (host, Some(prefix)),
         None => (text, None),
@@ -24,7 +25,7 @@ pub(crate) fn address(text: &str, _: Context) -> Checked {
                 "{text}: IPv6 address prefix lengths must be 0 - 128."
             ));
         }
-        return Ok(text.to_owned());
+        return keep(text);
     }
     // Digits and dots that are no address would be a host name by the grammar; nobody means that.
     let numeric = host
@@ -39,7 +40,7 @@ pub(crate) fn address(text: &str, _: Context) -> Checked {
             "{text}: IPv4 address prefix lengths must be 0 - 32."
         ));
     }
-    Ok(text.to_owned())
+    keep(text)
 }
 
 fn is_host_name(text: &str) -> bool {
@@ -52,9 +53,9 @@ fn is_host_name(text: &str) -> bool {
 }
 
 /// As an address, but a router of IPv6 needs no prefix.
-pub(crate) fn router(text: &str, context: Context) -> Checked {
+pub(crate) fn router(text: &str, context: Context) -> Checked<'_> {
     if text.parse::<Ipv6Addr>().is_ok() {
-        return Ok(text.to_owned());
+        return keep(text);
     }
     address(text, context)
 }
@@ -75,7 +76,7 @@ fn is_link(text: &str) -> bool {
     !text.is_empty() && text.len() <= 15 && !text.contains(odd) && ![".", ".."].contains(&text)
 }
 
-pub(crate) fn physical(text: &str, context: Context) -> Checked {
+pub(crate) fn physical(text: &str, context: Context) -> Checked<'_> {
     if text.contains(':') {
         return Err(match context.ip_type {
             IpType::Shared => format!("{text}: LUNs not allowed in physical interface names"),
@@ -87,18 +88,18 @@ pub(crate) fn physical(text: &str, context: Context) -> Checked {
     if !is_link(text) {
         return Err(format!("{text}: invalid physical interface name"));
     }
-    Ok(text.to_owned())
+    keep(text)
 }
 
-pub(crate) fn global_nic(text: &str, _: Context) -> Checked {
+pub(crate) fn global_nic(text: &str, _: Context) -> Checked<'_> {
     if !is_link(text) {
         return Err(format!("{text}: invalid physical interface name"));
     }
-    Ok(text.to_owned())
+    keep(text)
 }
 
 /// Six bytes, one or two hex digits each; comes out with two lower-case digits each.
-pub(crate) fn mac(text: &str, _: Context) -> Checked {
+pub(crate) fn mac(text: &str, _: Context) -> Checked<'_> {
     let bad = || format!("{text}: invalid MAC address");
     let mut bytes = Vec::new();
     for part in text.split([':', '-']) {
@@ -110,13 +111,67 @@ pub(crate) fn mac(text: &str, _: Context) -> Checked {
         return Err(bad());
     }
     let parts: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(parts.join(":"))
+    Ok(Cow::Owned(parts.join(":")))
 }
 
-pub(crate) fn vlan(text: &str, _: Context) -> Checked {
+pub(crate) fn vlan(text: &str, _: Context) -> Checked<'_> {
     match number::<u16>(text) {
-        Some(id @ 1..=4094) => Ok(id.to_string()),
+        Some(id @ 1..=4094) => Ok(Cow::Owned(id.to_string())),
         _ => Err("vlan-id property is out of range; it must be 1 - 4094.".to_owned()),
+    }
+}
+
+/// One address or several, set apart by commas.
+pub(crate) fn addresses(text: &str, context: Context) -> Checked<'_> {
+    for one in text.split(',') {
+        address(one, context)?;
+    }
+    keep(text)
+}
+
+/// A MAC address or how it is chosen.
+pub(crate) fn mac_choice(text: &str, context: Context) -> Checked<'_> {
+    match text {
+        "auto" | "random" | "factory" => keep(text),
+        _ => mac(text, context),
+    }
+}
+
+/// Bytes of the largest packet; less than 68 is no IPv4 link. Source: RFC 791, section 3.2.
+pub(crate) fn mtu(text: &str, _: Context) -> Checked<'_> {
+    match number::<u32>(text) {
+        Some(bytes @ 68..=65_535) => Ok(Cow::Owned(bytes.to_string())),
+        _ => Err("mtu property is out of range; it must be 68 - 65535.".to_owned()),
+    }
+}
+
+/// Bits a second: digits, then K, M or G; plain digits are megabits. Source: dladm(8), `maxbw`.
+pub(crate) fn bandwidth(text: &str, _: Context) -> Checked<'_> {
+    let digits = text.trim_end_matches(['K', 'M', 'G', 'k', 'm', 'g']);
+    let scale = text.len() - digits.len();
+    match number::<u32>(digits) {
+        Some(1..) if scale <= 1 => Ok(Cow::Owned(text.to_ascii_uppercase())),
+        _ => Err(format!(
+            "invalid maxbw: {text}; a number with K, M or G was expected"
+        )),
+    }
+}
+
+pub(crate) fn share(text: &str, _: Context) -> Checked<'_> {
+    match number::<u32>(text) {
+        Some(share @ 1..=100) => Ok(Cow::Owned(share.to_string())),
+        _ => Err("bwshare property is out of range; it must be 1 - 100.".to_owned()),
+    }
+}
+
+/// Kinds of protection of a link. Source: dladm(8), `protection`.
+pub(crate) const PROTECTIONS: [&str; 4] =
+    ["mac-nospoof", "ip-nospoof", "dhcp-nospoof", "restricted"];
+
+pub(crate) fn protection(text: &str, _: Context) -> Checked<'_> {
+    match text.split(',').find(|one| !PROTECTIONS.contains(one)) {
+        Some(bad) => Err(format!("'{bad}' is not a valid link-protection")),
+        None => keep(text),
     }
 }
 

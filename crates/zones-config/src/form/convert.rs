@@ -5,8 +5,8 @@ use zones_types::Bytes;
 use crate::check::{cpu_cap_text, number, parse_cpu_cap, parse_cpu_range};
 use crate::table::{Prop, Resource};
 use crate::{
-    Admin, Attr, AttrType, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, Net, NetAttr, Rctl,
-    RctlAction, RctlValue, SecurityFlags, ZoneConfig,
+    Admin, Anet, Attr, AttrType, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, Net, NetAttr,
+    Rctl, RctlAction, RctlValue, SecurityFlags, ZoneConfig,
 };
 
 use super::{Form, Item};
@@ -21,6 +21,7 @@ pub(crate) fn count(config: &ZoneConfig, resource: Resource) -> usize {
         Resource::Fs => config.filesystems.len(),
         Resource::InheritPkgDir => config.inherit_pkg_dirs.len(),
         Resource::Net => config.nets.len(),
+        Resource::Anet => config.anets.len(),
         Resource::Device => config.devices.len(),
         Resource::Rctl => config.rctls.len(),
         Resource::Attr => config.attrs.len(),
@@ -38,64 +39,87 @@ pub(crate) fn count(config: &ZoneConfig, resource: Resource) -> usize {
 }
 
 /// Resource number `at` of a kind.
-pub(crate) fn read(config: &ZoneConfig, resource: Resource, at: usize) -> Option<Form> {
+pub(crate) fn read(config: &ZoneConfig, resource: Resource, at: usize) -> Option<Form<'_>> {
     if at >= count(config, resource) {
         return None;
     }
     let mut form = Form::new(resource);
-    let mut set = |prop: Prop, text: &str| form.set(prop, text.to_owned());
     let mut items = Vec::new();
     match resource {
         Resource::Fs => {
             let fs = config.filesystems.get(at)?;
-            set(Prop::Dir, &fs.dir);
-            set(Prop::Special, &fs.special);
-            set(Prop::Raw, &fs.raw);
-            set(Prop::Type, &fs.fs_type);
-            items = fs.options.iter().cloned().map(Item::Text).collect();
+            form.set(Prop::Dir, fs.dir.as_str());
+            form.set(Prop::Special, fs.special.as_str());
+            form.set(Prop::Raw, fs.raw.as_str());
+            form.set(Prop::Type, fs.fs_type.as_str());
+            items = fs
+                .options
+                .iter()
+                .map(|text| Item::Text(text.into()))
+                .collect();
         }
-        Resource::InheritPkgDir => set(Prop::Dir, &config.inherit_pkg_dirs.get(at)?.dir),
+        Resource::InheritPkgDir => {
+            form.set(Prop::Dir, config.inherit_pkg_dirs.get(at)?.dir.as_str())
+        }
         Resource::Net => {
             let net = config.nets.get(at)?;
-            set(Prop::Address, &net.address);
-            set(Prop::AllowedAddress, &net.allowed_address);
-            set(Prop::Defrouter, &net.defrouter);
-            set(Prop::GlobalNic, &net.global_nic);
-            set(Prop::MacAddr, &net.mac_addr);
-            set(Prop::Physical, &net.physical);
-            set(Prop::VlanId, &net.vlan_id);
+            form.set(Prop::Address, net.address.as_str());
+            form.set(Prop::AllowedAddress, net.allowed_address.as_str());
+            form.set(Prop::Defrouter, net.defrouter.as_str());
+            form.set(Prop::GlobalNic, net.global_nic.as_str());
+            form.set(Prop::MacAddr, net.mac_addr.as_str());
+            form.set(Prop::Physical, net.physical.as_str());
+            form.set(Prop::VlanId, net.vlan_id.as_str());
             items = net.properties.iter().map(free_item).collect();
+        }
+        Resource::Anet => {
+            let anet = config.anets.get(at)?;
+            let configure = match anet.configure_allowed_address {
+                true => "true",
+                false => "false",
+            };
+            form.set(Prop::Linkname, anet.linkname.as_str());
+            form.set(Prop::LowerLink, anet.lower_link.as_str());
+            form.set(Prop::AllowedAddress, anet.allowed_address.as_str());
+            form.set(Prop::ConfigureAllowedAddress, configure);
+            form.set(Prop::Defrouter, anet.defrouter.as_str());
+            form.set(Prop::LinkProtection, anet.link_protection.as_str());
+            form.set(Prop::MacAddress, anet.mac_address.as_str());
+            form.set(Prop::VlanId, anet.vlan_id.as_str());
+            form.set(Prop::Mtu, anet.mtu.as_str());
+            form.set(Prop::Maxbw, anet.maxbw.as_str());
+            form.set(Prop::Bwshare, anet.bwshare.as_str());
         }
         Resource::Device => {
             let device = config.devices.get(at)?;
-            set(Prop::Match, &device.matches);
+            form.set(Prop::Match, device.matches.as_str());
             items = device.properties.iter().map(free_item).collect();
         }
         Resource::Rctl => {
             let rctl = config.rctls.get(at)?;
-            set(Prop::Name, &rctl.name);
+            form.set(Prop::Name, rctl.name.as_str());
             items = rctl.values.iter().map(rctl_item).collect();
         }
         Resource::Attr => {
             let attr = config.attrs.get(at)?;
-            set(Prop::Name, &attr.name);
-            set(Prop::Type, attr.attr_type.as_str());
-            set(Prop::Value, &attr.value);
+            form.set(Prop::Name, attr.name.as_str());
+            form.set(Prop::Type, attr.attr_type.as_str());
+            form.set(Prop::Value, attr.value.as_str());
         }
-        Resource::Dataset => set(Prop::Name, &config.datasets.get(at)?.name),
+        Resource::Dataset => form.set(Prop::Name, config.datasets.get(at)?.name.as_str()),
         Resource::DedicatedCpu => {
             let cpu = config.dedicated_cpu.as_ref()?;
             let (low, high) = (cpu.ncpus_min, cpu.ncpus_max);
             if low == high {
-                set(Prop::Ncpus, &low.to_string());
+                form.set(Prop::Ncpus, low.to_string());
             } else {
-                set(Prop::Ncpus, &format!("{low}-{high}"));
+                form.set(Prop::Ncpus, format!("{low}-{high}"));
             }
             if let Some(importance) = cpu.importance {
-                set(Prop::Importance, &importance.to_string());
+                form.set(Prop::Importance, importance.to_string());
             }
         }
-        Resource::CappedCpu => set(Prop::Ncpus, &cpu_cap_text(config.cpu_cap()?)),
+        Resource::CappedCpu => form.set(Prop::Ncpus, cpu_cap_text(config.cpu_cap()?)),
         Resource::CappedMemory => {
             let caps = [
                 (Prop::Physical, config.physical_memory),
@@ -104,20 +128,20 @@ pub(crate) fn read(config: &ZoneConfig, resource: Resource, at: usize) -> Option
             ];
             for (prop, cap) in caps {
                 if let Some(bytes) = cap {
-                    set(prop, &bytes.0.to_string());
+                    form.set(prop, bytes.0.to_string());
                 }
             }
         }
         Resource::Admin => {
             let admin = config.admins.get(at)?;
-            set(Prop::User, &admin.user);
-            set(Prop::Auths, &admin.auths);
+            form.set(Prop::User, admin.user.as_str());
+            form.set(Prop::Auths, admin.auths.as_str());
         }
         Resource::SecurityFlags => {
             let flags = config.security_flags.as_ref()?;
-            set(Prop::Default, &flags.default);
-            set(Prop::Lower, &flags.lower);
-            set(Prop::Upper, &flags.upper);
+            form.set(Prop::Default, flags.default.as_str());
+            form.set(Prop::Lower, flags.lower.as_str());
+            form.set(Prop::Upper, flags.upper.as_str());
         }
     }
     form.items = items;
@@ -127,7 +151,7 @@ pub(crate) fn read(config: &ZoneConfig, resource: Resource, at: usize) -> Option
 /// Puts a form into the configuration: in place of number `at`, or as a new one.
 pub(crate) fn write(
     config: &mut ZoneConfig,
-    mut form: Form,
+    mut form: Form<'_>,
     at: Option<usize>,
 ) -> Result<(), FormError> {
     let broken = |what: &str| FormError(what.to_owned());
@@ -159,6 +183,22 @@ pub(crate) fn write(
                 properties: items.iter().filter_map(free_of).collect(),
             };
             put(&mut config.nets, net, at);
+        }
+        Resource::Anet => {
+            let anet = Anet {
+                linkname: form.take(Prop::Linkname),
+                lower_link: form.take(Prop::LowerLink),
+                allowed_address: form.take(Prop::AllowedAddress),
+                configure_allowed_address: form.take(Prop::ConfigureAllowedAddress) == "true",
+                defrouter: form.take(Prop::Defrouter),
+                link_protection: form.take(Prop::LinkProtection),
+                mac_address: form.take(Prop::MacAddress),
+                vlan_id: form.take(Prop::VlanId),
+                mtu: form.take(Prop::Mtu),
+                maxbw: form.take(Prop::Maxbw),
+                bwshare: form.take(Prop::Bwshare),
+            };
+            put(&mut config.anets, anet, at);
         }
         Resource::Device => {
             let device = Device {
@@ -244,6 +284,7 @@ pub(crate) fn remove(config: &mut ZoneConfig, resource: Resource, at: Option<usi
         Resource::Fs => cut(&mut config.filesystems, at),
         Resource::InheritPkgDir => cut(&mut config.inherit_pkg_dirs, at),
         Resource::Net => cut(&mut config.nets, at),
+        Resource::Anet => cut(&mut config.anets, at),
         Resource::Device => cut(&mut config.devices, at),
         Resource::Rctl => cut(&mut config.rctls, at),
         Resource::Attr => cut(&mut config.attrs, at),
@@ -263,6 +304,21 @@ pub(crate) fn remove(config: &mut ZoneConfig, resource: Resource, at: Option<usi
     }
 }
 
+/// The first of `net0`, `net1` ... that no interface of the zone has.
+pub(super) fn free_linkname(config: &ZoneConfig) -> String {
+    // Nobody waits for a nice name in a list that long.
+    let count = config.anets.len() + config.nets.len();
+    if count > 256 {
+        return format!("net{count}");
+    }
+    let automatic = config.anets.iter().map(|anet| anet.linkname.as_str());
+    let all = automatic.chain(config.nets.iter().map(|net| net.physical.as_str()));
+    let taken: std::collections::HashSet<&str> = all.collect();
+    let mut names = (0..=taken.len()).map(|at| format!("net{at}"));
+    let free = names.find(|name| !taken.contains(name.as_str()));
+    free.unwrap_or_default()
+}
+
 fn put<T>(list: &mut Vec<T>, value: T, at: Option<usize>) {
     match at.and_then(|at| list.get_mut(at)) {
         Some(place) => *place = value,
@@ -280,30 +336,30 @@ fn cut<T>(list: &mut Vec<T>, at: Option<usize>) {
     }
 }
 
-fn free_item(attr: &NetAttr) -> Item {
+fn free_item(attr: &NetAttr) -> Item<'_> {
     Item::Pairs(vec![
-        ("name", attr.name.clone()),
-        ("value", attr.value.clone()),
+        ("name", attr.name.as_str().into()),
+        ("value", attr.value.as_str().into()),
     ])
 }
 
-fn free_of(item: &Item) -> Option<NetAttr> {
+fn free_of(item: &Item<'_>) -> Option<NetAttr> {
     Some(NetAttr {
         name: item.pair("name")?.to_owned(),
         value: item.pair("value")?.to_owned(),
     })
 }
 
-fn rctl_item(value: &RctlValue) -> Item {
+fn rctl_item(value: &RctlValue) -> Item<'_> {
     Item::Pairs(vec![
-        ("priv", value.privilege.clone()),
-        ("limit", value.limit.to_string()),
-        ("action", value.action.to_string()),
+        ("priv", value.privilege.as_str().into()),
+        ("limit", value.limit.to_string().into()),
+        ("action", value.action.to_string().into()),
     ])
 }
 
 /// Reads `(priv=,limit=,action=)`; the error is the message.
-pub(crate) fn rctl_of(item: &Item) -> Result<RctlValue, String> {
+pub(crate) fn rctl_of(item: &Item<'_>) -> Result<RctlValue, String> {
     let field = |key: &str| item.pair(key).unwrap_or_default();
     let invalid = || "Invalid rctl value specification".to_owned();
     if field("priv") != "privileged" {
@@ -316,9 +372,9 @@ pub(crate) fn rctl_of(item: &Item) -> Result<RctlValue, String> {
     })
 }
 
-fn text_of(item: Item) -> Option<String> {
+fn text_of(item: Item<'_>) -> Option<String> {
     match item {
-        Item::Text(text) => Some(text),
+        Item::Text(text) => Some(text.into_owned()),
         Item::Pairs(_) => None,
     }
 }

@@ -9,6 +9,9 @@ pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     line: usize,
+    /// Where the line begins, and up to where its characters were counted for a message.
+    line_start: usize,
+    counted: (usize, usize),
 }
 
 impl<'a> Scanner<'a> {
@@ -17,6 +20,8 @@ impl<'a> Scanner<'a> {
             text,
             at: 0,
             line: 1,
+            line_start: 0,
+            counted: (0, 0),
         }
     }
 
@@ -30,6 +35,18 @@ impl<'a> Scanner<'a> {
 
     pub(super) fn line(&self) -> usize {
         self.line
+    }
+
+    /// The column, in characters from 1, of a byte of this line. Goes on from where the last
+    /// message was, so that many mistakes in one line are not counted from its beginning each.
+    pub(super) fn column(&mut self, at: usize) -> usize {
+        let (from, before) = match self.counted {
+            (from, before) if from <= at => (from, before),
+            _ => (self.line_start, 0),
+        };
+        let column = before + self.text[from..at.max(from)].chars().count();
+        self.counted = (at.max(from), column);
+        column + 1
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -49,6 +66,8 @@ impl<'a> Scanner<'a> {
                 Some(b'\n') => {
                     self.line += 1;
                     self.at += 1;
+                    self.line_start = self.at;
+                    self.counted = (self.at, 0);
                 }
                 Some(b';') => self.at += 1,
                 Some(b'#') => self.skip_line(),
@@ -131,6 +150,11 @@ impl<'a> Scanner<'a> {
 
     /// An unquoted word, after blanks; empty when none stands here.
     pub(super) fn bare(&mut self) -> (&'a str, Span) {
+        self.until(is_stop)
+    }
+
+    /// As `bare`, with other bytes that end it.
+    fn until(&mut self, is_stop: impl Fn(u8) -> bool) -> (&'a str, Span) {
         self.blanks();
         let start = self.at;
         while let Some(byte) = self.peek() {
@@ -151,14 +175,7 @@ impl<'a> Scanner<'a> {
 
     /// As `bare`, ended by a comma too.
     pub(super) fn element(&mut self) -> &'a str {
-        let (word, span) = self.bare();
-        match word.find(',') {
-            Some(comma) => {
-                self.at = span.start + comma;
-                &word[..comma]
-            }
-            None => word,
-        }
+        self.until(|byte| byte == b',' || is_stop(byte)).0
     }
 
     /// What stands here, for a message: a word, one character, or nothing at the end of a line.

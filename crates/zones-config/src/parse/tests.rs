@@ -70,3 +70,41 @@ fn any_text_is_survived() {
         }
     }
 }
+
+#[test]
+fn places_count_characters() {
+    let place = |text: &str| {
+        let diag = parse(text).find_map(Result::err).unwrap();
+        (diag.line, diag.column)
+    };
+    assert_eq!(place("\u{e4}b"), (1, 1));
+    assert_eq!(place("end\n\tset autobot=x"), (2, 6));
+    assert_eq!(place("set bootargs=\u{e4}\u{e4}; bogus"), (1, 18));
+    let all: Vec<_> = parse("a;b; c\n d").filter_map(Result::err).collect();
+    let places: Vec<_> = all.iter().map(|diag| (diag.line, diag.column)).collect();
+    assert_eq!(places, [(1, 1), (1, 3), (1, 6), (2, 2)]);
+}
+
+#[test]
+fn long_lists_and_many_mistakes_take_linear_time() {
+    let count = 1 << 17;
+    let list: Vec<String> = (0..count).map(|n| format!("o{n}")).collect();
+    let text = format!("set options=[{}]", list.join(","));
+    let mut statements = parse(&text);
+    let Some(Ok(Statement {
+        command: Command::Set {
+            value: Value::List(found),
+            ..
+        },
+        ..
+    })) = statements.next()
+    else {
+        panic!("no list");
+    };
+    assert_eq!(found.len(), count);
+    // With a look at the whole text for each, these would be 2^34 steps and more.
+    for separator in [";", "\n"] {
+        let text = format!("end x{separator}").repeat(count);
+        assert_eq!(parse(&text).filter(Result::is_err).count(), count);
+    }
+}

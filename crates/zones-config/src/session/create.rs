@@ -1,5 +1,7 @@
 //! `create`, `delete`, `revert`: whole configurations.
 
+use std::sync::Arc;
+
 use zones_types::{ZoneName, ZoneState};
 
 use crate::command::Origin;
@@ -38,6 +40,7 @@ impl Session<'_> {
             Origin::Blank => TEMPLATE_BLANK,
             Origin::Template(name) => name,
             Origin::Detached(path) => return self.detached(path),
+            Origin::Unregistered => return self.unregistered(),
         };
         let Ok(parsed) = name.parse::<ZoneName>() else {
             self.fail(name, Reason::BogusZoneName);
@@ -47,6 +50,21 @@ impl Session<'_> {
             Ok(Some(config)) => Some(config),
             Ok(None) => {
                 self.fail(name, Reason::NoZone);
+                None
+            }
+            Err(message) => {
+                self.error(message);
+                None
+            }
+        }
+    }
+
+    /// The document that is there already, as after a lost index.
+    fn unregistered(&mut self) -> Option<ZoneConfig> {
+        match self.env.unregistered(&self.zone) {
+            Ok(Some(config)) => Some(config),
+            Ok(None) => {
+                self.fail(self.zone.clone(), Reason::NoZone);
                 None
             }
             Err(message) => {
@@ -79,7 +97,9 @@ impl Session<'_> {
 
     pub(super) fn begin_config(&mut self, mut config: ZoneConfig) {
         config.name = self.zone.clone();
-        self.config = Some(config);
+        // A copy is another zone; one that has a uuid keeps it in the index.
+        config.uuid.clear();
+        self.config = Some(Arc::new(config));
         self.broken = None;
         self.open = None;
         self.keys.clear();
@@ -140,6 +160,14 @@ impl Session<'_> {
             self.revert_now();
         } else {
             self.ask("Are you sure you want to revert", Pending::Revert);
+        }
+    }
+
+    pub(super) fn reload(&mut self, force: bool) {
+        if force || !self.dirty {
+            self.revert_now();
+        } else {
+            self.ask("Are you sure you want to reload", Pending::Reload);
         }
     }
 

@@ -1,5 +1,8 @@
 //! `add`, `select`, `end`, `remove` of resources.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::Reason;
 use crate::command::Filter;
 use crate::form::{self, Form};
@@ -17,14 +20,21 @@ impl Session<'_> {
             self.error(conflict);
             return;
         }
+        let form = match &self.config {
+            Some(config) => Form::begin(resource, config),
+            None => Form::new(resource),
+        };
         self.open = Some(Open {
-            form: Form::new(resource),
+            form,
             at: None,
             seen: None,
         });
     }
 
     fn host_allows(&mut self, resource: Resource, verb: &str) -> bool {
+        if !self.live_takes(resource.name(), resource.spec().live) {
+            return false;
+        }
         if !self.zone.is_global() {
             return true;
         }
@@ -101,7 +111,7 @@ impl Session<'_> {
                 return None;
             };
             // A value that cannot be simply matches nothing.
-            let canonical = (row.check)(value, context).unwrap_or_else(|_| value.to_string());
+            let canonical = (row.check)(value, context).unwrap_or_else(|_| Cow::Borrowed(value));
             wanted.push((*prop, canonical));
         }
         let config = self.config.as_ref()?;
@@ -129,7 +139,7 @@ impl Session<'_> {
                 let config = self.config.as_ref();
                 let form = config.and_then(|config| form::read(config, resource, *at));
                 self.open = form.map(|form| Open {
-                    form,
+                    form: form.into_owned(),
                     at: Some(*at),
                     seen: None,
                 });
@@ -157,14 +167,16 @@ impl Session<'_> {
             self.error(message);
             return;
         }
-        let (Some(open), Some(config)) = (self.open.take(), self.config.as_mut()) else {
+        let (Some(open), Some(config)) =
+            (self.open.take(), self.config.as_mut().map(Arc::make_mut))
+        else {
             return;
         };
-        let (resource, key) = (open.form.resource, open.form.key());
+        let resource = open.form.resource;
         if open.at.is_some() {
             self.keys.remove(&resource);
-        } else if let (Some(keys), Some(key)) = (self.keys.get_mut(&resource), key) {
-            keys.insert(key);
+        } else if let (Some(keys), Some(key)) = (self.keys.get_mut(&resource), open.form.key()) {
+            keys.insert(self.hash.of(&*key), form::count(config, resource));
         }
         if matches!(resource, Resource::CappedCpu | Resource::CappedMemory) {
             self.keys.remove(&Resource::Rctl);
@@ -181,16 +193,24 @@ impl Session<'_> {
         let resource = open.form.resource;
         let key = open.form.key()?;
         let before = open.at.and_then(|at| form::read(config, resource, at));
-        if before.and_then(|form| form.key()).as_ref() == Some(&key) {
+        if before.as_ref().and_then(Form::key).as_ref() == Some(&key) {
             return None;
         }
         // Built once, then kept: a list scan for each of many resources would be quadratic.
+        let key_at = |at: usize| form::read(config, resource, at);
+        let hash = &self.hash;
         let keys = self.keys.entry(resource).or_insert_with(|| {
-            let forms = (0..form::count(config, resource))
-                .filter_map(|at| form::read(config, resource, at));
-            forms.filter_map(|form| form.key()).collect()
+            let place = |at| Some((hash.of(&*key_at(at)?.key()?), at));
+            (0..form::count(config, resource))
+                .filter_map(place)
+                .collect()
         });
-        keys.contains(&key).then(|| duplicate(&open.form))
+        let is_same = |at: usize| key_at(at).is_some_and(|form| form.key().as_ref() == Some(&key));
+        let found = keys.get(&hash.of(&*key)).copied();
+        // Where another key has the same hash, which hardly ever happens, all are looked at.
+        let taken =
+            found.is_some_and(|at| is_same(at) || (0..form::count(config, resource)).any(is_same));
+        taken.then(|| duplicate(&open.form))
     }
 
     pub(super) fn remove_resource(
@@ -220,7 +240,7 @@ impl Session<'_> {
     }
 
     pub(super) fn remove_at(&mut self, resource: Resource, at: Option<usize>) {
-        if let Some(config) = &mut self.config {
+        if let Some(config) = self.config.as_mut().map(Arc::make_mut) {
             form::remove(config, resource, at);
             self.keys.remove(&resource);
             self.keys.remove(&Resource::Rctl);

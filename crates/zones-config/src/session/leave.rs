@@ -71,9 +71,10 @@ impl Session<'_> {
             return false;
         };
         self.pending = Some(Pending::Commit { leaving });
-        self.next = Next::Act(Effect::Commit {
-            config: Box::new(config),
-            old: self.stored.clone(),
+        let old = self.stored.clone();
+        self.next = Next::Act(match self.mode.live {
+            true => Effect::Apply(config),
+            false => Effect::Commit { config, old },
         });
         true
     }

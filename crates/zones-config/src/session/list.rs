@@ -3,7 +3,7 @@
 use crate::command::{Filter, Format, Subject};
 use crate::form;
 use crate::info::{info, info_form, info_property};
-use crate::json::{json, json_property, json_resource, object};
+use crate::json::{json, json_property, object};
 use crate::table::{Prop, Resource};
 use crate::{export, help};
 
@@ -74,10 +74,11 @@ impl Session<'_> {
             .filter_map(|at| form::read(config, resource, *at));
         let mut text = String::new();
         if format == Format::Json {
-            let forms: Vec<_> = forms.collect();
-            text = pretty(&json_resource(config, resource, |form| {
-                forms.contains(form)
-            }));
+            let mut objects = forms.map(|form| object(&form));
+            text = pretty(&match resource.spec().unique {
+                true => objects.next().unwrap_or_default(),
+                false => objects.collect(),
+            });
         } else if found.is_empty() {
             text = format!("No such {resource} resource.\n");
         } else {

@@ -1,9 +1,11 @@
 //! `set`, `add`, `remove`, `clear` of properties inside of a resource.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::command::{Element, Pairs, Value, Verb};
 use crate::form::{self, Item};
+use crate::hashes::Places;
 use crate::table::{Need, Prop, PropSpec, Resource, Shape};
 use crate::{Reason, check, help};
 
@@ -39,7 +41,7 @@ impl Session<'_> {
             };
             if let Some(open) = &mut self.open {
                 open.form.items.clear();
-                open.seen = Some(HashSet::new());
+                open.seen = Some(Places::default());
             }
             self.append(items);
             return;
@@ -56,7 +58,7 @@ impl Session<'_> {
                     None
                 };
                 if let Some(open) = &mut self.open {
-                    open.form.set(prop, value);
+                    open.form.set(prop, value.into_owned());
                 }
                 if let Some(warning) = warning {
                     self.say(Stream::Err, warning);
@@ -80,17 +82,25 @@ impl Session<'_> {
     }
 
     /// Appends what is not there yet.
-    fn append(&mut self, items: Vec<Item>) {
+    fn append(&mut self, items: Vec<Item<'static>>) {
         let Some(open) = &mut self.open else {
             return;
         };
-        let form = &mut open.form;
-        let seen = open
-            .seen
-            .get_or_insert_with(|| form.items.iter().cloned().collect());
+        let (here, hash) = (&mut open.form.items, &self.hash);
+        let seen = open.seen.get_or_insert_with(|| {
+            let all = here.iter().enumerate();
+            all.map(|(at, item)| (hash.of(item), at)).collect()
+        });
         for item in items {
-            if seen.insert(item.clone()) {
-                form.items.push(item);
+            match seen.entry(hash.of(&item)) {
+                Entry::Vacant(place) => {
+                    place.insert(here.len());
+                    here.push(item);
+                }
+                // Two with one hash are nearly always the same; if not, all are looked at.
+                Entry::Occupied(place) if here[*place.get()] == item => {}
+                Entry::Occupied(_) if here.contains(&item) => {}
+                Entry::Occupied(_) => here.push(item),
             }
         }
     }
@@ -106,17 +116,22 @@ impl Session<'_> {
         let Some(items) = self.items(row, value) else {
             return;
         };
-        let gone: HashSet<Item> = items.into_iter().collect();
+        let mut gone: HashMap<Item<'_>, bool> =
+            items.into_iter().map(|item| (item, false)).collect();
         let Some(open) = &mut self.open else {
             return;
         };
         let here = &mut open.form.items;
-        let all_there = gone.iter().all(|item| here.contains(item));
-        if !all_there && !force {
+        for item in here.iter() {
+            if let Some(found) = gone.get_mut(item) {
+                *found = true;
+            }
+        }
+        if !force && gone.values().any(|found| !found) {
             self.fail(prop, Reason::NoEntry);
             return;
         }
-        here.retain(|item| !gone.contains(item));
+        here.retain(|item| !gone.contains_key(item));
         open.seen = None;
     }
 
@@ -132,14 +147,16 @@ impl Session<'_> {
     }
 
     /// The elements that a value names, checked.
-    fn items(&mut self, row: &PropSpec, value: &Value<'_>) -> Option<Vec<Item>> {
+    fn items(&mut self, row: &PropSpec, value: &Value<'_>) -> Option<Vec<Item<'static>>> {
         let one = |element: &Element<'_>| match (row.shape, element) {
             (Shape::Pairs(keys), Element::Pairs(pairs)) => self.pairs(keys, pairs),
             (Shape::Pairs(_), Element::Text(_)) => {
                 Err("A complex or list value was expected here.".to_owned())
             }
             (_, Element::Pairs(_)) => Err("A simple or list value was expected here.".to_owned()),
-            (_, Element::Text(text)) => (row.check)(text, self.context()).map(Item::Text),
+            (_, Element::Text(text)) => {
+                (row.check)(text, self.context()).map(|text| Item::Text(text.into_owned().into()))
+            }
         };
         let items: Result<Vec<_>, _> = match value {
             Value::Text(text) => one(&Element::Text(text.clone())).map(|item| vec![item]),
@@ -155,7 +172,7 @@ impl Session<'_> {
         }
     }
 
-    fn pairs(&self, keys: &[&'static str], pairs: &Pairs<'_>) -> Result<Item, String> {
+    fn pairs(&self, keys: &[&'static str], pairs: &Pairs<'_>) -> Result<Item<'static>, String> {
         if let Some((key, _)) = pairs.iter().find(|(key, _)| !keys.contains(key)) {
             return Err(format!(
                 "{key} is not expected here; the keys are {}",
@@ -166,7 +183,7 @@ impl Session<'_> {
         for key in keys {
             let found = pairs.iter().find(|(name, _)| name == key);
             let (_, value) = found.ok_or_else(|| format!("{key} not specified"))?;
-            ordered.push((*key, value.to_string()));
+            ordered.push((*key, value.to_string().into()));
         }
         let item = Item::Pairs(ordered);
         if self.resource() == Some(Resource::Rctl) {

@@ -1,5 +1,7 @@
 //! `set` and `clear` of the properties of the zone.
 
+use std::sync::Arc;
+
 use zones_types::{Bytes, ZoneName, ZonePath, ZoneState};
 
 use crate::check::{self, CLASSES};
@@ -24,12 +26,17 @@ impl Session<'_> {
         } else if prop.global().is_none() {
             self.error("Cannot set a resource-specific property from the global scope.");
         } else if let Value::Text(text) = value {
-            if self.host_takes(prop) {
+            if self.host_takes(prop) && self.live_prop(prop) {
                 self.set_global(force, prop, text);
             }
         } else {
             self.error("A simple value was expected here.");
         }
+    }
+
+    fn live_prop(&mut self, prop: Prop) -> bool {
+        let live = prop.global().is_some_and(|row| row.live);
+        self.live_takes(prop.name(), live)
     }
 
     fn host_takes(&mut self, prop: Prop) -> bool {
@@ -111,6 +118,20 @@ impl Session<'_> {
             Prop::Hostid => parse_hostid(text)
                 .map(|_| Assign::Text(prop, owned()))
                 .map_err(|error| format!("{zone}: {error}")),
+            Prop::Uuid => {
+                self.settable(prop)?;
+                let uuid = check::uuid(text)?;
+                match self.env.uuid_owner(&uuid) {
+                    Some(owner) if Some(&owner) != self.stored.as_ref() => {
+                        Err(format!("{zone}: uuid {uuid} is that of zone {owner}"))
+                    }
+                    _ => Ok(Assign::Text(prop, uuid.into_owned())),
+                }
+            }
+            Prop::BootPriority => check::one_of(prop.name(), text, check::PRIORITIES)
+                .map(|()| Assign::Text(prop, owned())),
+            Prop::Autoshutdown => check::one_of(prop.name(), text, check::SHUTDOWNS)
+                .map(|()| Assign::Text(prop, owned())),
             Prop::FsAllowed => check::fs_allowed(text).map(|()| Assign::Text(prop, owned())),
             _ => Ok(Assign::Text(prop, owned())),
         }
@@ -152,7 +173,7 @@ impl Session<'_> {
     }
 
     fn assign(&mut self, assign: Assign) {
-        let Some(config) = &mut self.config else {
+        let Some(config) = self.config.as_mut().map(Arc::make_mut) else {
             return;
         };
         match assign {
@@ -172,6 +193,9 @@ impl Session<'_> {
                     Prop::SchedulingClass => &mut config.scheduling_class,
                     Prop::Hostid => &mut config.hostid,
                     Prop::FsAllowed => &mut config.fs_allowed,
+                    Prop::Uuid => &mut config.uuid,
+                    Prop::BootPriority => &mut config.boot_priority,
+                    Prop::Autoshutdown => &mut config.autoshutdown,
                     _ => return,
                 };
                 *place = text;
@@ -195,7 +219,7 @@ impl Session<'_> {
         if self.zone.is_global() {
             self.warn_host();
         }
-        let Some(config) = &mut self.config else {
+        let Some(config) = self.config.as_mut().map(Arc::make_mut) else {
             return;
         };
         if alias_value(config, alias) == AliasValue::Foreign {
@@ -223,7 +247,7 @@ impl Session<'_> {
             self.fail(prop, Reason::ClearDisallow);
             return;
         }
-        if !self.host_takes(prop) {
+        if !self.host_takes(prop) || !self.live_prop(prop) {
             return;
         }
         let Some(alias) = &row.alias else {
@@ -236,7 +260,7 @@ impl Session<'_> {
             self.dirty = true;
             return;
         };
-        let Some(config) = &mut self.config else {
+        let Some(config) = self.config.as_mut().map(Arc::make_mut) else {
             return;
         };
         match alias_value(config, alias) {

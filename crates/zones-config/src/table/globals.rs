@@ -26,6 +26,8 @@ pub struct Global {
     pub clear: bool,
     /// Whether the host (`zonecfg -z global`) may have it.
     pub for_host: bool,
+    /// Whether it may change while the zone runs; else a change waits for the next boot.
+    pub live: bool,
     /// The control behind it; `None` for those that the document holds as an attribute.
     pub alias: Option<Alias>,
     /// One line for `help`.
@@ -37,6 +39,7 @@ const fn plain(prop: Prop, clear: bool, for_host: bool, help: &'static str) -> G
         prop,
         clear,
         for_host,
+        live: false,
         alias: None,
         help,
     }
@@ -47,6 +50,7 @@ const fn alias(prop: Prop, alias: Alias, help: &'static str) -> Global {
         prop,
         clear: true,
         for_host: true,
+        live: true,
         alias: Some(alias),
         help,
     }
@@ -70,6 +74,18 @@ const fn none(rctl: &'static str) -> Alias {
     }
 }
 
+/// What only the next boot looks at: it may change at any time.
+const fn next_boot(prop: Prop, help: &'static str) -> Global {
+    Global {
+        prop,
+        clear: true,
+        for_host: false,
+        live: true,
+        alias: None,
+        help,
+    }
+}
+
 /// In the order of `info`.
 pub const GLOBALS: &[Global] = &[
     plain(
@@ -90,16 +106,9 @@ pub const GLOBALS: &[Global] = &[
         false,
         "brand: how the zone is installed and booted",
     ),
-    plain(
-        Prop::Autoboot,
-        true,
-        false,
-        "true or false: boot the zone with the host",
-    ),
-    plain(
+    next_boot(Prop::Autoboot, "true or false: boot the zone with the host"),
+    next_boot(
         Prop::Bootargs,
-        true,
-        false,
         "arguments for boot when the command line has none",
     ),
     plain(
@@ -132,6 +141,20 @@ pub const GLOBALS: &[Global] = &[
         true,
         false,
         "types of file systems the zone may mount, comma list",
+    ),
+    plain(
+        Prop::Uuid,
+        false,
+        false,
+        "identity of the zone, kept in the index",
+    ),
+    next_boot(
+        Prop::BootPriority,
+        "high, default or low: the order of zones that boot with the host",
+    ),
+    next_boot(
+        Prop::Autoshutdown,
+        "shutdown or halt: how the zone ends with the host",
     ),
     alias(
         Prop::MaxLwps,

@@ -24,6 +24,7 @@ pub const INFO_ORDER: &[Resource] = &[
     Resource::InheritPkgDir,
     Resource::Fs,
     Resource::Net,
+    Resource::Anet,
     Resource::Device,
     Resource::DedicatedCpu,
     Resource::CappedCpu,
@@ -40,6 +41,7 @@ pub const EXPORT_ORDER: &[Resource] = &[
     Resource::InheritPkgDir,
     Resource::Fs,
     Resource::Net,
+    Resource::Anet,
     Resource::Device,
     Resource::Rctl,
     Resource::Attr,
@@ -57,6 +59,7 @@ pub const RESOURCES: &[ResourceSpec] = &[
         unique: false,
         key: &[Prop::Dir],
         for_host: false,
+        live: true,
         props: &[
             p(
                 Prop::Dir,
@@ -102,6 +105,7 @@ pub const RESOURCES: &[ResourceSpec] = &[
         unique: false,
         key: &[Prop::Dir],
         for_host: false,
+        live: false,
         props: &[p(
             Prop::Dir,
             Required,
@@ -117,6 +121,7 @@ pub const RESOURCES: &[ResourceSpec] = &[
         unique: false,
         key: &[Prop::Physical, Prop::Address],
         for_host: false,
+        live: true,
         props: &[
             p(
                 Prop::Address,
@@ -182,10 +187,99 @@ pub const RESOURCES: &[ResourceSpec] = &[
         help: "a network interface",
     },
     ResourceSpec {
+        resource: Resource::Anet,
+        unique: false,
+        key: &[Prop::Linkname],
+        for_host: false,
+        live: true,
+        props: &[
+            p(
+                Prop::Linkname,
+                Required,
+                Text,
+                check::physical,
+                "name of the link in the zone",
+            ),
+            p(
+                Prop::LowerLink,
+                Required,
+                Text,
+                check::global_nic,
+                "bridge or link of the host; auto: the bridge zbr0",
+            ),
+            p(
+                Prop::AllowedAddress,
+                Clearable,
+                Text,
+                check::addresses,
+                "addresses that the zone must use, comma list",
+            ),
+            p(
+                Prop::ConfigureAllowedAddress,
+                Required,
+                Text,
+                check::boolean,
+                "true or false: set these addresses at boot",
+            ),
+            p(
+                Prop::Defrouter,
+                Clearable,
+                Text,
+                check::router,
+                "default router",
+            ),
+            p(
+                Prop::LinkProtection,
+                Clearable,
+                Text,
+                check::protection,
+                "mac-nospoof, ip-nospoof, dhcp-nospoof, restricted; comma list",
+            ),
+            p(
+                Prop::MacAddress,
+                Required,
+                Text,
+                check::mac_choice,
+                "MAC address; auto: always the same, random: new at each boot",
+            ),
+            p(
+                Prop::VlanId,
+                Clearable,
+                Text,
+                check::vlan,
+                "VLAN, 1 to 4094",
+            ),
+            p(
+                Prop::Mtu,
+                Clearable,
+                Text,
+                check::mtu,
+                "largest packet, 68 to 65535 bytes",
+            ),
+            p(
+                Prop::Maxbw,
+                Clearable,
+                Text,
+                check::bandwidth,
+                "bits a second, with K, M or G",
+            ),
+            p(
+                Prop::Bwshare,
+                Clearable,
+                Text,
+                check::share,
+                "share of the bandwidth, 1 to 100",
+            ),
+        ],
+        export: &[],
+        help: "a network interface made for the zone at boot",
+    },
+    ResourceSpec {
         resource: Resource::Device,
         unique: false,
         key: &[Prop::Match],
         for_host: false,
+        live: false,
         props: &[
             p(
                 Prop::Match,
@@ -210,6 +304,7 @@ pub const RESOURCES: &[ResourceSpec] = &[
         unique: false,
         key: &[Prop::Name],
         for_host: true,
+        live: true,
         props: &[
             p(
                 Prop::Name,
@@ -234,6 +329,7 @@ pub const RESOURCES: &[ResourceSpec] = &[
         unique: false,
         key: &[Prop::Name],
         for_host: false,
+        live: true,
         props: &[
             p(
                 Prop::Name,
@@ -265,6 +361,7 @@ pub const RESOURCES: &[ResourceSpec] = &[
         unique: false,
         key: &[Prop::Name],
         for_host: false,
+        live: false,
         props: &[p(
             Prop::Name,
             Required,
@@ -280,6 +377,7 @@ pub const RESOURCES: &[ResourceSpec] = &[
         unique: true,
         key: &[],
         for_host: true,
+        live: false,
         props: &[
             p(
                 Prop::Ncpus,
@@ -304,6 +402,7 @@ pub const RESOURCES: &[ResourceSpec] = &[
         unique: true,
         key: &[],
         for_host: true,
+        live: true,
         props: &[p(
             Prop::Ncpus,
             Required,
@@ -319,6 +418,7 @@ pub const RESOURCES: &[ResourceSpec] = &[
         unique: true,
         key: &[],
         for_host: true,
+        live: true,
         props: &[
             p(
                 Prop::Physical,
@@ -344,6 +444,7 @@ pub const RESOURCES: &[ResourceSpec] = &[
         unique: false,
         key: &[Prop::User],
         for_host: true,
+        live: true,
         props: &[
             p(Prop::User, Required, Text, check::user, "user of the host"),
             p(
@@ -362,6 +463,7 @@ pub const RESOURCES: &[ResourceSpec] = &[
         unique: true,
         key: &[],
         for_host: true,
+        live: false,
         props: &[
             p(
                 Prop::Default,

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use crate::check::Context;
-use crate::form::{Form, Item};
+use crate::form::{Form, Item, count};
+use crate::hashes::{Hashes, Hashing};
 use crate::info::forms;
 use crate::table::{Need, Prop, Resource, Shape};
 use crate::{IpType, Reason, SecurityFlags, ZoneConfig, check};
@@ -15,6 +16,7 @@ const ORDER: &[Resource] = &[
     Resource::InheritPkgDir,
     Resource::Fs,
     Resource::Net,
+    Resource::Anet,
     Resource::Device,
     Resource::Rctl,
     Resource::DedicatedCpu,
@@ -27,16 +29,23 @@ const ORDER: &[Resource] = &[
 ];
 
 pub(super) fn verify(config: &ZoneConfig, context: Context, report: &mut Report) {
+    let mut links = HashSet::new();
+    let hash = Hashing::default();
     for resource in ORDER {
-        let mut keys = HashSet::new();
+        // Hashes alone: the texts are looked at only where two are the same.
+        let mut again = Vec::new();
+        let mut keys = Hashes::default();
+        keys.reserve(count(config, *resource));
         for form in forms(config, *resource) {
             one(&form, context, report);
+            link_names(&form, context, &mut links, report);
             if let Some(key) = form.key()
-                && !keys.insert(key)
+                && !keys.insert(hash.of(&*key))
             {
-                report.error(Reason::Invalid, duplicate(&form));
+                again.push(form);
             }
         }
+        really_again(config, *resource, &again, report);
         if *resource == Resource::CappedMemory {
             cpu_conflicts(config, report);
         }
@@ -46,7 +55,38 @@ pub(super) fn verify(config: &ZoneConfig, context: Context, report: &mut Report)
     }
 }
 
-fn one(form: &Form, context: Context, report: &mut Report) {
+/// Two resources with the hash of one key are nearly always two with one key.
+fn really_again(config: &ZoneConfig, resource: Resource, again: &[Form<'_>], report: &mut Report) {
+    if again.is_empty() {
+        return;
+    }
+    let mut keys: HashSet<String> = HashSet::new();
+    for form in forms(config, resource) {
+        let new = form.key().is_none_or(|key| keys.insert(key.into_owned()));
+        if !new {
+            report.error(Reason::Invalid, duplicate(&form));
+        }
+    }
+}
+
+/// A zone with a network of its own has each name once, whatever made the link.
+fn link_names(form: &Form<'_>, context: Context, links: &mut HashSet<String>, report: &mut Report) {
+    let exclusive = context.ip_type == IpType::Exclusive;
+    let name = |prop: Prop| form.get(prop).unwrap_or_default();
+    match form.resource {
+        Resource::Net if exclusive => {
+            links.insert(name(Prop::Physical).to_owned());
+        }
+        Resource::Anet if links.contains(name(Prop::Linkname)) => {
+            let name = name(Prop::Linkname);
+            let text = format!("A net resource with the physical '{name}' already exists.");
+            report.error(Reason::Invalid, format!("anet: {text}"));
+        }
+        _ => {}
+    }
+}
+
+fn one(form: &Form<'_>, context: Context, report: &mut Report) {
     let mut unset = missing(form);
     let shared = context.ip_type == IpType::Shared;
     if form.resource == Resource::Net && shared && form.get(Prop::Address).is_none() {
@@ -76,7 +116,7 @@ fn one(form: &Form, context: Context, report: &mut Report) {
 }
 
 /// What to say of the required properties that are not set.
-pub(crate) fn missing(form: &Form) -> Vec<String> {
+pub(crate) fn missing(form: &Form<'_>) -> Vec<String> {
     let spec = form.resource.spec();
     let unset = spec.props.iter().filter(|prop| match prop.shape {
         _ if prop.need != Need::Required => false,
@@ -96,11 +136,22 @@ pub(crate) fn missing(form: &Form) -> Vec<String> {
 }
 
 /// What is wrong between the values of one resource, as far as `verify` looks.
-fn inner(form: &Form, context: Context) -> Vec<String> {
+fn inner(form: &Form<'_>, context: Context) -> Vec<String> {
     let mut wrong = Vec::new();
     let exclusive = context.ip_type == IpType::Exclusive;
     let set = |prop: Prop| form.get(prop).is_some();
     match form.resource {
+        Resource::Anet => {
+            if !exclusive {
+                wrong.push("anet: cannot be specified for a shared IP type".to_owned());
+            }
+            if set(Prop::Defrouter) && !set(Prop::AllowedAddress) {
+                wrong.push(format!(
+                    "anet: defrouter for {} cannot be specified without allowed-address",
+                    form.get(Prop::Linkname).unwrap_or_default()
+                ));
+            }
+        }
         Resource::Net if exclusive => {
             if set(Prop::Address) {
                 wrong.push("net: address cannot be specified for an exclusive IP type".to_owned());
@@ -125,7 +176,7 @@ fn inner(form: &Form, context: Context) -> Vec<String> {
 }
 
 /// What is wrong between the values of one resource already at its `end`.
-pub(crate) fn inconsistent(form: &Form) -> Option<String> {
+pub(crate) fn inconsistent(form: &Form<'_>) -> Option<String> {
     let size = |prop: Prop| form.get(prop).and_then(|text| text.parse::<u64>().ok());
     match form.resource {
         Resource::Attr => {
@@ -147,7 +198,7 @@ pub(crate) fn inconsistent(form: &Form) -> Option<String> {
         Resource::Rctl => form
             .items
             .iter()
-            .find_map(|item: &Item| crate::form::rctl_of(item).err()),
+            .find_map(|item: &Item<'_>| crate::form::rctl_of(item).err()),
         Resource::Device => {
             // Where is never a pattern that reaches out of /dev by its text.
             let pattern = form.get(Prop::Match)?;
@@ -159,7 +210,7 @@ pub(crate) fn inconsistent(form: &Form) -> Option<String> {
 }
 
 /// What to say when two resources of a kind have the same key.
-pub(crate) fn duplicate(form: &Form) -> String {
+pub(crate) fn duplicate(form: &Form<'_>) -> String {
     let resource = form.resource;
     let [key, ..] = resource.spec().key else {
         return format!("The {resource} resource already exists.");

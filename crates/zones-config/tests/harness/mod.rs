@@ -21,8 +21,9 @@ impl Host {
             Effect::Commit { config, old } => {
                 let before = old.and_then(|old| zones.remove(&old));
                 let state = before.map_or(ZoneState::Configured, |(state, _)| state);
-                zones.insert(config.name.clone(), (state, *config));
+                zones.insert(config.name.clone(), (state, (*config).clone()));
             }
+            Effect::Apply(_) => {}
             Effect::Delete(name) => {
                 zones.remove(&name);
             }
@@ -77,6 +78,7 @@ pub fn transcript(host: &Host, zone: &str, input: &Input, text: &str) -> String 
         can_ask: terminal,
         read_only: false,
         alternate_root: false,
+        live: false,
         input: input.clone(),
     };
     let (session, reply) = Session::begin(zone.parse().unwrap(), mode, host);

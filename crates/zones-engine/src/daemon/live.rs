@@ -1,23 +1,28 @@
 //! One life of a zone, from `ready` to `installed`: what the daemon holds of it and how it ends.
 
+mod apply;
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Rlimit, Signal, WaitOptions};
 use zones_cgroup::{Access, DEFAULT_DEVICES, DeviceKind, DeviceRule, Kind, ZoneGroup};
+use zones_net::Netlink;
 use zones_store::Layout;
 use zones_sys::{Channel, ProcessId};
 use zones_types::{ZoneName, ZoneState};
 
 use crate::error::EngineError;
-use crate::plan::BootPlan;
+use crate::plan::{BootPlan, NotEnforced};
 use crate::runtime::{Phase, RunState, sessions_path};
 use crate::stage::{
-    self, Argv, Ending, FromInit, FromSched, SessionEvent, SessionRequest, Stage, ToInit, ToSched,
-    receive, send,
+    self, Argv, Birth, Ending, FromInit, FromSched, SessionEvent, SessionRequest, Stage, ToInit,
+    ToSched, receive, send,
 };
-use crate::{host, ids, init_kind, net};
+use crate::{host, ids, init_kind, net, snapshot};
+
+pub(super) use apply::How;
 
 /// How long the kernel may take to end killed processes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +39,8 @@ pub(super) struct Live {
     /// The zone's network, while it holds links of the host.
     network: Option<OwnedFd>,
     ending: Option<Ending>,
+    /// What was repaired when this daemon took over; for the next command.
+    note: Option<String>,
 }
 
 /// What zsched had to say.
@@ -65,10 +72,11 @@ impl Live {
         zone: &ZoneName,
         phase: Phase,
     ) -> Result<(Self, Vec<String>), EngineError> {
-        let hierarchies = host::hierarchies()?;
+        let config = host::load(layout, zone)?;
+        let active: Vec<(ZoneName, RunState)> = RunState::all(layout).collect();
         // Written before the first kernel object: whoever finds it knows what to look for.
         let mut state = RunState {
-            id: ids::next_zone_id(layout)?,
+            id: ids::next_zone_id(layout, &active)?,
             phase: Phase::Starting,
             daemon: ProcessId::of(rustix::process::getpid()).ok_or(EngineError::Gone)?,
             init: None,
@@ -76,6 +84,9 @@ impl Live {
             undo_network: Vec::new(),
             since: 0,
             bootargs: String::new(),
+            grafts: Vec::new(),
+            shares: config.cpu_shares(),
+            privileged: false,
         };
         let keep = |state: &RunState| {
             state
@@ -83,26 +94,43 @@ impl Live {
                 .map_err(EngineError::file("write", &RunState::path(layout, zone)))
         };
         keep(&state)?;
+        let hierarchies = host::hierarchies(&host::rare_controllers(&config))?;
         let group = ZoneGroup::create(&hierarchies, &layout.kernel_name(), zone)?;
         // From here until the joins nothing touches the groups: on v1 the kernel holds them for
         // some 10 ms while it gets ready, and plan, namespaces, mounts and links use that time.
         host::anticipate_join(&hierarchies);
-        let mut plan = host::plan(layout, zone)?;
+        let mut plan = host::plan_of(layout, &config)?;
         plan.id = state.id;
+        state.privileged = plan.range.is_none();
+        if state.privileged && !zones_sys::is_sealed() {
+            return Err(EngineError::NotSealed);
+        }
+        snapshot::begin(layout, &config)?;
         if phase == Phase::Mounted {
             // Software maintenance: loopback only, no limits but the protection itself.
             plan.interfaces.clear();
             plan.filesystems.clear();
         }
-        crate::etc::write(&plan, host::load(layout, zone)?.attr("resolvers"));
+        plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
+        crate::etc::write(&plan, config.attr("resolvers"));
         let mut missing = group.apply(&plan.limits);
+        host::weigh(layout, zone, &hierarchies, state.shares, false, &active);
         missing.extend(group.restrict_devices(&device_rules(&plan)));
+        if let (Some(_), Some(cpus)) = (&plan.dedicated, &plan.limits.cpus)
+            && let Err(why) = group.exclude_others(cpus)
+        {
+            plan.not_enforced.push(NotEnforced {
+                what: "dedicated-cpu: exclusive use".to_owned(),
+                why,
+            });
+        }
         let listener = Channel::listen(&sessions_path(layout, zone))
             .map_err(EngineError::kernel("listen for sessions"))?;
         // Where there is v2 alone, zsched is born in its group and all it starts with it.
-        let birth = group
-            .unified_dir()
-            .filter(|_| hierarchies.kind() == Kind::V2);
+        let birth = match (hierarchies.kind(), group.helper_dir(), group.init_dir()) {
+            (Kind::V2, Some(helpers), Some(init)) => Some(Birth { helpers, init }),
+            _ => None,
+        };
         let stage = Stage::spawn(&plan, birth, listener.as_fd())
             .map_err(EngineError::kernel("start zsched"))?;
         state.sched = ProcessId::of(stage.pid);
@@ -111,7 +139,7 @@ impl Live {
             other => return Err(unexpected(&other)),
         };
         state.init = ProcessId::of(init);
-        let network = net::plan(&plan, state.id)?;
+        let network = net::plan(&mut plan, state.id)?;
         state.undo_network = net::leftovers(&network);
         keep(&state)?;
         let pidfd = rustix::process::pidfd_open(init, rustix::process::PidfdFlags::empty())
@@ -119,7 +147,8 @@ impl Live {
         // All this runs while the builder mounts the tree.
         limit_locked_memory(&plan, init, &mut missing);
         let held = net::hold(&state.undo_network, init);
-        net::plumb(&network, init)?;
+        // Written with the next phase, before a program of the zone runs.
+        state.undo_network = net::plumb(layout, &network, init)?;
         if let Some(range) = plan.range {
             let (uid, gid) = (
                 rustix::fs::Uid::from_raw(range.base),
@@ -129,7 +158,16 @@ impl Live {
         }
         if hierarchies.kind() != Kind::V2 {
             group.join(stage.pid)?;
-            group.join(init)?;
+            group.join_init(init)?;
+        }
+        if let Some(class) = plan.scheduling {
+            let set = |pid| zones_sys::set_scheduling(pid, class);
+            if let Err(error) = set(stage.pid).and_then(|()| set(init)) {
+                plan.not_enforced.push(NotEnforced {
+                    what: "scheduling-class".to_owned(),
+                    why: format!("the kernel refuses: {error}"),
+                });
+            }
         }
         match hear(&stage.sched)? {
             FromSched::Assembled => {}
@@ -151,6 +189,7 @@ impl Live {
             listener,
             network: held,
             ending: None,
+            note: None,
         };
         if phase == Phase::Mounted {
             live.idle()?;
@@ -187,7 +226,16 @@ impl Live {
         let (Some(pidfd), Some(pid)) = (init.open(), Pid::from_raw(init.pid)) else {
             return Ok(None);
         };
-        let plan = host::plan(layout, zone)?;
+        if state.privileged && !zones_sys::is_sealed() {
+            return Err(EngineError::NotSealed);
+        }
+        // What it runs with, which need not be what is on disk by now.
+        let config = match snapshot::live_config(layout, zone)? {
+            Some(config) => config,
+            None => host::load(layout, zone)?,
+        };
+        let mut plan = host::plan_as(layout, &config, state.privileged)?;
+        plan.id = state.id;
         let listener = Channel::connect(&sessions_path(layout, zone));
         let helper = state
             .sched
@@ -220,10 +268,12 @@ impl Live {
             console,
             listener: spare,
             ending: None,
+            note: None,
         };
         if live.sched.is_none() {
             live.replace_sched(layout, zone)?;
         }
+        live.repair(layout, zone);
         Ok(Some(live))
     }
 
@@ -235,17 +285,21 @@ impl Live {
     ) -> Result<(), EngineError> {
         self.sched = None;
         reap();
-        let group = ZoneGroup::open(&host::hierarchies()?, &layout.kernel_name(), zone)?;
+        let mut group = ZoneGroup::open(&host::every_hierarchy()?, &layout.kernel_name(), zone)?;
+        group.renew_helpers()?;
         self.listener = Channel::listen(&sessions_path(layout, zone))
             .map_err(EngineError::kernel("listen for sessions"))?;
         let entered = stage::enter(
             &self.plan,
             self.init.0,
-            group.unified_dir(),
+            group.helper_dir(),
             self.listener.as_fd(),
         );
         let (pid, pidfd, channel) = entered.map_err(EngineError::kernel("start zsched"))?;
         group.join_v1(pid)?;
+        if let Some(class) = self.plan.scheduling {
+            let _ = zones_sys::set_scheduling(pid, class);
+        }
         self.state.sched = ProcessId::of(pid);
         self.sched = Some((pid, pidfd, Some(channel)));
         let _ = self.state.write(layout, zone);
@@ -390,11 +444,11 @@ impl Live {
         Ok(())
     }
 
-    /// Kills everybody, waits for the kernel, removes what is left.
-    pub(super) fn teardown(self, layout: &Layout, zone: &ZoneName) {
-        // Links of the host first, while their network still stands.
-        let network = self.network.as_ref().map(AsFd::as_fd);
-        net::release(&self.state.undo_network, self.state.id, network);
+    /// Kills everybody, waits for the kernel, removes what is left. Returns what is closed when
+    /// nobody waits any more.
+    pub(super) fn teardown(self, layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
+        // Before the namespace dies: the kernel holds the lock on links while it cleans up.
+        net::detach(layout, &self.state.undo_network, self.state.id);
         let _ = rustix::process::pidfd_send_signal(&self.init.1, Signal::KILL);
         wait_end(&self.init.1);
         if let Some((_, pidfd, channel)) = self.sched {
@@ -402,25 +456,39 @@ impl Live {
             let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
             wait_end(&pidfd);
         }
-        sweep(layout, zone);
+        let network = self.network.as_ref().map(AsFd::as_fd);
+        let late = net::release(layout, zone, &self.state.undo_network, network);
+        clear(layout, zone, RunState::read(layout, zone).as_ref());
+        late
     }
 }
 
 /// Removes whatever a life of `zone` may have left: found by name, so it works after any crash.
-pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
+/// Returns what [`Live::teardown`] does.
+pub(super) fn sweep(layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
     let state = RunState::read(layout, zone);
+    let mut network = None;
     if let Some(state) = &state {
-        // While the namespace still stands, so that hardware can be fetched out of it.
+        // While the namespace still stands, so that links can be fetched out of it afterwards.
         let init = state
             .init
             .filter(|init| init.is_alive())
             .and_then(|init| Pid::from_raw(init.pid));
-        let network = init.and_then(|init| net::hold(&state.undo_network, init));
-        let network = network.as_ref().map(AsFd::as_fd);
-        net::release(&state.undo_network, state.id, network);
+        network = init.and_then(|init| net::hold(&state.undo_network, init));
+        net::detach(layout, &state.undo_network, state.id);
     }
+    kill(state.as_ref());
+    let late = state.as_ref().and_then(|state| {
+        let network = network.as_ref().map(AsFd::as_fd);
+        net::release(layout, zone, &state.undo_network, network)
+    });
+    clear(layout, zone, state.as_ref());
+    late
+}
+
+fn kill(state: Option<&RunState>) {
     for process in state
-        .iter()
+        .into_iter()
         .flat_map(|state| [state.init, state.sched])
         .flatten()
     {
@@ -429,9 +497,14 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
             wait_end(&pidfd);
         }
     }
+}
+
+/// The rest, in any order: process, control groups, files.
+fn clear(layout: &Layout, zone: &ZoneName, state: Option<&RunState>) {
+    kill(state);
     reap();
     let mut clean = true;
-    if let Ok(hierarchies) = host::hierarchies() {
+    if let Ok(hierarchies) = host::every_hierarchy() {
         let open = || ZoneGroup::open(&hierarchies, &layout.kernel_name(), zone);
         // Nearly always everybody is gone by now.
         if let Ok(group) = open()
@@ -442,9 +515,14 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) {
             reap();
             clean = group.remove(PATIENCE).is_ok();
         }
+        if let Some(state) = &state {
+            let active: Vec<(ZoneName, RunState)> = RunState::all(layout).collect();
+            host::weigh(layout, zone, &hierarchies, state.shares, true, &active);
+        }
         hierarchies.remove_parent(&layout.kernel_name());
     }
     let _ = std::fs::remove_file(sessions_path(layout, zone));
+    snapshot::end(layout, zone);
     if clean {
         // Last: as long as the file stands, the zone is `down` and the next halt comes here again.
         RunState::remove(layout, zone);

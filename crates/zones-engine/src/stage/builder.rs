@@ -30,7 +30,7 @@ fn remedy(what: &str, error: Errno) -> &'static str {
     match error {
         Errno::LOOP => " (the zone's root has a symbolic link there; remove it)",
         Errno::INVAL if what == MAP_OWNERS => {
-            " (this file system cannot be id-mapped; move the zone to ext4, xfs or btrfs)"
+            " (this file system cannot be id-mapped; set attr idmap=shift)"
         }
         _ => "",
     }
@@ -38,7 +38,10 @@ fn remedy(what: &str, error: Errno) -> &'static str {
 
 type Result<T> = std::result::Result<T, BuildError>;
 
-fn failed(what: &'static str, path: impl Into<String>) -> impl FnOnce(Errno) -> BuildError {
+pub(super) fn failed(
+    what: &'static str,
+    path: impl Into<String>,
+) -> impl FnOnce(Errno) -> BuildError {
     let path = path.into();
     move |source| BuildError { what, path, source }
 }
@@ -51,6 +54,7 @@ pub(super) const MOUNT_POINTS: [&str; 4] = ["dev", "proc", "run", "sys"];
 /// Builds the tree in the caller's mount namespace and makes it the root of all who live there.
 /// `namespace` is the zone's user namespace, for the owners on disk.
 pub(super) fn build(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Result<()> {
+    limit_ipc(plan)?;
     let root = mount_root(plan, namespace)?;
     let owner = plan.range.map_or(0, |range| range.base);
     let proc = attach_new(&root, "proc", &[], SAFE, "proc")?;
@@ -71,10 +75,64 @@ pub(super) fn build(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Resul
         writable_net(&proc)?;
     }
     mask(&proc, &sys)?;
+    if plan.range.is_none() {
+        guard(&proc)?;
+    }
     for filesystem in &plan.filesystems {
         mount_filesystem(plan, namespace, &root, filesystem)?;
     }
+    if plan.hostid.is_some() {
+        show_hostid(plan, &root, &run)?;
+    }
     pivot(&root)
+}
+
+/// Limits of the ipc namespace that this process has joined; `/proc/sys` shows it those. The zone's
+/// own `/proc/sys` is read-only.
+fn limit_ipc(plan: &BootPlan) -> Result<()> {
+    let base = Path::new("/proc/sys");
+    let now = std::fs::read_to_string(base.join("kernel/sem")).unwrap_or_default();
+    for (file, value) in plan.ipc.settings(&now) {
+        let path = base.join(file);
+        let write = || {
+            let written = std::fs::write(&path, &value);
+            written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        };
+        let written = match (write(), plan.range) {
+            // Newer kernels take them from the root of the namespace alone.
+            (Err(Errno::ACCESS), Some(range)) => as_user(range.base, write),
+            (other, _) => other,
+        };
+        written.map_err(failed("set", file))?;
+    }
+    Ok(())
+}
+
+/// Does something as another effective user, and goes back to root.
+fn as_user(
+    user: u32,
+    step: impl FnOnce() -> std::result::Result<(), Errno>,
+) -> std::result::Result<(), Errno> {
+    let (root, user) = (Uid::ROOT, Uid::from_raw(user));
+    rustix::thread::set_thread_res_uid(root, user, root)?;
+    let done = step();
+    rustix::thread::set_thread_res_uid(root, root, root)?;
+    done
+}
+
+/// What gethostid(3) reads: a file of the host over the zone's, which its root can neither write
+/// nor take off.
+fn show_hostid(plan: &BootPlan, root: &RootFd, run: &OwnedFd) -> Result<()> {
+    let path = Path::new("/etc/hostid");
+    make_mount_point(plan, root, path, false)?;
+    let file = open_target(run.as_fd(), Path::new("zone/hostid"))?;
+    let cover = clone_of(&file, "zone/hostid")?;
+    let attr = MountAttr {
+        set: MountAttr::RDONLY | SAFE,
+        ..MountAttr::default()
+    };
+    mount_setattr(cover.as_fd(), attr).map_err(failed("make read-only", "zone/hostid"))?;
+    attach(&cover, root, "etc/hostid")
 }
 
 /// What zonename(1) tells inside: files of the host, which root of the zone cannot write.
@@ -86,15 +144,22 @@ fn name_zone(plan: &BootPlan, run: &OwnedFd) -> Result<()> {
     rustix::fs::mkdirat(run, "zone", Mode::from_raw_mode(0o755))
         .map_err(failed("make", "run/zone"))?;
     let id = plan.id.to_string();
-    for (name, text) in [
-        ("zone/name", plan.zone.as_str()),
-        ("zone/id", &id),
-        ("zone/ip-type", ip_type),
-    ] {
+    let line = |text: &str| format!("{text}\n").into_bytes();
+    let mut files = vec![
+        ("zone/name", line(plan.zone.as_str())),
+        ("zone/id", line(&id)),
+        ("zone/ip-type", line(ip_type)),
+    ];
+    // The C library reads a number of the machine's own byte order.
+    files.extend(
+        plan.hostid
+            .map(|id| ("zone/hostid", id.to_ne_bytes().to_vec())),
+    );
+    for (name, bytes) in files {
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(run, name, flags, Mode::from_raw_mode(0o444));
         let file = file.map_err(failed("make", name))?;
-        rustix::io::write(&file, format!("{text}\n").as_bytes()).map_err(failed("write", name))?;
+        rustix::io::write(&file, &bytes).map_err(failed("write", name))?;
     }
     Ok(())
 }
@@ -106,7 +171,7 @@ fn mount_root(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Result<Root
     let tree = mnt::open_tree(CWD, &plan.root, flags).map_err(failed("open", &path))?;
     let attr = MountAttr {
         set: MountAttr::NODEV,
-        idmap: namespace,
+        idmap: namespace.filter(|_| !plan.shifted),
         ..MountAttr::default()
     };
     mount_setattr(tree.as_fd(), attr).map_err(failed(MAP_OWNERS, &path))?;
@@ -122,7 +187,11 @@ fn mount_root(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Result<Root
 }
 
 /// A new file system with options, not attached yet.
-fn make(kind: &'static str, options: &[(&str, String)], attributes: u64) -> Result<OwnedFd> {
+pub(super) fn make(
+    kind: &'static str,
+    options: &[(&str, String)],
+    attributes: u64,
+) -> Result<OwnedFd> {
     let step = || {
         let fs = mnt::fsopen(kind, mnt::FsOpenFlags::FSOPEN_CLOEXEC)?;
         for (key, value) in options {
@@ -145,7 +214,7 @@ fn attach(mount: &OwnedFd, root: &RootFd, path: &str) -> Result<()> {
     move_to(mount, &target).map_err(failed("mount on", path))
 }
 
-fn move_to(mount: &OwnedFd, target: &OwnedFd) -> std::result::Result<(), Errno> {
+pub(super) fn move_to(mount: &OwnedFd, target: &OwnedFd) -> std::result::Result<(), Errno> {
     let flags =
         mnt::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | mnt::MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     mnt::move_mount(mount, "", target, "", flags)
@@ -163,7 +232,7 @@ fn attach_new(
     Ok(mount)
 }
 
-fn open_target(folder: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+pub(super) fn open_target(folder: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     let relative = path.strip_prefix("/").unwrap_or(path);
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -364,11 +433,58 @@ fn existing(part: &OwnedFd, path: &str) -> Result<Option<OwnedFd>> {
     }
 }
 
+/// What root of the host may do in `/proc` beyond the processes, root of a zone on the host's ids
+/// may not: files that only root reads are hidden, all else cannot be written. Found by mode, so
+/// that it holds for files of kernels to come.
+fn guard(proc: &OwnedFd) -> Result<()> {
+    let listing = rustix::fs::openat(proc, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let listing = listing.and_then(rustix::fs::Dir::new);
+    for entry in listing.map_err(failed("list", "proc"))? {
+        let entry = entry.map_err(failed("list", "proc"))?;
+        let Ok(name) = entry.file_name().to_str() else {
+            continue;
+        };
+        let done = |(part, path): &(&str, &str)| *part == "proc" && *path == name;
+        let process = name.bytes().all(|byte| byte.is_ascii_digit());
+        if process || name.starts_with('.') || MASKED.iter().chain(&READ_ONLY).any(done) {
+            continue;
+        }
+        let stat = rustix::fs::statat(proc, name, AtFlags::SYMLINK_NOFOLLOW);
+        let mode = stat.map_err(failed("look at", name))?.st_mode;
+        match FileType::from_raw_mode(mode) {
+            FileType::Directory => read_only(proc, name)?,
+            FileType::RegularFile if mode & 0o044 == 0 => hide(proc, name)?,
+            FileType::RegularFile if mode & 0o222 != 0 => read_only(proc, name)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Covers a file by `/dev/null`.
+fn hide(proc: &OwnedFd, name: &str) -> Result<()> {
+    let Some(target) = existing(proc, name)? else {
+        return Ok(());
+    };
+    move_to(&null_cover()?, &target).map_err(failed("mask", name))
+}
+
+/// A read-only `/dev/null`, not attached yet.
+fn null_cover() -> Result<OwnedFd> {
+    const NULL: &str = "/dev/null";
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let null = rustix::fs::open(NULL, flags, Mode::empty()).map_err(failed("open", NULL))?;
+    let cover = clone_of(&null, NULL)?;
+    let attr = MountAttr {
+        set: MountAttr::RDONLY | MountAttr::NOSUID | MountAttr::NOEXEC,
+        ..MountAttr::default()
+    };
+    mount_setattr(cover.as_fd(), attr).map_err(failed("make read-only", NULL))?;
+    Ok(cover)
+}
+
 /// Hides what [`MASKED`] names: folders under an empty read-only one, files under `/dev/null`.
 fn mask(proc: &OwnedFd, sys: &OwnedFd) -> Result<()> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let null =
-        rustix::fs::open("/dev/null", flags, Mode::empty()).map_err(failed("open", "/dev/null"))?;
     // Made for the first folder; the others get copies, which older kernels make of attached
     // mounts only.
     let mut empty: Option<OwnedFd> = None;
@@ -388,15 +504,7 @@ fn mask(proc: &OwnedFd, sys: &OwnedFd) -> Result<()> {
             Some(cover) if folder => {
                 move_to(&clone_of(cover, path)?, &target).map_err(failed("mask", path))?;
             }
-            _ => {
-                let cover = clone_of(&null, path)?;
-                let attr = MountAttr {
-                    set: MountAttr::RDONLY | MountAttr::NOSUID | MountAttr::NOEXEC,
-                    ..MountAttr::default()
-                };
-                mount_setattr(cover.as_fd(), attr).map_err(failed("mask", path))?;
-                move_to(&cover, &target).map_err(failed("mask", path))?;
-            }
+            _ => move_to(&null_cover()?, &target).map_err(failed("mask", path))?,
         }
     }
     Ok(())
@@ -421,7 +529,7 @@ fn mount_filesystem(
 }
 
 /// A part of the host's tree, owners shifted like the zone's own files where that is possible.
-fn bind(namespace: Option<BorrowedFd<'_>>, fs: &FsMount) -> Result<OwnedFd> {
+pub(super) fn bind(namespace: Option<BorrowedFd<'_>>, fs: &FsMount) -> Result<OwnedFd> {
     let flags = mnt::OpenTreeFlags::OPEN_TREE_CLONE | mnt::OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = mnt::open_tree(CWD, &fs.special, flags).map_err(failed("open", &fs.special))?;
     let attr = MountAttr {
@@ -444,7 +552,7 @@ fn bind(namespace: Option<BorrowedFd<'_>>, fs: &FsMount) -> Result<OwnedFd> {
 }
 
 /// A file system of its own, from a device or without one.
-fn real(fs: &FsMount) -> Result<OwnedFd> {
+pub(super) fn real(fs: &FsMount) -> Result<OwnedFd> {
     let step = || {
         let context = mnt::fsopen(fs.kind.as_str(), mnt::FsOpenFlags::FSOPEN_CLOEXEC)?;
         mnt::fsconfig_set_string(&context, "source", &fs.special)?;

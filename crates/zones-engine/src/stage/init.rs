@@ -54,6 +54,9 @@ fn stand_by(plan: &BootPlan, channel: &Channel) -> Result<OwnedFd, Failure> {
     }
     rustix::process::umask(Mode::from_raw_mode(0o022));
     restrict(plan).map_err(at("give up privileges"))?;
+    // Becoming root may have set this back (`fs.suid_dumpable`).
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(at("make process 1 private"))?;
     send(channel, &FromInit::Ready, &[master.as_fd()]).map_err(at("report to the daemon"))?;
     Ok(slave)
 }
@@ -81,7 +84,23 @@ pub(super) fn restrict(plan: &BootPlan) -> Result<(), Errno> {
             Err(error) => return Err(error),
         }
     }
+    if plan.range.is_none() {
+        hold_only(plan.privileges.bounding)?;
+    }
     Ok(())
+}
+
+/// Gives up what the bounding set lacks at once, not only at the next exec: without a user
+/// namespace it would be the host's.
+fn hold_only(bounding: u64) -> Result<(), Errno> {
+    use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+    let held = capabilities(None)?.permitted & CapabilitySet::from_bits_retain(bounding);
+    let sets = CapabilitySets {
+        effective: held,
+        permitted: held,
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, sets)
 }
 
 /// The zone's own tree of control groups, for an init that keeps its services in groups. Passed

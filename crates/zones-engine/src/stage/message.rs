@@ -83,6 +83,8 @@ impl Ending {
 pub enum Mode {
     /// The three descriptors that come with the request.
     Pipes,
+    /// Nothing to read and nobody to write to: the zone's own `/dev/null`.
+    Null,
     /// A new terminal of the zone; its master side is sent back.
     Terminal,
 }
@@ -116,6 +118,8 @@ pub enum SessionRequest {
 /// From zsched's socket.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SessionEvent {
+    /// The request has arrived and is carried out; comes first.
+    Begun,
     /// The terminal's name (`pts/3`); comes with its master side.
     Terminal(String),
     /// The console's master side comes with this.

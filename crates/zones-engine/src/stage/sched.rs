@@ -35,20 +35,27 @@ pub(crate) struct Stage {
     pub(crate) init: Channel,
 }
 
+/// Where the processes of a stage are born on cgroup v2.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Birth<'a> {
+    pub(crate) helpers: BorrowedFd<'a>,
+    pub(crate) init: BorrowedFd<'a>,
+}
+
 impl Stage {
-    /// Starts zsched, born into the control group behind `group` where there is a unified
-    /// hierarchy. It serves sessions on `listener` once it is told to enter.
+    /// Starts zsched, born with process 1 into the control groups of `birth` where there is the
+    /// unified hierarchy alone. It serves sessions on `listener` once it is told to enter.
     ///
     /// # Errors
     /// Whatever socketpair(2) and clone3(2) say.
     pub(crate) fn spawn(
         plan: &BootPlan,
-        group: Option<BorrowedFd<'_>>,
+        birth: Option<Birth<'_>>,
         listener: BorrowedFd<'_>,
     ) -> Result<Self, Errno> {
         let (sched, sched_end) = Channel::pair()?;
         let (init, init_end) = Channel::pair()?;
-        match zones_sys::clone_process(CloneFlags::NONE, group)? {
+        match zones_sys::clone_process(CloneFlags::NONE, birth.map(|birth| birth.helpers))? {
             Fork::Parent { pid, pidfd } => Ok(Self {
                 pid,
                 pidfd,
@@ -56,9 +63,11 @@ impl Stage {
                 init,
             }),
             Fork::Child => {
-                let keep = [sched_end.as_fd(), init_end.as_fd(), listener];
+                let group = birth.map(|birth| birth.init);
+                let mut keep = vec![sched_end.as_fd(), init_end.as_fd(), listener];
+                keep.extend(group);
                 zones_sys::close_all_except(&keep);
-                make(plan, sched_end, init_end, listener)
+                make(plan, sched_end, init_end, group, listener)
             }
         }
     }
@@ -100,12 +109,20 @@ fn prepare(plan: &BootPlan) {
 }
 
 /// The whole life of a first zsched.
-fn make(plan: &BootPlan, daemon: Channel, init_end: Channel, listener: BorrowedFd<'_>) -> ! {
+fn make(
+    plan: &BootPlan,
+    daemon: Channel,
+    init_end: Channel,
+    group: Option<BorrowedFd<'_>>,
+    listener: BorrowedFd<'_>,
+) -> ! {
     prepare(plan);
-    let (pid, pidfd) = match assemble(plan, &daemon, init_end) {
+    let (pid, pidfd) = match assemble(plan, &daemon, init_end, group) {
         Ok(init) => init,
         Err(text) => fail(&daemon, text),
     };
+    // The group of process 1 is of no more use.
+    zones_sys::close_all_except(&[daemon.as_fd(), pidfd.as_fd(), listener]);
     if let Err(error) = send(&daemon, &FromSched::Assembled, &[]) {
         fail(&daemon, format!("report to the daemon: {error}"));
     }
@@ -159,6 +176,7 @@ fn assemble(
     plan: &BootPlan,
     daemon: &Channel,
     init_end: Channel,
+    group: Option<BorrowedFd<'_>>,
 ) -> Result<(Pid, OwnedFd), Failure> {
     let at = |step: &'static str| move |error: Errno| format!("cannot {step}: {error}");
     make_mount_points(plan)?;
@@ -178,7 +196,7 @@ fn assemble(
     if plan.range.is_some() {
         flags = flags.with(CloneFlags::USER);
     }
-    let (pid, pidfd) = match zones_sys::clone_process(flags, None).map_err(at("make process 1"))? {
+    let (pid, pidfd) = match zones_sys::clone_process(flags, group).map_err(at("make process 1"))? {
         Fork::Parent { pid, pidfd } => (pid, pidfd),
         Fork::Child => {
             zones_sys::close_all_except(&[init_end.as_fd()]);
@@ -220,12 +238,24 @@ fn make_mount_points(plan: &BootPlan) -> Result<(), Failure> {
     let root = zones_sys::RootFd::open(&plan.root).map_err(|error| text(&path, error))?;
     for name in builder::MOUNT_POINTS {
         let mode = rustix::fs::Mode::from_raw_mode(0o755);
-        match rustix::fs::mkdirat(&root, name, mode) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(text(&format!("{path}/{name}"), error)),
-        }
+        let made = match rustix::fs::mkdirat(&root, name, mode) {
+            Ok(()) => own(plan, &root, name),
+            Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(error),
+        };
+        made.map_err(|error| text(&format!("{path}/{name}"), error))?;
     }
     Ok(())
+}
+
+/// In a shifted tree a new folder is the zone's root's by its number.
+fn own(plan: &BootPlan, root: &zones_sys::RootFd, name: &str) -> Result<(), Errno> {
+    use rustix::fs::{AtFlags, Gid, Uid};
+    let Some(range) = plan.range.filter(|_| plan.shifted) else {
+        return Ok(());
+    };
+    let (uid, gid) = (Uid::from_raw(range.base), Gid::from_raw(range.base));
+    rustix::fs::chownat(root, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// Clocks that count from the zone's boot. Children are born into it. Source: time_namespaces(7).
@@ -404,6 +434,7 @@ impl Server<'_> {
             Ok(Some((SessionRequest::Signal(number), _))) => session.signal(number),
             Ok(Some((SessionRequest::Adopt, _))) => self.adopt(at),
             Ok(Some((request @ SessionRequest::Start { .. }, fds))) if session.child.is_none() => {
+                let _ = send(&session.channel, &SessionEvent::Begun, &[]);
                 match session::start(self.plan, &session.channel, listener, &request, &fds) {
                     Ok(pid) => session.child = Some(pid),
                     Err(error) => {

@@ -159,6 +159,11 @@ fn connect(
             rustix::stdio::dup2_stderr(errors)
         }
         (Streams::Pipes, _) => Err(Errno::BADMSG),
+        (Streams::Null, _) => {
+            let flags = OFlags::RDWR | OFlags::CLOEXEC;
+            let null = rustix::fs::open("/dev/null", flags, Mode::empty())?;
+            terminal::take_streams(null.as_fd())
+        }
         (Streams::Terminal, _) => {
             let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
             let master = rustix::fs::open("/dev/pts/ptmx", flags, Mode::empty())?;

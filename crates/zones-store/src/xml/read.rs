@@ -6,8 +6,8 @@ use std::str::FromStr;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use zones_config::{
-    Admin, Attr, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, IpType, Net, NetAttr, Rctl,
-    RctlAction, RctlValue, SecurityFlags, ZoneConfig,
+    Admin, Anet, Attr, Dataset, DedicatedCpu, Device, Fs, InheritPkgDir, IpType, Net, NetAttr,
+    Rctl, RctlAction, RctlValue, SecurityFlags, ZoneConfig,
 };
 use zones_types::Bytes;
 
@@ -38,6 +38,8 @@ const SKIPPED: [&str; 6] = [
 /// Errors: the first thing that is no part of the format, with its place; nothing is guessed.
 pub fn read_document(text: &str) -> Result<ZoneConfig, XmlError> {
     let mut reader = Reader::from_str(text);
+    // Blanks between elements are most events of a document, and mean nothing.
+    reader.config_mut().trim_text(true);
     let mut state = Document::default();
     loop {
         let at = offset(reader.buffer_position(), text);
@@ -63,7 +65,7 @@ pub fn read_document(text: &str) -> Result<ZoneConfig, XmlError> {
             Event::Eof => break,
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => Ok(()),
         };
-        step.map_err(|what| place(text, at, what))?;
+        step.map_err(|what| place(text, behind_blanks(text, at), what))?;
     }
     let missing = || place(text, 0, "Empty document".to_owned());
     state.zone.ok_or_else(missing)
@@ -88,6 +90,12 @@ pub(crate) fn read_head(text: &str) -> Option<ZoneConfig> {
 
 fn offset(position: u64, text: &str) -> usize {
     usize::try_from(position).map_or(text.len(), |at| at.min(text.len()))
+}
+
+/// The next byte that is no blank, where the element of an event begins.
+fn behind_blanks(text: &str, at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    text.len() - rest.trim_start().len()
 }
 
 fn place(text: &str, at: usize, what: String) -> XmlError {
@@ -180,6 +188,7 @@ impl Document {
                 self.parent = Parent::Net;
                 zone.nets.push(net(&mut attrs)?);
             }
+            "automatic-network" => zone.anets.push(anet(&mut attrs)?),
             "device" => {
                 self.parent = Parent::Device;
                 zone.devices.push(Device {
@@ -293,6 +302,8 @@ fn zone(mut attrs: Attributes<'_>) -> Result<ZoneConfig, String> {
     zone.bootargs = attrs.take("bootargs");
     zone.scheduling_class = attrs.take("scheduling-class");
     zone.fs_allowed = attrs.take("fs-allowed");
+    zone.boot_priority = attrs.take("boot-priority");
+    zone.autoshutdown = attrs.take("autoshutdown");
     attrs.take("debugid");
     attrs.take("version");
     attrs.done()?;
@@ -312,6 +323,34 @@ fn net(attrs: &mut Attributes<'_>) -> Result<Net, String> {
     })
 }
 
+/// Source: the `automatic-network` element of Solaris 11.
+fn anet(attrs: &mut Attributes<'_>) -> Result<Anet, String> {
+    let or = |value: String, default: &str| match value.as_str() {
+        "" => default.to_owned(),
+        _ => value,
+    };
+    let configure = match &*attrs.take("configure-allowed-address") {
+        "" | "true" => true,
+        "false" => false,
+        other => {
+            return Err(bad("configure-allowed-address", "automatic-network", other));
+        }
+    };
+    Ok(Anet {
+        linkname: attrs.need("linkname")?,
+        lower_link: or(attrs.take("lower-link"), "auto"),
+        allowed_address: attrs.take("allowed-address"),
+        configure_allowed_address: configure,
+        defrouter: attrs.take("defrouter"),
+        link_protection: attrs.take("link-protection"),
+        mac_address: or(attrs.take("mac-address"), "auto"),
+        vlan_id: attrs.take("vlan-id"),
+        mtu: attrs.take("mtu"),
+        maxbw: attrs.take("maxbw"),
+        bwshare: attrs.take("bwshare"),
+    })
+}
+
 fn net_attr(attrs: &mut Attributes<'_>) -> Result<NetAttr, String> {
     Ok(NetAttr {
         name: attrs.need("name")?,
@@ -325,26 +364,28 @@ fn bad(attribute: &str, element: &str, value: &str) -> String {
 
 /// The attributes of one element that nobody has asked for yet.
 struct Attributes<'a> {
-    element: String,
+    element: &'a str,
     pairs: Vec<(&'a str, Cow<'a, str>)>,
 }
 
 impl<'a> Attributes<'a> {
     fn of(element: &'a BytesStart<'_>) -> Result<Self, String> {
-        let name = element.name();
-        let mut pairs = Vec::new();
-        for attribute in element.attributes() {
+        // One that is there twice is left over, and so found by `done`.
+        let mut attributes = element.attributes();
+        let mut pairs = Vec::with_capacity(4);
+        for attribute in attributes.with_checks(false) {
             let attribute = attribute.map_err(|error| error.to_string())?;
             let key = attribute.key.into_inner();
             let value = attribute.normalized_value(XmlVersion::Implicit1_0);
             let value = value.map_err(|error| error.to_string())?;
-            if value.contains(|char: char| char.is_control() && char != '\t') {
+            let plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+            if !plain && value.contains(|char: char| char.is_control() && char != '\t') {
                 return Err(format!("attribute `{key}` holds a control character"));
             }
             pairs.push((key, value));
         }
         Ok(Self {
-            element: name.as_ref().to_owned(),
+            element: element.name().into_inner(),
             pairs,
         })
     }
@@ -368,7 +409,7 @@ impl<'a> Attributes<'a> {
     /// As `need`, read as a `T`.
     fn parse<T: FromStr>(&mut self, name: &str) -> Result<T, String> {
         let value = self.need(name)?;
-        value.parse().map_err(|_| bad(name, &self.element, &value))
+        value.parse().map_err(|_| bad(name, self.element, &value))
     }
 
     /// Fails when something is left that nobody knows.

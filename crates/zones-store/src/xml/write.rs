@@ -41,6 +41,23 @@ pub fn write_document(config: &ZoneConfig) -> String {
         out.some("vlan-id", &net.vlan_id);
         out.children(1, "network", &net.properties, net_attr);
     }
+    for anet in &config.anets {
+        out.open(1, "automatic-network");
+        out.attr("linkname", &anet.linkname);
+        out.attr("lower-link", &anet.lower_link);
+        out.some("allowed-address", &anet.allowed_address);
+        if !anet.configure_allowed_address {
+            out.attr("configure-allowed-address", "false");
+        }
+        out.some("defrouter", &anet.defrouter);
+        out.some("link-protection", &anet.link_protection);
+        out.attr("mac-address", &anet.mac_address);
+        out.some("vlan-id", &anet.vlan_id);
+        out.some("mtu", &anet.mtu);
+        out.some("maxbw", &anet.maxbw);
+        out.some("bwshare", &anet.bwshare);
+        out.0 += "/>\n";
+    }
     for device in &config.devices {
         out.open(1, "device");
         out.attr("match", &device.matches);
@@ -76,6 +93,8 @@ fn zone(out: &mut Out, config: &ZoneConfig) {
     out.some("bootargs", &config.bootargs);
     out.some("scheduling-class", &config.scheduling_class);
     out.some("fs-allowed", &config.fs_allowed);
+    out.some("boot-priority", &config.boot_priority);
+    out.some("autoshutdown", &config.autoshutdown);
     out.0 += ">\n";
 }
 
@@ -141,17 +160,21 @@ impl Out {
         self.0.push(' ');
         self.0 += name;
         self.0 += "=\"";
-        for char in value.chars() {
-            match char {
-                '&' => self.0 += "&amp;",
-                '<' => self.0 += "&lt;",
-                '>' => self.0 += "&gt;",
-                '"' => self.0 += "&quot;",
-                // Plain, they would be read back as blanks.
-                '\t' => self.0 += "&#9;",
-                other => self.0.push(other),
-            }
+        let mut rest = value;
+        // Nearly all values need nothing, so they go in whole.
+        while let Some(at) = rest.find(['&', '<', '>', '"', '\t']) {
+            self.0 += &rest[..at];
+            self.0 += match rest.as_bytes()[at] {
+                b'&' => "&amp;",
+                b'<' => "&lt;",
+                b'>' => "&gt;",
+                b'"' => "&quot;",
+                // Plain, it would be read back as a blank.
+                _ => "&#9;",
+            };
+            rest = &rest[at + 1..];
         }
+        self.0 += rest;
         self.0.push('"');
     }
 

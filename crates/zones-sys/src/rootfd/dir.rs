@@ -72,6 +72,16 @@ impl Dir {
         rustix::fs::openat(&self.0, single(name)?, flags, Mode::empty()).map(Self)
     }
 
+    /// The folder that this one lies in now. It may have been moved: compare it with the one that
+    /// was expected.
+    ///
+    /// # Errors
+    /// Whatever openat(2) says.
+    pub fn up(&self) -> Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.0, c"..", flags, Mode::empty()).map(Self)
+    }
+
     /// Makes a folder with exactly `mode`, whatever the umask is.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! `zlogin -C`: the console, from the state installed on, across reboots.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -9,9 +10,9 @@ use zones_store::Layout;
 use zones_sys::SignalFd;
 use zones_types::ZoneName;
 
-use super::escape::{Escape, Key};
+use super::escape::Escape;
 use super::options::Options;
-use super::terminal::{RawMode, write_all};
+use super::terminal::{RawMode, Typed, keyboard, pass_keys, write_all};
 use super::{SIGHUP, SIGTERM};
 use crate::report::{FAILURE, OK, fail};
 
@@ -73,21 +74,13 @@ fn introduce(
 }
 
 fn relay(stream: &UnixStream, signals: &SignalFd, mut escape: Escape) -> u8 {
-    let stdin = rustix::stdio::stdin();
     let mut input_open = true;
     let mut bytes = [0; 8192];
     loop {
         let mut fds = [
             PollFd::new(stream, PollFlags::IN),
             PollFd::new(signals, PollFlags::IN),
-            PollFd::from_borrowed_fd(
-                stdin,
-                if input_open {
-                    PollFlags::IN
-                } else {
-                    PollFlags::empty()
-                },
-            ),
+            keyboard(input_open),
         ];
         if rustix::event::poll(&mut fds, None).is_err() {
             continue;
@@ -103,17 +96,11 @@ fn relay(stream: &UnixStream, signals: &SignalFd, mut escape: Escape) -> u8 {
             return FAILURE;
         }
         if fired[2] && input_open {
-            match rustix::io::read(stdin, &mut bytes) {
-                Ok(count) if count > 0 => match escape.take(&bytes[..count]) {
-                    Key::Pass(keys) => write_all(std::os::fd::AsFd::as_fd(stream), &keys),
-                    Key::Leave(keys) => {
-                        write_all(std::os::fd::AsFd::as_fd(stream), &keys);
-                        write_all(rustix::stdio::stdout(), &escape.shown());
-                        return OK;
-                    }
-                },
-                // Not a terminal and at its end: listen on.
-                _ => input_open = false,
+            match pass_keys(stream.as_fd(), &mut escape) {
+                Typed::Passed => {}
+                Typed::Left => return OK,
+                // Listen on.
+                Typed::Ended => input_open = false,
             }
         }
     }

@@ -92,7 +92,6 @@ fn with_size(request: SessionRequest) -> SessionRequest {
 
 /// Bytes both ways until the command ends, the user leaves, or the caller's terminal closes.
 fn relay(session: &Session, master: &OwnedFd, signals: &SignalFd, mut escape: Escape) -> u8 {
-    let stdin = rustix::stdio::stdin();
     let mut input_open = true;
     let mut result = None;
     loop {
@@ -107,14 +106,7 @@ fn relay(session: &Session, master: &OwnedFd, signals: &SignalFd, mut escape: Es
                     PollFlags::empty()
                 },
             ),
-            PollFd::from_borrowed_fd(
-                stdin,
-                if input_open {
-                    PollFlags::IN
-                } else {
-                    PollFlags::empty()
-                },
-            ),
+            keyboard(input_open),
         ];
         if rustix::event::poll(&mut fds, None).is_err() {
             continue;
@@ -155,23 +147,55 @@ fn relay(session: &Session, master: &OwnedFd, signals: &SignalFd, mut escape: Es
             }
         }
         if fired[3] && input_open {
-            let mut bytes = [0; 1024];
-            match rustix::io::read(stdin, &mut bytes) {
-                Ok(count) if count > 0 => match escape.take(&bytes[..count]) {
-                    Key::Pass(bytes) => write_all(master.as_fd(), &bytes),
-                    Key::Leave(bytes) => {
-                        write_all(master.as_fd(), &bytes);
-                        write_all(rustix::stdio::stdout(), &escape.shown());
-                        return OK;
-                    }
-                },
-                _ => {
+            match pass_keys(master.as_fd(), &mut escape) {
+                Typed::Passed => {}
+                Typed::Left => return OK,
+                Typed::Ended => {
                     input_open = false;
                     write_all(master.as_fd(), &[4]);
                 }
             }
         }
     }
+}
+
+/// What came of a look at the keyboard.
+pub(super) enum Typed {
+    /// Keys, which are where they belong.
+    Passed,
+    /// The escape that ends the connection.
+    Left,
+    /// No terminal, and at its end.
+    Ended,
+}
+
+/// Passes on what is typed, but for escapes.
+pub(super) fn pass_keys(to: BorrowedFd<'_>, escape: &mut Escape) -> Typed {
+    let mut bytes = [0; 8192];
+    match rustix::io::read(rustix::stdio::stdin(), &mut bytes) {
+        Ok(count) if count > 0 => match escape.take(&bytes[..count]) {
+            Key::Pass(keys) => {
+                write_all(to, &keys);
+                Typed::Passed
+            }
+            Key::Leave(keys) => {
+                write_all(to, &keys);
+                write_all(rustix::stdio::stdout(), &escape.shown());
+                Typed::Left
+            }
+        },
+        _ => Typed::Ended,
+    }
+}
+
+/// Standard input as a thing to wait for, or not any more.
+pub(super) fn keyboard(open: bool) -> PollFd<'static> {
+    let events = if open {
+        PollFlags::IN
+    } else {
+        PollFlags::empty()
+    };
+    PollFd::from_borrowed_fd(rustix::stdio::stdin(), events)
 }
 
 fn wait_end(session: &Session) -> u8 {

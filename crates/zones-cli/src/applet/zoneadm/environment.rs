@@ -66,9 +66,5 @@ pub(super) fn reboot(target: &Target<'_>, words: Vec<String>) -> u8 {
     if let Err(status) = settle(&down) {
         return status;
     }
-    let request = Request::Boot {
-        args: words,
-        force: false,
-    };
-    run::call(&down, &request)
+    run::call(&down, &Request::Boot { args: words })
 }

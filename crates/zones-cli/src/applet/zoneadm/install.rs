@@ -229,7 +229,13 @@ impl<'a> Job<'a> {
             );
         }
         self.install_hook()?;
-        Ok(zones_brand::finish(self.installer, &root).map_err(|error| chain(&error))?)
+        zones_brand::finish(self.installer, &root).map_err(|error| chain(&error))?;
+        let (layout, zone) = (self.target.layout, &self.target.zone);
+        if zones_engine::settle_owners(layout, zone, true).map_err(|error| error.chain())? {
+            let text = "the numbers on disk are shifted into the range of the zone.";
+            self.screen.line("Owners", text);
+        }
+        Ok(())
     }
 
     /// The brand's own part of the installation. Statuses: brands(7).

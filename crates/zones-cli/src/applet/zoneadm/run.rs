@@ -27,7 +27,7 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
     if let Err(status) = verify::before(target, "boot", args) {
         return status;
     }
-    call(target, &Request::Boot { args: words, force })
+    call(target, &Request::Boot { args: words })
 }
 
 pub(super) fn ready(target: &Target<'_>, args: &[String]) -> u8 {
@@ -164,9 +164,11 @@ fn show(target: &Target<'_>, response: &Response) -> u8 {
         return OK;
     }
     for line in &response.lines {
-        eprintln!("zone '{}': {line}", target.zone);
+        fail_zone(&target.zone, line);
     }
-    fail_zone(&target.zone, "call to zoneadmd failed");
+    if response.lines.is_empty() {
+        fail_zone(&target.zone, "call to zoneadmd failed");
+    }
     FAILURE
 }
 
@@ -190,7 +192,7 @@ fn split<'a>(args: &'a [String], known: &[&str]) -> Option<(Vec<&'a str>, Vec<St
     Some((flags, rest.cloned().collect()))
 }
 
-fn bad_usage(name: &str) -> u8 {
+pub(super) fn bad_usage(name: &str) -> u8 {
     if let Some(subcommand) = super::SUBCOMMANDS.iter().find(|known| known.name == name) {
         subcommand.explain();
     }

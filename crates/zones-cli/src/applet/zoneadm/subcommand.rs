@@ -3,7 +3,7 @@
 use zones_store::{Layout, Store};
 use zones_types::ZoneName;
 
-use super::{Target, attach, install, list, mark, run, sysboot, uninstall, verify};
+use super::{Target, apply, attach, install, list, mark, run, sysboot, uninstall, verify};
 use crate::report::{OK, USAGE};
 
 /// How a subcommand is called.
@@ -26,7 +26,7 @@ pub(super) struct Subcommand {
 }
 
 /// In the order of the manual.
-pub(super) const SUBCOMMANDS: [Subcommand; 15] = [
+pub(super) const SUBCOMMANDS: [Subcommand; 16] = [
     Subcommand {
         name: "boot",
         arguments: "[-s] [-f] [-- boot_arguments]",
@@ -63,6 +63,15 @@ pub(super) const SUBCOMMANDS: [Subcommand; 15] = [
         text: "Halts and boots the zone; a console stays connected.",
         privileged: true,
         run: Run::Zone(run::reboot),
+    },
+    Subcommand {
+        name: "apply",
+        arguments: "[-n] [-q] [-v]",
+        text: "Changes the running zone into what its stored configuration says now: all of it or, when\n\
+               something cannot be changed while the zone runs, nothing. -n only says what would be\n\
+               done, -q says nothing, -v says values before and after.",
+        privileged: true,
+        run: Run::Zone(apply::run),
     },
     Subcommand {
         name: "list",

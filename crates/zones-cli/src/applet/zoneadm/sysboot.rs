@@ -27,29 +27,39 @@ pub(super) fn run(layout: &Layout, store: &Store, _zone: Option<&ZoneName>, args
     }
 }
 
-/// Boots in parallel, one zoneadm for each zone, and waits for all.
+/// Boots in parallel, one zoneadm for each zone, and waits for all; zones of a lower priority after
+/// those of a higher one.
 fn start(layout: &Layout, store: &Store) -> u8 {
     super::trash::sweep(layout);
     let zones = match store.list() {
         Ok(zones) => zones,
         Err(error) => return fail("zoneadm", zones_engine::chain(&error)),
     };
-    let (mut names, mut status) = (Vec::new(), OK);
+    let (mut waves, mut status) = (<[Vec<ZoneName>; 3]>::default(), OK);
     for entry in zones
         .into_iter()
         .filter(|entry| entry.state == ZoneState::Installed)
     {
         match zones_engine::load(layout, &entry.name) {
-            Ok(config) if config.autoboot => names.push(entry.name),
+            Ok(config) if config.autoboot => {
+                let wave = match config.boot_priority.as_str() {
+                    "high" => 0,
+                    "low" => 2,
+                    _ => 1,
+                };
+                waves[wave].push(entry.name);
+            }
             Ok(_) => status |= sysboot_hook(layout, &entry.name),
             Err(error) => status |= fail_zone(&entry.name, error.chain()),
         }
     }
+    let names = waves.concat();
     if names.is_empty() {
         return status;
     }
     println!("Booting zones: {}.", words(&names));
-    status | each(layout, &names, &["boot"])
+    let boot = |wave: &Vec<ZoneName>| each(layout, wave, &["boot"]);
+    waves.iter().map(boot).fold(status, |all, one| all | one)
 }
 
 /// What the brand of a zone that is not booted wants done at the start of the host.
@@ -76,11 +86,17 @@ fn stop(layout: &Layout, store: &Store) -> u8 {
             })
             .collect()
     };
-    let names: Vec<ZoneName> = running()
+    let halts = |name: &ZoneName| {
+        zones_engine::load(layout, name).is_ok_and(|config| config.autoshutdown == "halt")
+    };
+    let up = running()
         .into_iter()
-        .filter(|(_, state)| *state == ZoneState::Running)
-        .map(|(name, _)| name)
-        .collect();
+        .filter(|(_, state)| *state == ZoneState::Running);
+    let (at_once, names): (Vec<_>, Vec<_>) = up.map(|(name, _)| name).partition(halts);
+    if !at_once.is_empty() {
+        println!("Halting zones: {}.", words(&at_once));
+        each(layout, &at_once, &["halt"]);
+    }
     if !names.is_empty() {
         println!(
             "Shutting down running zones (for up to {GRACE_S} seconds): {}.",

@@ -143,6 +143,7 @@ fn remove(target: &Target<'_>, args: &[String]) -> u8 {
     if let Err(error) = remove_files(target.layout, zonepath.as_path()) {
         return failed(error);
     }
+    zones_engine::forget_owners(target.layout, &target.zone);
     let _ = zones_store::journal::end(target.layout, &target.zone);
     match target.store.set_state(&target.zone, ZoneState::Configured) {
         Ok(_) => OK,

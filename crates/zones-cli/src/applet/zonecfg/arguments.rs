@@ -26,6 +26,8 @@ pub(super) enum Commands {
 pub(super) struct Arguments {
     pub(super) target: Target,
     pub(super) commands: Commands,
+    /// `-r`: the running zone, not what is stored.
+    pub(super) live: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +45,7 @@ pub(super) fn parse(args: &[String]) -> Result<Arguments, UsageError> {
     if args.is_empty() {
         return Err(UsageError::Empty);
     }
-    let (mut target, mut file) = (None, None);
+    let (mut target, mut file, mut live) = (None, None, false);
     let mut rest = args.iter();
     let mut operands = Vec::new();
     while let Some(arg) = rest.next() {
@@ -61,6 +63,13 @@ pub(super) fn parse(args: &[String]) -> Result<Arguments, UsageError> {
         };
         if letter == '?' {
             return Err(UsageError::Help);
+        }
+        if let Some(rest) = arg.strip_prefix("-r") {
+            live = true;
+            if !rest.is_empty() {
+                return Err(UsageError::Wrong(format!("illegal option -- {}", &rest)));
+            }
+            continue;
         }
         if !"zufR".contains(letter) {
             return Err(UsageError::Wrong(format!("illegal option -- {letter}")));
@@ -96,7 +105,11 @@ pub(super) fn parse(args: &[String]) -> Result<Arguments, UsageError> {
         (None, ["help", subject, ..]) => Target::HelpOnly(Some((*subject).to_owned())),
         (None, _) => return Err(UsageError::Wrong("no zone: -z is missing".to_owned())),
     };
-    Ok(Arguments { target, commands })
+    Ok(Arguments {
+        target,
+        commands,
+        live,
+    })
 }
 
 #[cfg(test)]
@@ -117,6 +130,9 @@ mod tests {
             arguments.commands,
             Commands::Arguments("info net".to_owned())
         );
+        assert!(!arguments.live);
+        assert!(parsed("-z web -r info").unwrap().live);
+        assert!(parsed("-r -z web").unwrap().live);
         assert_eq!(
             parsed("-zweb -f -").unwrap().commands,
             Commands::File("-".to_owned())
@@ -135,7 +151,14 @@ mod tests {
     fn wrong_usage_is_named() {
         assert_eq!(parsed(""), Err(UsageError::Empty));
         assert_eq!(parsed("-?"), Err(UsageError::Help));
-        for bad in ["info", "-z", "-x", "-f file", "-z web -f file info"] {
+        for bad in [
+            "info",
+            "-z",
+            "-x",
+            "-rx -z web",
+            "-f file",
+            "-z web -f file info",
+        ] {
             assert!(matches!(parsed(bad), Err(UsageError::Wrong(_))), "{bad}");
         }
     }

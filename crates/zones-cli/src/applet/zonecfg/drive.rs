@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufRead};
 
 use zones_config::session::Env as _;
-use zones_config::session::{Next, Reply, Session};
+use zones_config::session::{Effect, Next, Reply, Session};
 use zones_config::{Known, parse};
 
 use super::console::{Console, words};
@@ -55,7 +55,10 @@ impl<'a, 'c> Driver<'a, 'c> {
                     self.session.answer(answer)
                 }
                 Next::Act(effect) => {
-                    let outcome = self.host.act(&effect);
+                    let outcome = match &effect {
+                        Effect::Apply(config) => self.host.apply(config, self.console),
+                        _ => self.host.act(&effect),
+                    };
                     self.session.acted(outcome)
                 }
             };

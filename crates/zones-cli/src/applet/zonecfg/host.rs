@@ -12,7 +12,7 @@ use zones_engine::Hooks;
 use zones_store::{Layout, Store, StoreError, builtin_names, read_document, write_document};
 use zones_types::{ZoneName, ZoneState};
 
-use super::console::{chain, words};
+use super::console::{Console, chain, words};
 
 /// The manifest that `zoneadm detach` leaves in the zonepath.
 const DETACHED: &str = "SUNWdetached.xml";
@@ -21,16 +21,82 @@ pub(super) struct Host<'a> {
     layout: Layout,
     store: Store,
     probe: &'a dyn Fn(&ZoneName) -> Option<ZoneState>,
+    /// Whether it answers for the running zone and not for what is stored.
+    live: bool,
 }
 
 impl<'a> Host<'a> {
-    pub(super) fn new(layout: Layout, probe: &'a dyn Fn(&ZoneName) -> Option<ZoneState>) -> Self {
+    pub(super) fn new(
+        layout: Layout,
+        probe: &'a dyn Fn(&ZoneName) -> Option<ZoneState>,
+        live: bool,
+    ) -> Self {
         let store = Store::open(layout.clone());
         Self {
             layout,
             store,
             probe,
+            live,
         }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Sees that there is a running zone and a daemon of it, which repairs what the last one could
+    /// not finish; the error is the whole message.
+    pub(super) fn begin_live(
+        &self,
+        zone: &ZoneName,
+        console: &mut Console<'_>,
+    ) -> Result<(), String> {
+        if zone.is_global() {
+            return Err("The -r option cannot be used on the global zone.".to_owned());
+        }
+        if !rustix::process::geteuid().is_root() {
+            return Err("only a privileged user may change a running zone.".to_owned());
+        }
+        let Some(state) = self.state(zone) else {
+            return Err(format!("{zone}: No such zone configured"));
+        };
+        if !matches!(state, ZoneState::Ready | ZoneState::Running) {
+            return Err(format!(
+                "zone '{zone}': -r needs a running zone; this one is in state '{state}'"
+            ));
+        }
+        let layout = self.store.layout();
+        let response = zones_engine::request(layout, zone, &zones_engine::Request::Attend)
+            .map_err(|error| format!("zone '{zone}': {}", error.chain()))?;
+        for warning in response.warnings {
+            console.err(&format!("zone '{zone}': {warning}"));
+        }
+        Ok(())
+    }
+
+    /// Changes the running zone and shows what is done; the error is what the session says.
+    pub(super) fn apply(
+        &self,
+        config: &ZoneConfig,
+        console: &mut Console<'_>,
+    ) -> Result<(), String> {
+        let (zone, layout) = (&config.name, self.store.layout());
+        let response = zones_engine::apply(layout, zone, Some(config), false, false)
+            .map_err(|error| error.chain())?;
+        for warning in &response.warnings {
+            let warning = match warning.starts_with("zone '") {
+                true => warning.clone(),
+                false => format!("zone '{zone}': {warning}"),
+            };
+            console.err(&warning);
+        }
+        if !response.done {
+            return Err(response.lines.join("\n"));
+        }
+        for line in &response.lines {
+            console.out(line);
+        }
+        Ok(())
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -45,6 +111,7 @@ impl<'a> Host<'a> {
                 let saved = self.store.save_as(old, config);
                 saved.map(|_| ()).map_err(|error| reason(&error))
             }
+            Effect::Apply(_) => Err("not a change of what is stored".to_owned()),
             Effect::Delete(name) => self.store.delete(name).map_err(|error| reason(&error)),
             Effect::Export { file, text } => {
                 std::fs::write(file, text).map_err(|error| words(&error))
@@ -80,6 +147,19 @@ impl Env for Host<'_> {
     }
 
     fn load(&self, zone: &ZoneName) -> Result<Option<ZoneConfig>, String> {
+        if self.live {
+            let layout = self.store.layout();
+            let found = zones_engine::live_config(layout, zone).map_err(|error| error.chain())?;
+            let stored = self.store.load(zone);
+            // One that was booted before there were copies runs with what is stored.
+            return match (found, stored) {
+                (Some(mut config), stored) => {
+                    config.uuid = stored.map(|config| config.uuid).unwrap_or_default();
+                    Ok(Some(config))
+                }
+                (None, stored) => stored.map(Some).map_err(|error| chain(&error)),
+            };
+        }
         match self.store.get(zone) {
             Ok(None) if !zone.is_global() => return Ok(None),
             Ok(_) => {}
@@ -95,6 +175,15 @@ impl Env for Host<'_> {
 
     fn template(&self, name: &ZoneName) -> Result<Option<ZoneConfig>, String> {
         self.store.template(name).map_err(|error| chain(&error))
+    }
+
+    fn unregistered(&self, zone: &ZoneName) -> Result<Option<ZoneConfig>, String> {
+        self.store.unregistered(zone).map_err(|error| chain(&error))
+    }
+
+    fn uuid_owner(&self, uuid: &str) -> Option<ZoneName> {
+        let found = self.store.find_uuid(uuid).ok().flatten();
+        found.map(|entry| entry.name)
     }
 
     fn detached(&self, path: &str) -> Result<ZoneConfig, String> {
