@@ -32,6 +32,8 @@ pub struct Revision {
     pub version: Version,
     /// Whether it differs from what was published last.
     pub is_new: bool,
+    /// Whether nothing of its name was published before.
+    pub is_first: bool,
 }
 
 /// Compares packages with what was published last, and adds [`ENTIRE`] over all of them.
@@ -76,6 +78,7 @@ fn revision(package: Package, last: Option<&Last>) -> Revision {
         version: Version::new(package.component.clone(), branch, None),
         package,
         is_new,
+        is_first: last.is_none(),
     }
 }
 
@@ -135,8 +138,10 @@ fn entire(revisions: &[Revision]) -> Result<Package> {
 /// What an import published.
 #[derive(Debug, Default)]
 pub struct Published {
-    /// What is new.
+    /// What has a name that was not there before.
     pub new: Vec<Fmri>,
+    /// What is newer than what was there.
+    pub changed: Vec<Fmri>,
     /// How many packages are as they were.
     pub unchanged: usize,
 }
@@ -167,9 +172,10 @@ pub fn publish(root: &RootFd, split: Split, store: &Store) -> Result<Published> 
     };
     let mut published = Published::default();
     for revision in revise(split.packages, &last)? {
-        match revision.is_new {
-            true => published.new.push(one(root, &revision, store)?),
-            false => published.unchanged += 1,
+        match (revision.is_new, revision.is_first) {
+            (true, true) => published.new.push(one(root, &revision, store)?),
+            (true, false) => published.changed.push(one(root, &revision, store)?),
+            (false, _) => published.unchanged += 1,
         }
     }
     store.refresh().map_err(refused)?;

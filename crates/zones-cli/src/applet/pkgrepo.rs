@@ -1,6 +1,7 @@
 //! pkgrepo(1): manage package repositories. Subcommands stand in one table.
 
 mod care;
+mod import;
 mod manage;
 mod show;
 
@@ -57,7 +58,7 @@ const FORMAT: Known = value('F', "");
 const NO_HEAD: Known = flag('H', "");
 const TRIAL: Known = flag('n', "");
 
-const SUBCOMMANDS: [Subcommand; 17] = [
+const SUBCOMMANDS: [Subcommand; 18] = [
     Subcommand {
         name: "create",
         usage: "repo_path",
@@ -173,6 +174,15 @@ const SUBCOMMANDS: [Subcommand; 17] = [
         summary: "put right what verify finds; fetches nothing",
         options: &[SOURCE, PUBLISHER, flag('v', "")],
         run: care::fix,
+    },
+    Subcommand {
+        name: "import-debian",
+        usage: "[-v] [-p publisher] [--suite name] [--arch name] [--variant minbase|standard] \
+                [--include package,...] [--mirror uri] [--keep] [--from-root dir] \
+                [--compare image_dir] -s repo_path",
+        summary: "publish a Debian system as packages without scripts, what changed of it",
+        options: &import::OPTIONS,
+        run: import::import,
     },
     Subcommand {
         name: "version",
