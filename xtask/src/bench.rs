@@ -7,6 +7,7 @@
 
 mod budget;
 mod depot;
+mod packages;
 mod plan;
 mod report;
 mod shellserver;
@@ -65,6 +66,10 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         println!("{}", depot::run(&build(true)?)?);
         return Ok(());
     }
+    if only == ["pkg"] {
+        println!("{}", packages::run(&build(true)?)?);
+        return Ok(());
+    }
     let rounds = rounds.unwrap_or(if quick { QUICK_ROUNDS } else { ROUNDS });
     let zones = build(true)?;
     let folder = folder()?;
@@ -80,6 +85,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let mut text = result?;
     if only.is_empty() || only.iter().any(|name| name == "depot") {
         text += &depot::run(&place.zones)?;
+    }
+    if (only.is_empty() && !quick) || only.iter().any(|name| name == "pkg") {
+        text += &packages::run(&place.zones)?;
     }
     let path = target().join("bench/report.md");
     write(&path, &text)?;

@@ -22,7 +22,10 @@ const EACH: usize = 50;
 /// A section of the report.
 pub(super) fn run(zones: &Path) -> Outcome<String> {
     let repository = Repository::make()?;
-    let depot = Depot::start(zones, &repository.0)?;
+    let depot = Depot::serve(
+        zones,
+        &["--mirror", "-d", &repository.0.display().to_string()],
+    )?;
     let bytes: usize = (0..FILES).map(size).sum();
     let mut text = String::from("\n## Depot over loopback\n\n| what | figure |\n|---|--:|\n");
     fetch_all(depot.port, CONNECTIONS)?; // the page cache is warm from here on
@@ -95,16 +98,17 @@ impl Drop for Repository {
 }
 
 /// A depot that runs until it is dropped.
-struct Depot {
+pub(super) struct Depot {
     child: Child,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Depot {
-    fn start(zones: &Path, repository: &Path) -> Outcome<Self> {
+    /// A depot with these options more.
+    pub(super) fn serve(zones: &Path, options: &[&str]) -> Outcome<Self> {
         let mut command = Command::new(zones);
-        command.args(["pkg.depotd", "--mirror", "-p", "0", "-a", "127.0.0.1", "-d"]);
-        command.arg(repository).stdout(Stdio::piped());
+        command.args(["pkg.depotd", "-p", "0", "-a", "127.0.0.1"]);
+        command.args(options).stdout(Stdio::piped());
         let failed = |error| format!("{}: {error}", zones.display());
         let mut child = command.spawn().map_err(failed)?;
         let mut line = String::new();

@@ -47,6 +47,18 @@ impl From<RepositoryError> for Trouble {
     }
 }
 
+impl From<zones_import::ImportError> for Trouble {
+    fn from(error: zones_import::ImportError) -> Self {
+        Self::Failed(zones_engine::chain(&error))
+    }
+}
+
+impl From<zones_store::StoreError> for Trouble {
+    fn from(error: zones_store::StoreError) -> Self {
+        Self::Failed(zones_engine::chain(&error))
+    }
+}
+
 /// A wrong command line.
 pub(crate) fn misused<T>(why: impl Into<String>) -> Result<T, Trouble> {
     Err(Trouble::Usage(why.into()))

@@ -98,10 +98,6 @@ fn store(given: &Given) -> Result<Store, Trouble> {
     Ok(repository.publisher(&publisher)?)
 }
 
-fn failed(error: zones_import::ImportError) -> Trouble {
-    Trouble::Failed(zones_engine::chain(&error))
-}
-
 fn open(path: &Path) -> Result<RootFd, Trouble> {
     RootFd::open(path)
         .map_err(|error| Trouble::Failed(format!("cannot open `{}`: {error}", path.display())))
@@ -114,12 +110,12 @@ fn take(given: &Given, path: &Path, store: Option<&Store>) -> Outcome {
     let Some(store) = store else {
         return differences(&root, given.get("compare").unwrap_or_default());
     };
-    let split = split(&root, &Reasons::exclusions()).map_err(failed)?;
+    let split = split(&root, &Reasons::exclusions())?;
     if given.has("v") {
         left_out(&split);
     }
     let (left, all) = (split.left_out.len(), split.tree.nodes.len());
-    let published = publish(&root, split, store).map_err(failed)?;
+    let published = publish(&root, split, store)?;
     let mut rows = Vec::new();
     for (what, packages) in [("new", &published.new), ("changed", &published.changed)] {
         let row = |it: &zones_ips::Fmri| {
@@ -154,8 +150,8 @@ fn left_out(split: &Split) {
 
 /// Prints where an image differs from the root; a difference without a reason is a failure.
 fn differences(root: &RootFd, image: &str) -> Outcome {
-    let own = Tree::read(root).map_err(failed)?;
-    let other = Tree::read(&open(Path::new(image))?).map_err(failed)?;
+    let own = Tree::read(root)?;
+    let other = Tree::read(&open(Path::new(image))?)?;
     let (reasoned, bare): (Vec<_>, Vec<_>) = compare(&own, &other, &Reasons::exceptions())
         .into_iter()
         .partition(|it| it.reason.is_some());

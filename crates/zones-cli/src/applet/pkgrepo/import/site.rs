@@ -32,7 +32,7 @@ impl<'a> Site<'a> {
                 .map_err(|error| Trouble::Failed(error.to_string()))
         };
         let (zone, lock) = (named(ZONE)?, named(LOCK)?);
-        let lock = Lock::try_zone(layout, &lock).map_err(text)?;
+        let lock = Lock::try_zone(layout, &lock)?;
         let Some(lock) = lock else {
             return failed("another import is in progress; try again when it is done");
         };
@@ -66,7 +66,7 @@ impl<'a> Site<'a> {
     /// Removes the zone, in whatever state it is.
     pub(super) fn remove(&self) -> Result<(), Trouble> {
         let store = Store::open(self.layout.clone());
-        if store.get(&self.zone).map_err(text)?.is_none() {
+        if store.get(&self.zone)?.is_none() {
             return Ok(());
         }
         // A zone that is configured and no more refuses this, and has nothing to remove.
@@ -89,10 +89,6 @@ impl<'a> Site<'a> {
             Err(error) => failed(format!("cannot start {applet}: {error}")),
         }
     }
-}
-
-fn text(error: zones_store::StoreError) -> Trouble {
-    Trouble::Failed(zones_engine::chain(&error))
 }
 
 fn failed<T>(why: impl Into<String>) -> Result<T, Trouble> {
