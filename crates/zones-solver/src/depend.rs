@@ -39,7 +39,8 @@ pub enum Depend {
     RootOrigin(Target),
     /// Must be there unless the administrator avoids it.
     Group(Target),
-    /// One of them must be there unless the administrator avoids all.
+    /// One of them must be there unless the administrator avoids all, or one is gone for good and
+    /// none of the others fits.
     GroupAny(Vec<Target>),
     /// The parent of a linked image must have it, of a version that refines the named one.
     Parent(Target),

@@ -9,6 +9,18 @@
 //! choices makes the answer the best one: named packages as new as possible, then installed ones
 //! unchanged (or as new as possible where all move), then as little else as possible (`prune`).
 //!
+//! What is promised, and held by tests that try every choice: with nothing installed a plan exists
+//! exactly when the rules allow one, unless the newest version of what is named is obsolete; and
+//! an update of all never fails where the installed packages obey the rules. Named packages, one
+//! after the other, get the newest version that fits, and so do installed ones in an update of all.
+//! No single package that came along could be left out. Where an update of all removes nothing
+//! that was installed, a second one leaves those packages where they are. What came along is
+//! chosen dependency by dependency, not as the best whole, so the second update may still move or
+//! replace it: where a newer release of it is obsolete, or where what kept it back was left out.
+//!
+//! A `group-any` takes a member that lives where one fits; where none does, one that is gone for
+//! good meets it, so a member that came back but cannot be installed stops no update.
+//!
 //! Source: pkg(7), "Depend Actions"; pkg(1). ADR 0012 says why the search is our own.
 
 mod depend;

@@ -79,7 +79,7 @@ fn worlds() -> impl Strategy<Value = World> {
 type Choice = BTreeMap<Stem, Arc<Release>>;
 
 /// Whether a choice obeys the rules of its releases. Obsolete releases stand for absence.
-fn obeys(world: &World, choice: &Choice) -> bool {
+fn obeys(choice: &Choice) -> bool {
     let has = |it: &zones_solver::Target| {
         let release = choice
             .get(&it.stem)
@@ -99,17 +99,7 @@ fn obeys(world: &World, choice: &Choice) -> bool {
         Depend::Require(it) => met(it),
         Depend::Group(it) => met(it) || gone(it),
         Depend::RequireAny(all) => all.iter().any(met),
-        Depend::GroupAny(all) => {
-            // The newest release that counts says that the package is gone.
-            let is_over = |it: &zones_solver::Target| {
-                let wanted = |own: &Version| it.version.as_ref().is_none_or(|w| own.satisfies(w));
-                let counts =
-                    |own: &&Arc<Release>| own.status == Status::Obsolete || wanted(&own.version);
-                let newest = world.offers[&it.stem].iter().rev().find(counts);
-                newest.is_none_or(|own| own.status == Status::Obsolete)
-            };
-            all.iter().any(met) || (all.iter().all(is_over) && all.iter().any(gone))
-        }
+        Depend::GroupAny(all) => all.iter().any(|it| met(it) || gone(it)),
         Depend::Conditional { predicate, target } => !met(predicate) || met(target),
         Depend::Optional(it) => it.stem == *own || has(it).is_none() || met(it),
         Depend::Exclude(it) => {
@@ -189,7 +179,7 @@ fn is_sound(world: &World, after: &Choice) -> bool {
             .collect();
         with_gone.extend(more);
     }
-    with_gone.iter().any(|it| obeys(world, it))
+    with_gone.iter().any(obeys)
 }
 
 fn is_newest_obsolete(world: &World, name: &str) -> bool {
@@ -199,7 +189,10 @@ fn is_newest_obsolete(world: &World, name: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig {
+        max_global_rejects: u32::MAX,
+        ..ProptestConfig::with_cases(600)
+    })]
 
     #[test]
     fn installing_into_nothing_finds_what_trying_all_finds(
@@ -213,7 +206,7 @@ proptest! {
             let there = |it: &Stem| choice.get(it).is_some_and(|it| it.status == Status::Plain);
             stems.iter().all(there)
         };
-        let fits = choices(&world).into_iter().filter(|it| is_there(it) && obeys(&world, it));
+        let fits = choices(&world).into_iter().filter(|it| is_there(it) && obeys(it));
         let newest = |choice: &Choice| -> Vec<Version> {
             stems.iter().map(|it| choice[it].version.clone()).collect()
         };
@@ -226,7 +219,7 @@ proptest! {
                 for name in after.keys().filter(|it| !stems.contains(it)) {
                     let mut less = after.clone();
                     less.remove(name);
-                    prop_assert!(!obeys(&world, &less), "{name} is needless");
+                    prop_assert!(!obeys(&less), "{name} is needless");
                 }
             }
             (Err(_), None) => {}
@@ -262,17 +255,17 @@ proptest! {
                 kept.iter().map(|it| Some(choice.get(*it)?.version.clone())).collect()
             };
             let own = versions(&after).expect("all are there");
-            let others = choices(&world).into_iter().filter(|it| obeys(&world, it));
+            let others = choices(&world).into_iter().filter(obeys);
             for other in others.filter_map(|it| versions(&it)) {
                 let as_new = other.iter().zip(&own).all(|(a, b)| a >= b);
                 prop_assert!(!as_new || other == own, "{other:?}\nis newer than {own:?}");
             }
-            // A package that came although its newest version is obsolete goes at the next update.
-            prop_assume!(after.keys().all(|it| !is_newest_obsolete(&world, it.as_str())));
-            let image = Image { installed: after, ..image.clone() };
-            let again = solve(&world.offers, &image, &update);
+            let next = Image { installed: after.clone(), ..image.clone() };
+            let again = solve(&world.offers, &next, &update);
             let changes = again.map_err(|it| TestCaseError::fail(it.to_string()))?.changes;
-            prop_assert!(changes.is_empty(), "a second update does more: {changes:?}");
+            // What came along is not promised to be the best whole, so it alone may change again.
+            let moved = changes.iter().find(|it| kept.contains(&&it.stem));
+            prop_assert!(moved.is_none(), "a second update moves {moved:?}");
         }
     }
 

@@ -68,10 +68,11 @@ impl Model {
                 let is_gone = |it: &Var| self.release(*it).is_obsolete();
                 let lives = |it: &Vec<Var>| it.first().is_some_and(|var| !is_gone(var));
                 let (alive, gone): (Vec<_>, Vec<_>) = found.partition(lives);
-                let is_alive = !alive.is_empty();
-                let mut any = distinct(alive.into_iter().chain(gone).flatten());
-                any.retain(|it| !is_alive || !is_gone(it));
-                any
+                let (alive, left): (Vec<Var>, Vec<Var>) =
+                    alive.into_iter().flatten().partition(|it| !is_gone(it));
+                // That one is gone asks for nothing more, so it meets where none that lives fits.
+                let gone = gone.into_iter().flatten().chain(left);
+                distinct(alive.into_iter().chain(gone))
             }
             Depend::RequireAny(targets) => distinct(targets.iter().flat_map(|it| self.present(it))),
             _ => depend
