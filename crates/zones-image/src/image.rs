@@ -1,32 +1,29 @@
-//! One image: opened, made, locked, and its packages looked up.
+//! One image: opened, made, locked, and what its files say.
+
+mod listed;
+mod manifests;
+mod publishers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use zones_ips::catalog::{CatalogTime, DEPENDENCY, SUMMARY};
-use zones_ips::manifest::Unknown;
-use zones_ips::quote::quote;
-use zones_ips::{
-    Action, Algorithm, Digest, Fmri, ImagePathRef, Manifest, Publisher, Stem, Timestamp,
-};
-use zones_repository::{HttpSource, Source};
+use zones_ips::catalog::CatalogTime;
+use zones_ips::{ImagePathRef, Stem, Timestamp};
 use zones_sys::{RootFd, lock_file};
 
 use crate::cache::Cache;
-use crate::catalogs::{self, Fetched, Offered};
 use crate::error::{ImageError, Result};
 use crate::folder::{FULL, Folder, SETTINGS, USER};
 use crate::history;
 use crate::linked::Link;
-use crate::origin::{self, Access};
-use crate::plan::{Package, Policy};
-use crate::progress::{Event, Tell};
-use crate::settings::{PublisherSettings, Settings};
+use crate::origin::Access;
+use crate::plan::Policy;
+use crate::settings::Settings;
 use crate::state::{self, Frozen, Installed};
-use crate::transport::{Origins, each};
+
+pub use listed::Listed;
 
 const LOCK: &str = "lock";
 const MODIFIED: &str = "modified";
@@ -83,25 +80,6 @@ pub struct Image {
 /// Keeps other clients from changing the image.
 #[derive(Debug)]
 pub struct ImageLock(#[expect(dead_code, reason = "held, not read")] File);
-
-/// What the lists of a command show of a version.
-#[derive(Debug, Clone)]
-pub struct Listed {
-    /// The version.
-    pub fmri: Fmri,
-    /// Whether it is installed.
-    pub is_installed: bool,
-    /// Whether a newer one is known.
-    pub is_upgradable: bool,
-    /// Whether the package may not move.
-    pub is_frozen: bool,
-    /// `pkg.obsolete`.
-    pub is_obsolete: bool,
-    /// `pkg.renamed`.
-    pub is_renamed: bool,
-    /// `pkg.summary`.
-    pub summary: String,
-}
 
 impl Image {
     /// Makes an image at `root`, an empty folder or a missing one.
@@ -361,207 +339,6 @@ impl Image {
         }
     }
 
-    /// Enabled publishers in search order.
-    pub fn enabled(&self) -> impl Iterator<Item = &PublisherSettings> {
-        self.settings.publishers.iter().filter(|it| it.is_enabled)
-    }
-
-    fn source(&self, publisher: &PublisherSettings, uri: &str) -> Result<Box<dyn Source>> {
-        let mut access = self.client.access.clone();
-        let own = publisher.origins.iter().find(|it| it.uri == uri);
-        if let Some(proxy) = own.and_then(|it| it.proxy.as_ref()) {
-            access.proxy = Some(proxy.clone());
-        }
-        if let (Some(cert), Some(key)) = (&publisher.ssl_cert, &publisher.ssl_key) {
-            let read = |path: &String| {
-                let path = Path::new(path);
-                std::fs::read(path).map_err(|error| ImageError::damaged(path, error))
-            };
-            access.client = Some((read(cert)?, read(key)?));
-        }
-        Ok(origin::open(uri, &access)?)
-    }
-
-    /// Refreshes the catalogs of `publishers`, or of all enabled ones when it is empty.
-    ///
-    /// An origin that cannot be reached is passed over when another one can.
-    ///
-    /// # Errors
-    /// A publisher is not known, or none of its origins can be read.
-    pub fn refresh(
-        &self,
-        publishers: &[Publisher],
-        is_full: bool,
-        tell: Tell<'_>,
-    ) -> Result<Fetched> {
-        let mut all = Fetched::Nothing;
-        let mut failures = Vec::new();
-        for publisher in self.enabled() {
-            if !publishers.is_empty() && !publishers.contains(&publisher.prefix) {
-                continue;
-            }
-            tell(Event::Refresh(&publisher.prefix));
-            match self.refresh_one(publisher, is_full) {
-                Ok(Fetched::Nothing) => {}
-                Ok(other) => all = other,
-                Err(error) => failures.push(error),
-            }
-        }
-        for publisher in publishers {
-            if self.settings.publisher(publisher.as_str()).is_none() {
-                failures.push(ImageError::Refused(format!(
-                    "Unknown publisher '{publisher}'; see: pkg publisher"
-                )));
-            }
-        }
-        if all != Fetched::Nothing {
-            self.write_known()?;
-        }
-        match failures.into_iter().next() {
-            Some(error) => Err(error),
-            None => Ok(all),
-        }
-    }
-
-    /// Rewrites the list of all that is known.
-    pub(crate) fn write_known(&self) -> Result<()> {
-        let offered = self.offered()?;
-        let catalogs: Vec<_> = offered.catalogs.values().collect();
-        state::write_known(&self.folder, &catalogs, &self.installed()?, self.now())
-    }
-
-    fn refresh_one(&self, publisher: &PublisherSettings, is_full: bool) -> Result<Fetched> {
-        let origins = publisher.origins.iter().filter(|it| it.is_enabled);
-        let uris: Vec<&str> = origins.map(|it| it.uri.as_str()).collect();
-        let mut all = Fetched::Nothing;
-        let mut tries = Vec::new();
-        for uri in &uris {
-            let done = self.source(publisher, uri).and_then(|source| {
-                catalogs::refresh_origin(
-                    &self.folder,
-                    &publisher.prefix,
-                    uri,
-                    source.as_ref(),
-                    is_full,
-                )
-            });
-            match done {
-                Ok(Fetched::Nothing) => {}
-                Ok(other) => all = other,
-                Err(error) => tries.push(((*uri).to_owned(), error.to_string())),
-            }
-        }
-        if !uris.is_empty() && tries.len() == uris.len() {
-            return Err(ImageError::Unreachable {
-                what: format!("the catalog of publisher '{}'", publisher.prefix),
-                tries,
-            });
-        }
-        catalogs::merge(&self.folder, &publisher.prefix, &uris)?;
-        Ok(all)
-    }
-
-    /// Refreshes what is not fresh.
-    pub(crate) fn refresh_stale(&self, tell: Tell<'_>) -> Result<()> {
-        let mut stale = Vec::new();
-        for publisher in self.enabled() {
-            if !catalogs::is_fresh(&self.folder, &publisher.prefix, self.seconds())? {
-                stale.push(publisher.prefix.clone());
-            }
-        }
-        if !stale.is_empty() {
-            self.refresh(&stale, false, tell)?;
-        }
-        Ok(())
-    }
-
-    /// Refreshes what is not fresh, without the right to change the image: nothing is done when
-    /// another client has it.
-    ///
-    /// # Errors
-    /// No origin of a publisher can be reached.
-    pub fn refresh_when_stale(&self, tell: Tell<'_>) -> Result<()> {
-        match self.lock() {
-            Ok(_lock) => self.refresh_stale(tell),
-            Err(ImageError::Locked(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The publishers of the repository at `uri`, each with the origins that it suggests.
-    ///
-    /// # Errors
-    /// It cannot be reached, or is no repository.
-    pub fn publishers_at(&self, uri: &str) -> Result<Vec<(Publisher, Vec<String>)>> {
-        if !uri.starts_with("http") {
-            let found = origin::open(uri, &self.client.access)?.publishers()?;
-            return Ok(found.into_iter().map(|it| (it, Vec::new())).collect());
-        }
-        let info = HttpSource::new(uri, &self.client.access)?.publisher_info()?;
-        let row = |it: &zones_ips::p5i::PublisherInfo| {
-            let prefix = it.name.parse().ok()?;
-            let origins = it
-                .repositories
-                .iter()
-                .flat_map(|it| it.origins.iter().cloned());
-            Some((prefix, origins.collect()))
-        };
-        Ok(info.publishers.iter().filter_map(row).collect())
-    }
-
-    /// The text of a licence of a package; None when it is neither here nor at an origin.
-    ///
-    /// # Errors
-    /// The image cannot be read.
-    pub fn license(&self, fmri: &Fmri, license: &Action) -> Result<Option<String>> {
-        let name = license.key().unwrap_or_default();
-        let file = format!("license/{}/license.{}", fmri.stem().quoted(), quote(name));
-        if let Some(text) = self.folder.read(file)? {
-            return Ok(Some(String::from_utf8_lossy(&text).into_owned()));
-        }
-        let Some(digest) = license.payload_digest() else {
-            return Ok(None);
-        };
-        let bytes = self.origins()?.payload(fmri, &digest, license)?;
-        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
-    }
-
-    /// Forgets the copies of a publisher's catalogs.
-    ///
-    /// # Errors
-    /// They cannot be removed.
-    pub fn forget_catalogs(&self, publisher: &Publisher) -> Result<()> {
-        catalogs::forget(&self.folder, publisher)
-    }
-
-    /// What enabled publishers offer.
-    pub(crate) fn offered(&self) -> Result<Offered> {
-        let mut offered = Offered {
-            catalogs: BTreeMap::new(),
-            variants: self.settings.variants.clone(),
-            facets: self.settings.facets.clone(),
-        };
-        for publisher in self.enabled() {
-            if let Some(catalog) = catalogs::of(&self.folder, &publisher.prefix)? {
-                offered.catalogs.insert(publisher.prefix.clone(), catalog);
-            }
-        }
-        Ok(offered)
-    }
-
-    /// The origins of enabled publishers, mirrors first.
-    pub(crate) fn origins(&self) -> Result<Origins> {
-        let mut origins = Origins::default();
-        for publisher in &self.settings.publishers {
-            let own = publisher.origins.iter().filter(|it| it.is_enabled);
-            let uris = publisher.mirrors.iter().chain(own.map(|it| &it.uri));
-            for uri in uris {
-                origins.add(&publisher.prefix, self.source(publisher, uri)?);
-            }
-        }
-        Ok(origins)
-    }
-
     /// Where payloads are kept.
     #[must_use]
     pub fn cache_folder(&self) -> PathBuf {
@@ -572,155 +349,6 @@ impl Image {
     /// The cache of payloads.
     pub(crate) fn cache(&self) -> Result<Cache> {
         Cache::open(&self.cache_folder(), self.path())
-    }
-
-    fn manifest_file(fmri: &Fmri) -> Option<String> {
-        let (stem, version) = fmri.quoted()?;
-        Some(format!(
-            "publisher/{}/pkg/{stem}/{version}",
-            fmri.publisher()?
-        ))
-    }
-
-    /// The manifest of an installed package, proved by the digest in the state.
-    pub(crate) fn own_manifest(&self, fmri: &Fmri, digest: Option<&Digest>) -> Option<Manifest> {
-        let bytes = self.folder.read(Self::manifest_file(fmri)?).ok()??;
-        let is_right = digest.is_none_or(|it| Digest::of(it.algorithm(), &bytes) == *it);
-        let manifest = is_right.then(|| Manifest::from_bytes(&bytes, Unknown::Kept));
-        manifest?.ok()
-    }
-
-    /// The digest of the manifest that the image keeps.
-    pub(crate) fn manifest_digest(&self, fmri: &Fmri) -> Result<Option<Digest>> {
-        let Some(file) = Self::manifest_file(fmri) else {
-            return Ok(None);
-        };
-        let bytes = self.folder.read(file)?;
-        Ok(bytes.map(|it| Digest::of(Algorithm::Sha1, &it)))
-    }
-
-    /// The manifests of packages, from the image or from their origins; those that are fetched are
-    /// kept.
-    ///
-    /// # Errors
-    /// No origin gives one that is right.
-    pub fn manifests(&self, fmris: &[Fmri], tell: Tell<'_>) -> Result<Vec<Package>> {
-        let offered = self.offered()?;
-        let installed = self.installed()?;
-        let digest = |fmri: &Fmri| {
-            let own = installed.entry(fmri).and_then(|it| it.manifest_digest());
-            own.or_else(|| offered.manifest_digest(fmri))
-        };
-        let slots: Vec<_> = fmris.iter().map(|_| std::sync::OnceLock::new()).collect();
-        let mut missing = Vec::new();
-        for (fmri, slot) in fmris.iter().zip(&slots) {
-            match self.own_manifest(fmri, digest(fmri).as_ref()) {
-                Some(manifest) => {
-                    let _ = slot.set(manifest);
-                }
-                None => missing.push((fmri, slot)),
-            }
-        }
-        if !missing.is_empty() {
-            let origins = self.origins()?;
-            let count = std::sync::atomic::AtomicUsize::new(0);
-            each(&missing, self.client.access.connections, |(fmri, slot)| {
-                let (manifest, bytes) = origins.manifest(fmri, digest(fmri).as_ref())?;
-                if let Some(file) = Self::manifest_file(fmri) {
-                    self.folder.write_soon(file, &bytes)?;
-                }
-                let _ = slot.set(manifest);
-                let done = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-                tell(Event::Manifests(done, missing.len()));
-                Ok(())
-            })?;
-        }
-        let packages = fmris.iter().zip(slots).filter_map(|(fmri, slot)| {
-            Some(Package {
-                fmri: fmri.clone(),
-                manifest: Arc::new(slot.into_inner()?),
-            })
-        });
-        Ok(packages.collect())
-    }
-
-    /// All packages that are installed, with their manifests.
-    ///
-    /// # Errors
-    /// As [`Image::manifests`].
-    pub fn packages(&self, tell: Tell<'_>) -> Result<Vec<Package>> {
-        let fmris: Vec<Fmri> = self.installed()?.iter().cloned().collect();
-        self.manifests(&fmris, tell)
-    }
-
-    /// All versions that are known, installed ones included; by publisher rank, name, and version
-    /// from new to old.
-    ///
-    /// # Errors
-    /// A catalog or the state cannot be read.
-    pub fn listed(&self) -> Result<Vec<Listed>> {
-        let offered = self.offered()?;
-        let installed = self.installed()?;
-        let frozen = self.frozen()?;
-        let mut fmris: BTreeSet<Fmri> = offered.all().collect();
-        fmris.extend(installed.iter().cloned());
-        let mut newest: BTreeMap<&Stem, &Fmri> = BTreeMap::new();
-        for fmri in &fmris {
-            let best = newest.entry(fmri.stem()).or_insert(fmri);
-            if fmri.version() > best.version() {
-                *best = fmri;
-            }
-        }
-        let row = |fmri: &Fmri| {
-            let actions = |part: &str| -> Vec<Action> {
-                let publisher = fmri.publisher().map(Publisher::as_str).unwrap_or_default();
-                let catalog = offered.catalogs.get(publisher);
-                let from = catalog.filter(|it| it.find(fmri).is_some());
-                match from {
-                    Some(catalog) => state::actions(catalog, fmri, part),
-                    None => installed.actions(fmri, part),
-                }
-            };
-            let is = |actions: &[Action], name: &str| {
-                actions
-                    .iter()
-                    .any(|it| it.get("name") == Some(name) && it.get("value") == Some("true"))
-            };
-            let (depends, texts) = (actions(DEPENDENCY), actions(SUMMARY));
-            let summary = texts
-                .iter()
-                .find(|it| matches!(it.get("name"), Some("pkg.summary" | "description")));
-            let is_newest = newest
-                .get(fmri.stem())
-                .is_none_or(|it| it.version() <= fmri.version());
-            Listed {
-                is_installed: installed.has(fmri),
-                is_upgradable: !is_newest,
-                is_frozen: frozen.contains_key(fmri.stem()),
-                is_obsolete: is(&depends, "pkg.obsolete"),
-                is_renamed: is(&depends, "pkg.renamed"),
-                summary: summary
-                    .and_then(|it| it.get("value"))
-                    .unwrap_or_default()
-                    .to_owned(),
-                fmri: fmri.clone(),
-            }
-        };
-        let mut rows: Vec<Listed> = fmris.iter().map(row).collect();
-        let rank = |fmri: &Fmri| {
-            let own = fmri.publisher();
-            let mut all = self.settings.publishers.iter();
-            all.position(|it| Some(&it.prefix) == own)
-                .unwrap_or(usize::MAX)
-        };
-        rows.sort_by(|left, right| {
-            let stems = left.fmri.stem().cmp(right.fmri.stem());
-            let ranks = rank(&left.fmri).cmp(&rank(&right.fmri));
-            stems
-                .then(ranks)
-                .then_with(|| right.fmri.version().cmp(&left.fmri.version()))
-        });
-        Ok(rows)
     }
 
     /// The link to a parent, when the image is a child.
