@@ -233,6 +233,7 @@ impl Settings {
     /// # Errors
     /// The property is no list.
     pub fn add_value(&mut self, name: &str, value: &str) -> Result<()> {
+        check(name, value)?;
         self.change_list(name, |list| {
             list.push(value.to_owned());
             true
@@ -299,6 +300,13 @@ fn check(name: &str, value: &str) -> Result<()> {
     if name.is_empty() || name.contains(['=', '[', ']', '\n', ' ']) {
         return Err(ImageError::Refused(format!(
             "illegal property name '{name}'"
+        )));
+    }
+    // A demand that nothing enforces must not look as if it were met.
+    if name.starts_with("signature-") && !matches!(value, "" | "ignore" | "verify" | "[]") {
+        return Err(ImageError::Refused(format!(
+            "property '{name}' cannot be '{value}': signatures are not asked for at installation \
+             yet; pkgrepo verify proves them in a repository"
         )));
     }
     let choices = CHOICES.iter().find(|(known, _)| *known == name);

@@ -51,6 +51,9 @@ fn properties_are_checked() {
         ("my-own", "anything", true),
         ("a b", "x", false),
         ("signature-policy", "ver\nify", false),
+        ("signature-policy", "verify", true),
+        ("signature-policy", "require-signatures", false),
+        ("signature-required-names", "a name", false),
     ];
     for (name, value, is_good) in rows {
         assert_eq!(
@@ -60,6 +63,7 @@ fn properties_are_checked() {
         );
     }
     assert!(settings.add_value("be-policy", "x").is_err());
+    assert!(settings.add_value("signature-required-names", "x").is_err());
     assert!(settings.remove_value("key-files", "x").is_err());
     settings.unset_property("be-policy").unwrap();
     assert_eq!(settings.property("be-policy"), "default");
