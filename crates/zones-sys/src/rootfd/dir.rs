@@ -203,23 +203,16 @@ impl Dir {
     /// # Errors
     /// Whatever llistxattr(2) and lgetxattr(2) say.
     pub fn xattrs(&self, name: &OsStr) -> Result<Vec<(OsString, Vec<u8>)>> {
-        let path = self.proc_path(single(name)?);
-        let mut list = vec![0u8; 65_536];
-        let used = match rustix::fs::llistxattr(&path, &mut list) {
-            Ok(n) => n,
-            Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
-            Err(e) => return Err(e),
-        };
-        let mut found = Vec::new();
-        for key in list[..used].split(|b| *b == 0).filter(|k| !k.is_empty()) {
-            let key = OsStr::from_bytes(key);
-            let mut value = vec![0u8; 65_536];
-            let n = rustix::fs::lgetxattr(&path, key, &mut value)?;
-            value.truncate(n);
-            found.push((key.to_owned(), value));
-        }
-        found.sort();
-        Ok(found)
+        xattrs_of(&self.proc_path(single(name)?))
+    }
+
+    /// All extended attributes of the folder itself, sorted by key.
+    ///
+    /// # Errors
+    /// Whatever llistxattr(2) and lgetxattr(2) say.
+    pub fn own_xattrs(&self) -> Result<Vec<(OsString, Vec<u8>)>> {
+        // The dot makes the kernel follow the link in /proc.
+        xattrs_of(&self.proc_path(OsStr::new(".")))
     }
 
     /// The xattr calls have no `at` form; the link in /proc stands for the opened folder.
@@ -376,4 +369,23 @@ pub(super) fn read_regular(fd: &OwnedFd, limit: u64) -> Result<Vec<u8>> {
         return Err(Errno::FBIG);
     }
     Ok(data)
+}
+
+fn xattrs_of(path: &Path) -> Result<Vec<(OsString, Vec<u8>)>> {
+    let mut list = vec![0u8; 65_536];
+    let used = match rustix::fs::llistxattr(path, &mut list) {
+        Ok(n) => n,
+        Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut found = Vec::new();
+    for key in list[..used].split(|b| *b == 0).filter(|k| !k.is_empty()) {
+        let key = OsStr::from_bytes(key);
+        let mut value = vec![0u8; 65_536];
+        let n = rustix::fs::lgetxattr(path, key, &mut value)?;
+        value.truncate(n);
+        found.push((key.to_owned(), value));
+    }
+    found.sort();
+    Ok(found)
 }
