@@ -15,7 +15,7 @@ use zones_sys::{RootFd, lock_file};
 
 use crate::cache::Cache;
 use crate::error::{ImageError, Result};
-use crate::folder::{FULL, Folder, SETTINGS, USER};
+use crate::folder::{Batch, FULL, Folder, SETTINGS, USER};
 use crate::history;
 use crate::linked::Link;
 use crate::origin::Access;
@@ -26,7 +26,7 @@ use crate::state::{self, Frozen, Installed};
 pub use listed::Listed;
 
 const LOCK: &str = "lock";
-const MODIFIED: &str = "modified";
+pub(crate) const MODIFIED: &str = "modified";
 
 /// What the command brings to an operation: nothing of it is read from the environment here.
 #[derive(Debug, Clone)]
@@ -79,7 +79,14 @@ pub struct Image {
 
 /// Keeps other clients from changing the image.
 #[derive(Debug)]
-pub struct ImageLock(#[expect(dead_code, reason = "held, not read")] File);
+pub struct ImageLock(File);
+
+impl Drop for ImageLock {
+    fn drop(&mut self) {
+        // A text that stays is that of a client that was killed, and the next one sweeps.
+        let _ = self.0.set_len(0);
+    }
+}
 
 impl Image {
     /// Makes an image at `root`, an empty folder or a missing one.
@@ -126,8 +133,10 @@ impl Image {
             client,
         };
         let now = image.now();
-        Installed::none(now).write(&image.folder, now)?;
-        state::write_known(&image.folder, &[], &Installed::none(now), now)?;
+        image.folder.together(|batch| {
+            Installed::none(now).write(batch, now)?;
+            state::write_known(batch, &[], &Installed::none(now), now)
+        })?;
         // The settings last: by them the image is known.
         image.save()?;
         Ok(image)
@@ -187,11 +196,11 @@ impl Image {
             |error: &dyn ToString| ImageError::damaged(&self.folder.full(LOCK), error.to_string());
         let mut file = self.folder.lock_file(LOCK)?;
         let is_ours = lock_file(&file, false).map_err(|errno| failed(&errno))?;
+        let mut old = String::new();
+        // What a dead client wrote is overwritten; an empty text names nobody.
+        let _ = (&file).take(512).read_to_string(&mut old);
         if !is_ours {
-            let mut text = String::new();
-            // What a dead client wrote is overwritten; an empty text names nobody.
-            let _ = (&file).take(512).read_to_string(&mut text);
-            let mut lines = text.lines();
+            let mut lines = old.lines();
             let mut next = || lines.next().unwrap_or("unknown").to_owned();
             let (pid, name, host) = (next(), next(), next());
             return Err(ImageError::Locked(format!("{name} on {host}, pid {pid}")));
@@ -205,8 +214,11 @@ impl Image {
         let written = file.set_len(0).and_then(|()| file.rewind());
         let written = written.and_then(|()| file.write_all(text.as_bytes()));
         written.map_err(|error| failed(&error))?;
-        self.sweep()?;
-        Ok(ImageLock(file))
+        let lock = ImageLock(file);
+        if let Some(dead) = old.lines().next() {
+            self.sweep(dead.parse().ok())?;
+        }
+        Ok(lock)
     }
 
     /// Writes the settings.
@@ -215,11 +227,6 @@ impl Image {
     /// They cannot be written.
     pub fn save(&self) -> Result<()> {
         self.folder.write(SETTINGS, self.settings.text().as_bytes())
-    }
-
-    /// Notes that the image changed.
-    pub(crate) fn touch(&self) -> Result<()> {
-        self.folder.write(MODIFIED, b"")
     }
 
     /// What is installed.
@@ -243,7 +250,8 @@ impl Image {
     /// # Errors
     /// It cannot be written.
     pub fn set_avoided(&self, avoided: &BTreeSet<Stem>) -> Result<()> {
-        state::write_avoided(&self.folder, avoided)
+        let write = |batch: &mut Batch<'_>| state::write_avoided(batch, avoided);
+        self.folder.together(write)
     }
 
     /// Packages that may not move.
@@ -259,7 +267,8 @@ impl Image {
     /// # Errors
     /// It cannot be written.
     pub fn set_frozen(&self, frozen: &BTreeMap<Stem, Frozen>) -> Result<()> {
-        state::write_frozen(&self.folder, frozen)
+        let write = |batch: &mut Batch<'_>| state::write_frozen(batch, frozen);
+        self.folder.together(write)
     }
 
     /// What was done to the image, the oldest first.
