@@ -25,7 +25,7 @@ struct Verb {
 const VERBS: [Verb; 6] = [
     Verb {
         name: "demo",
-        arguments: "[--offline] [--keep]",
+        arguments: "[--offline] [--fresh] [--keep] [--debug]",
         text: "plays the donutshop session on a private root, with timings",
         run: demo::run,
     },
