@@ -64,7 +64,7 @@ pub fn install(
     let uri = first.origins.first().map(|it| it.uri.clone());
     let uri = uri.unwrap_or_else(|| "no origin".to_owned());
     say("Publisher", &format!("Using {name} ({uri})."));
-    let mut image = make(place, publishers)?;
+    let mut image = make(choices, place, publishers)?;
     let root = place.root.display();
     say("Image", &format!("Preparing at {root} ... done."));
     image.refresh(&[], true, tell)?;
@@ -87,11 +87,12 @@ pub fn install(
 
 /// Options of other brands have no meaning here.
 fn check(choices: &Choices) -> Result<(), InstallError> {
-    let other = choices.suite.is_some() || choices.arch.is_some() || choices.keyring.is_some();
+    let other = choices.suite.is_some() || choices.keyring.is_some();
     let other = other || choices.directory.is_some() || choices.standard;
     if other || !choices.include.is_empty() {
         return Err(refused(
-            "brand ipkg takes [-P [PUBLISHER=]URI] [-e PACKAGE]... [-c FILE] only".to_owned(),
+            "brand ipkg takes [-P [PUBLISHER=]URI] [-e PACKAGE]... [--arch NAME] [-c FILE] only"
+                .to_owned(),
         ));
     }
     if choices.archive.is_some() && choices.publisher.is_some() {
@@ -164,9 +165,17 @@ fn renewed(mut all: Vec<PublisherSettings>) -> Result<Vec<PublisherSettings>, In
     Ok(all)
 }
 
-fn make(place: &Place<'_>, publishers: Vec<PublisherSettings>) -> Result<Image, InstallError> {
+fn make(
+    choices: &Choices,
+    place: &Place<'_>,
+    publishers: Vec<PublisherSettings>,
+) -> Result<Image, InstallError> {
+    let arch = choices.arch.iter();
     let how = Create {
         is_zone: true,
+        variants: arch
+            .map(|it| ("variant.arch".to_owned(), it.clone()))
+            .collect(),
         ..Create::default()
     };
     let mut image = Image::create(place.root, &how, place.client.clone())?;
