@@ -16,6 +16,7 @@ use zones_sys::{RootFd, lock_file};
 use crate::cache::Cache;
 use crate::error::{ImageError, Result};
 use crate::folder::{FULL, Folder, SETTINGS, USER};
+use crate::guard::Held;
 use crate::history;
 use crate::linked::Link;
 use crate::origin::Access;
@@ -36,6 +37,8 @@ pub struct Client {
     /// Folder of payloads for all images of the host; None keeps them in the image, for this
     /// operation.
     pub cache: Option<PathBuf>,
+    /// Folder of the host with certificates that are trusted in all images.
+    pub anchors: Option<PathBuf>,
     /// Microseconds since 1970.
     pub now: i64,
     /// Name of the program, for history and lock.
@@ -75,11 +78,13 @@ pub struct Image {
     /// Settings as they are on disk, or to be written by [`Image::save`].
     pub settings: Settings,
     pub(crate) client: Client,
+    /// What the host says, of an image that a stranger may write to.
+    pub(crate) held: Option<Box<Held>>,
 }
 
 /// Keeps other clients from changing the image.
 #[derive(Debug)]
-pub struct ImageLock(#[expect(dead_code, reason = "held, not read")] File);
+pub struct ImageLock(#[expect(dead_code, reason = "held, not read")] [Option<File>; 2]);
 
 impl Image {
     /// Makes an image at `root`, an empty folder or a missing one.
@@ -124,6 +129,7 @@ impl Image {
             root: root_fd,
             settings,
             client,
+            held: None,
         };
         let now = image.now();
         Installed::none(now).write(&image.folder, now)?;
@@ -147,6 +153,7 @@ impl Image {
             root,
             settings,
             client,
+            held: None,
         })
     }
 
@@ -183,9 +190,27 @@ impl Image {
     /// # Errors
     /// Another client has it.
     pub fn lock(&self) -> Result<ImageLock> {
+        // Root of a zone may take the lock of its image away; nobody takes that of the host.
+        let held = self.held.as_ref();
+        let held = held.map(|it| self.lock_of(&it.folder, &self.lock_name()?));
+        let held = held.transpose()?;
+        let own = self.lock_of(&self.folder, LOCK)?;
+        self.sweep()?;
+        Ok(ImageLock([held, Some(own)]))
+    }
+
+    /// The name of the lock outside of the image: boot environments of a zone are images of their
+    /// own, wherever they are moved to.
+    fn lock_name(&self) -> Result<String> {
+        let stat = rustix::fs::fstat(&self.root);
+        let stat = stat.map_err(|errno| ImageError::damaged(self.path(), errno))?;
+        Ok(format!("{LOCK}.{:x}-{:x}", stat.st_dev, stat.st_ino))
+    }
+
+    fn lock_of(&self, folder: &Folder, name: &str) -> Result<File> {
         let failed =
-            |error: &dyn ToString| ImageError::damaged(&self.folder.full(LOCK), error.to_string());
-        let mut file = self.folder.lock_file(LOCK)?;
+            |error: &dyn ToString| ImageError::damaged(&folder.full(name), error.to_string());
+        let mut file = folder.lock_file(name)?;
         let is_ours = lock_file(&file, false).map_err(|errno| failed(&errno))?;
         if !is_ours {
             let mut text = String::new();
@@ -205,8 +230,7 @@ impl Image {
         let written = file.set_len(0).and_then(|()| file.rewind());
         let written = written.and_then(|()| file.write_all(text.as_bytes()));
         written.map_err(|error| failed(&error))?;
-        self.sweep()?;
-        Ok(ImageLock(file))
+        Ok(file)
     }
 
     /// Writes the settings.
@@ -214,7 +238,8 @@ impl Image {
     /// # Errors
     /// They cannot be written.
     pub fn save(&self) -> Result<()> {
-        self.folder.write(SETTINGS, self.settings.text().as_bytes())
+        let text = self.written().text();
+        self.folder.write(SETTINGS, text.as_bytes())
     }
 
     /// Notes that the image changed.
@@ -343,7 +368,10 @@ impl Image {
     #[must_use]
     pub fn cache_folder(&self) -> PathBuf {
         let own = self.client.cache.clone();
-        own.unwrap_or_else(|| self.folder.full("cache/content"))
+        let held = self.held.as_ref();
+        // What is written there is unpacked by path: never below the root of a stranger.
+        own.or_else(|| held.map(|it| it.guard.folder.join("content")))
+            .unwrap_or_else(|| self.folder.full("cache/content"))
     }
 
     /// The cache of payloads.
@@ -356,7 +384,17 @@ impl Image {
     /// # Errors
     /// It cannot be read.
     pub fn link(&self) -> Result<Option<Link>> {
-        Link::read(&self.folder)
+        let link = Link::read(&self.folder)?;
+        Ok(link.map(|link| match &self.held {
+            // Which child it is, the host knows; a path here would be the stranger's.
+            Some(held) => Link {
+                name: held.guard.link.clone(),
+                model: "push".to_owned(),
+                parent: None,
+                ..link
+            },
+            None => link,
+        }))
     }
 }
 
