@@ -9,6 +9,7 @@ mod hook;
 mod install;
 pub mod ipkg;
 mod manifest;
+mod sources;
 mod sysconfig;
 
 pub use global::{create_global, global_folder, open_global};
@@ -21,4 +22,5 @@ pub use manifest::{
     Brand, BrandDevice, BrandError, BrandMount, BrandPrivilege, Installer, PrivilegeSet,
     brand_names,
 };
+pub use sources::{copy_sources, forget_sources, guard, note_changes, note_sources, open_zone};
 pub use sysconfig::{SysConfig, SysConfigError};

@@ -31,7 +31,7 @@ use zones_sys::RootFd;
 use crate::plan::Plan;
 
 pub use error::ApplyError;
-pub(crate) use extra::extras;
+pub(crate) use extra::{extras, node};
 pub use folder::sweep;
 pub(crate) use folder::{Folders, is_regular, kind};
 

@@ -72,6 +72,16 @@ pub(crate) fn refresh_origin(
     } else {
         read(folder, &below).unwrap_or_default()
     };
+    if let Some(copy) = &copy
+        && attrs.modified < copy.attrs.modified
+    {
+        // A server that was restored, or somebody who wants old packages back with their holes.
+        return Err(ImageError::Refused(format!(
+            "its catalog of publisher '{publisher}' is of {}, older than the one of {} that was \
+             seen before; if that is right: pkg refresh --full",
+            attrs.modified, copy.attrs.modified
+        )));
+    }
     let what = plan(copy.as_ref().map(|it| &it.attrs), &attrs);
     let (catalog, fetched) = match (what, copy) {
         (Refresh::Current, Some(_)) => return Ok(Fetched::Nothing),
@@ -166,6 +176,23 @@ pub(crate) fn merge(
         folder.remove(format!("{origins}/{name}"))?;
     }
     folder.write_soon(stamp(publisher), b"")
+}
+
+/// Copies what one image knows of a publisher to the folder of another.
+pub(crate) fn copy(from: &Folder, to: &Folder, publisher: &Publisher) -> Result<()> {
+    let origins = format!("publisher/{publisher}/origins");
+    let names = from.names(&origins)?.into_iter();
+    let mut all: Vec<String> = names.map(|name| format!("{origins}/{name}")).collect();
+    all.push(merged(publisher));
+    for below in all {
+        if let Some(mut catalog) = read(from, &below)? {
+            write(to, &below, &mut catalog)?;
+        }
+    }
+    match from.has(stamp(publisher)) {
+        true => to.write(stamp(publisher), b""),
+        false => Ok(()),
+    }
 }
 
 /// The merged catalog of a publisher; None before the first refresh.

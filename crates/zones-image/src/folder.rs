@@ -17,12 +17,16 @@ pub(crate) const SETTINGS: &str = "pkg5.image";
 
 /// Bytes that a file of state may have.
 const STATE_LEN_MAX: u64 = 512 << 20;
+/// Bytes that the settings, a list or an entry of the history may have.
+pub(crate) const TEXT_LEN_MAX: u64 = 8 << 20;
 
 /// The folder with the data. Paths are relative to it.
 #[derive(Debug)]
 pub(crate) struct Folder {
     disk: Disk,
     base: PathBuf,
+    /// Bytes that a file may have.
+    limit: u64,
 }
 
 impl Folder {
@@ -35,7 +39,8 @@ impl Folder {
             .into_iter()
             .find(|base| disk.has(&base.join(SETTINGS)));
         let base = base.ok_or_else(missing)?.to_owned();
-        Ok(Self { disk, base })
+        let limit = STATE_LEN_MAX;
+        Ok(Self { disk, base, limit })
     }
 
     /// A place for the data of a new image.
@@ -43,7 +48,8 @@ impl Folder {
         let disk = Disk::open(root)?;
         let base = PathBuf::from(base);
         disk.make(&base)?;
-        Ok(Self { disk, base })
+        let limit = STATE_LEN_MAX;
+        Ok(Self { disk, base, limit })
     }
 
     /// The path of the root, for messages.
@@ -62,13 +68,19 @@ impl Folder {
 
     /// All bytes of a file; None when it is not there.
     pub(crate) fn read(&self, below: impl AsRef<Path>) -> Result<Option<Vec<u8>>> {
-        Ok(self.disk.read(&self.at(below), STATE_LEN_MAX)?)
+        Ok(self.disk.read(&self.at(below), self.limit)?)
     }
 
-    /// The text of a file; None when it is not there.
+    /// From now on, no file may have more bytes than this.
+    pub(crate) fn limit(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
+    /// The text of a small file; None when it is not there.
     pub(crate) fn text(&self, below: impl AsRef<Path>) -> Result<Option<String>> {
         let path = below.as_ref();
-        let Some(bytes) = self.read(path)? else {
+        let limit = self.limit.min(TEXT_LEN_MAX);
+        let Some(bytes) = self.disk.read(&self.at(path), limit)? else {
             return Ok(None);
         };
         let text = String::from_utf8(bytes);

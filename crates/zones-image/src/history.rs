@@ -197,7 +197,8 @@ pub(crate) fn add(folder: &Folder, entry: &Entry) -> Result<()> {
 pub(crate) fn all(folder: &Folder) -> Result<Vec<Entry>> {
     let mut found = Vec::new();
     for name in folder.names(BELOW)? {
-        if let Some(text) = folder.text(format!("{BELOW}/{name}"))? {
+        // What is no file or too large is no entry of ours.
+        if let Ok(Some(text)) = folder.text(format!("{BELOW}/{name}")) {
             found.extend(Entry::from_xml(&text));
         }
     }

@@ -16,6 +16,7 @@ use zones_sys::{RootFd, lock_file};
 use crate::cache::Cache;
 use crate::error::{ImageError, Result};
 use crate::folder::{Batch, FULL, Folder, SETTINGS, USER};
+use crate::guard::Held;
 use crate::history;
 use crate::linked::Link;
 use crate::origin::Access;
@@ -36,6 +37,8 @@ pub struct Client {
     /// Folder of payloads for all images of the host; None keeps them in the image, for this
     /// operation.
     pub cache: Option<PathBuf>,
+    /// Folder of the host with certificates that are trusted in all images.
+    pub anchors: Option<PathBuf>,
     /// Microseconds since 1970.
     pub now: i64,
     /// Name of the program, for history and lock.
@@ -75,16 +78,20 @@ pub struct Image {
     /// Settings as they are on disk, or to be written by [`Image::save`].
     pub settings: Settings,
     pub(crate) client: Client,
+    /// What the host says, of an image that a stranger may write to.
+    pub(crate) held: Option<Box<Held>>,
 }
 
 /// Keeps other clients from changing the image.
 #[derive(Debug)]
-pub struct ImageLock(File);
+pub struct ImageLock([Option<File>; 2]);
 
 impl Drop for ImageLock {
     fn drop(&mut self) {
         // A text that stays is that of a client that was killed, and the next one sweeps.
-        let _ = self.0.set_len(0);
+        for file in self.0.iter().flatten() {
+            let _ = file.set_len(0);
+        }
     }
 }
 
@@ -131,6 +138,7 @@ impl Image {
             root: root_fd,
             settings,
             client,
+            held: None,
         };
         let now = image.now();
         image.folder.together(|batch| {
@@ -156,6 +164,7 @@ impl Image {
             root,
             settings,
             client,
+            held: None,
         })
     }
 
@@ -192,9 +201,32 @@ impl Image {
     /// # Errors
     /// Another client has it.
     pub fn lock(&self) -> Result<ImageLock> {
+        // Root of a zone may take the lock of its image away; nobody takes that of the host.
+        let held = self.held.as_ref();
+        let held = held.map(|it| self.lock_of(&it.folder, &self.lock_name()?));
+        let held = held.transpose()?;
+        let (held, dead_held) = held.map_or((None, None), |(file, dead)| (Some(file), dead));
+        let (own, dead_own) = self.lock_of(&self.folder, LOCK)?;
+        let lock = ImageLock([held, Some(own)]);
+        if let Some(dead) = dead_held.or(dead_own) {
+            self.sweep(dead.parse().ok())?;
+        }
+        Ok(lock)
+    }
+
+    /// The name of the lock outside of the image: boot environments of a zone are images of their
+    /// own, wherever they are moved to.
+    fn lock_name(&self) -> Result<String> {
+        let stat = rustix::fs::fstat(&self.root);
+        let stat = stat.map_err(|errno| ImageError::damaged(self.path(), errno))?;
+        Ok(format!("{LOCK}.{:x}-{:x}", stat.st_dev, stat.st_ino))
+    }
+
+    /// Gives the lock and the process that left it behind, if one did.
+    fn lock_of(&self, folder: &Folder, name: &str) -> Result<(File, Option<String>)> {
         let failed =
-            |error: &dyn ToString| ImageError::damaged(&self.folder.full(LOCK), error.to_string());
-        let mut file = self.folder.lock_file(LOCK)?;
+            |error: &dyn ToString| ImageError::damaged(&folder.full(name), error.to_string());
+        let mut file = folder.lock_file(name)?;
         let is_ours = lock_file(&file, false).map_err(|errno| failed(&errno))?;
         let mut old = String::new();
         // What a dead client wrote is overwritten; an empty text names nobody.
@@ -214,11 +246,7 @@ impl Image {
         let written = file.set_len(0).and_then(|()| file.rewind());
         let written = written.and_then(|()| file.write_all(text.as_bytes()));
         written.map_err(|error| failed(&error))?;
-        let lock = ImageLock(file);
-        if let Some(dead) = old.lines().next() {
-            self.sweep(dead.parse().ok())?;
-        }
-        Ok(lock)
+        Ok((file, old.lines().next().map(str::to_owned)))
     }
 
     /// Writes the settings.
@@ -226,7 +254,8 @@ impl Image {
     /// # Errors
     /// They cannot be written.
     pub fn save(&self) -> Result<()> {
-        self.folder.write(SETTINGS, self.settings.text().as_bytes())
+        let text = self.written().text();
+        self.folder.write(SETTINGS, text.as_bytes())
     }
 
     /// What is installed.
@@ -352,7 +381,10 @@ impl Image {
     #[must_use]
     pub fn cache_folder(&self) -> PathBuf {
         let own = self.client.cache.clone();
-        own.unwrap_or_else(|| self.folder.full("cache/content"))
+        let held = self.held.as_ref();
+        // What is written there is unpacked by path: never below the root of a stranger.
+        own.or_else(|| held.map(|it| it.guard.folder.join("content")))
+            .unwrap_or_else(|| self.folder.full("cache/content"))
     }
 
     /// The cache of payloads.
@@ -365,7 +397,17 @@ impl Image {
     /// # Errors
     /// It cannot be read.
     pub fn link(&self) -> Result<Option<Link>> {
-        Link::read(&self.folder)
+        let link = Link::read(&self.folder)?;
+        Ok(link.map(|link| match &self.held {
+            // Which child it is, the host knows; a path here would be the stranger's.
+            Some(held) => Link {
+                name: held.guard.link.clone(),
+                model: "push".to_owned(),
+                parent: None,
+                ..link
+            },
+            None => link,
+        }))
     }
 }
 

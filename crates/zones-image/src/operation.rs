@@ -175,6 +175,7 @@ impl Image {
             .cloned()
             .collect();
         let new = self.manifests_of(&coming, &installed, &offered, tell)?;
+        self.prove(&new)?;
         let coming = self.entries(&new)?;
         let (before, new) = (self.laid(before), self.laid(new));
         let known: BTreeMap<&Fmri, &Package> =

@@ -75,8 +75,13 @@ impl Image {
         tell: Tell<'_>,
     ) -> Result<Vec<Package>> {
         let digest = |fmri: &Fmri| {
-            let own = installed.entry(fmri).and_then(|it| it.manifest_digest());
-            own.or_else(|| offered.manifest_digest(fmri))
+            let own = || installed.entry(fmri).and_then(|it| it.manifest_digest());
+            let known = || offered.manifest_digest(fmri);
+            // What a stranger wrote proves nothing where the host knows better.
+            match self.held {
+                Some(_) => known().or_else(own),
+                None => own().or_else(known),
+            }
         };
         let slots: Vec<_> = fmris.iter().map(|_| std::sync::OnceLock::new()).collect();
         let all: Vec<_> = fmris.iter().zip(&slots).collect();

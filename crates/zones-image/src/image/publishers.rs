@@ -96,7 +96,7 @@ impl Image {
         for uri in &uris {
             let done = self.source(publisher, uri).and_then(|source| {
                 catalogs::refresh_origin(
-                    &self.folder,
+                    self.catalogs(),
                     &publisher.prefix,
                     uri,
                     source.as_ref(),
@@ -116,7 +116,7 @@ impl Image {
             });
         }
         let is_changed = all != Fetched::Nothing;
-        catalogs::merge(&self.folder, &publisher.prefix, &uris, is_changed)?;
+        catalogs::merge(self.catalogs(), &publisher.prefix, &uris, is_changed)?;
         Ok(all)
     }
 
@@ -124,7 +124,7 @@ impl Image {
     pub(crate) fn refresh_stale(&self, tell: Tell<'_>) -> Result<()> {
         let mut stale = Vec::new();
         for publisher in self.enabled() {
-            if !catalogs::is_fresh(&self.folder, &publisher.prefix, self.seconds())? {
+            if !catalogs::is_fresh(self.catalogs(), &publisher.prefix, self.seconds())? {
                 stale.push(publisher.prefix.clone());
             }
         }
@@ -173,7 +173,7 @@ impl Image {
     /// # Errors
     /// They cannot be removed.
     pub fn forget_catalogs(&self, publisher: &Publisher) -> Result<()> {
-        catalogs::forget(&self.folder, publisher)
+        catalogs::forget(self.catalogs(), publisher)
     }
 
     /// What enabled publishers offer.
@@ -184,7 +184,7 @@ impl Image {
             facets: self.settings.facets.clone(),
         };
         for publisher in self.enabled() {
-            if let Some(catalog) = catalogs::of(&self.folder, &publisher.prefix)? {
+            if let Some(catalog) = catalogs::of(self.catalogs(), &publisher.prefix)? {
                 offered.catalogs.insert(publisher.prefix.clone(), catalog);
             }
         }

@@ -373,6 +373,10 @@ pub(super) fn read_regular(fd: &OwnedFd, limit: u64) -> Result<Vec<u8>> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Errno::INVAL);
     }
+    // Also a file of nothing but holes is not read to find out.
+    if u64::try_from(stat.st_size).is_ok_and(|size| size > limit) {
+        return Err(Errno::FBIG);
+    }
     let mut data = Vec::new();
     let file = File::from(fd.try_clone().map_err(|_| Errno::MFILE)?);
     let read = file.take(limit + 1).read_to_end(&mut data);

@@ -14,6 +14,7 @@ use self::site::Site;
 use super::{Outcome, Trouble, misused, repository};
 use crate::applet::zoneadm::plan_mirror;
 use crate::getopt::{Given, Known, flag, value};
+use crate::plain::plain;
 use crate::report::OK;
 use crate::table::{Format, Table};
 
@@ -195,7 +196,10 @@ fn take(given: &Given, path: &Path, store: Option<&Store>, facts: &Facts) -> Out
     }
     if !rows.is_empty() {
         let columns = [("STATE", 9), ("NAME", 40), ("VERSION", 0)];
-        print!("{}", Table { columns, rows }.text(Format::Default, true));
+        print!(
+            "{}",
+            plain(&Table { columns, rows }.text(Format::Default, true))
+        );
     }
     println!(
         "{} new, {} changed, {} unchanged packages; {left} of {all} names left out; {:.2} s",
@@ -213,7 +217,10 @@ fn left_out(split: &Split) {
         .map(|(path, why)| [path.clone(), why.clone()])
         .collect();
     let columns = [("LEFT OUT", 40), ("REASON", 0)];
-    print!("{}", Table { columns, rows }.text(Format::Default, true));
+    print!(
+        "{}",
+        plain(&Table { columns, rows }.text(Format::Default, true))
+    );
 }
 
 /// Prints where an image differs from the root; a difference without a reason is a failure.
