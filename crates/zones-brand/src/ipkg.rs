@@ -67,7 +67,7 @@ pub fn install(
     let uri = first.origins.first().map(|it| it.uri.clone());
     let uri = uri.unwrap_or_else(|| "no origin".to_owned());
     say("Publisher", &format!("Using {name} ({uri})."));
-    let mut image = make(place, renewed(publishers)?, &global)?;
+    let mut image = make(choices, place, renewed(publishers)?, &global)?;
     let root = place.root.display();
     say("Image", &format!("Preparing at {root} ... done."));
     image.refresh(&[], true, tell)?;
@@ -92,11 +92,12 @@ pub fn install(
 
 /// Options of other brands have no meaning here.
 fn check(choices: &Choices) -> Result<(), InstallError> {
-    let other = choices.suite.is_some() || choices.arch.is_some() || choices.keyring.is_some();
+    let other = choices.suite.is_some() || choices.keyring.is_some();
     let other = other || choices.directory.is_some() || choices.standard;
     if other || !choices.include.is_empty() {
         return Err(refused(
-            "brand ipkg takes [-P [PUBLISHER=]URI] [-e PACKAGE]... [-c FILE] only".to_owned(),
+            "brand ipkg takes [-P [PUBLISHER=]URI] [-e PACKAGE]... [--arch NAME] [-c FILE] only"
+                .to_owned(),
         ));
     }
     if choices.archive.is_some() && choices.publisher.is_some() {
@@ -173,14 +174,19 @@ fn renewed(mut all: Vec<PublisherSettings>) -> Result<Vec<PublisherSettings>, In
 const TRUST: [&str; 2] = ["signature-policy", "signature-required-names"];
 
 fn make(
+    choices: &Choices,
     place: &Place<'_>,
     publishers: Vec<PublisherSettings>,
     global: &Image,
 ) -> Result<Image, InstallError> {
     let properties = TRUST.map(|it| (it.to_owned(), global.settings.property(it).to_owned()));
+    let arch = choices.arch.iter();
     let how = Create {
         is_zone: true,
         properties: properties.into(),
+        variants: arch
+            .map(|it| ("variant.arch".to_owned(), it.clone()))
+            .collect(),
         ..Create::default()
     };
     let mut image = Image::create(place.root, &how, place.client.clone())?;

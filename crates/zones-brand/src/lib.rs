@@ -17,7 +17,7 @@ pub use hook::{
     CommandLine, Distrust, Hook, HookCall, HookEnd, HookError, MOMENTS, Moment, Stream, Words,
     environment,
 };
-pub use install::{Choices, Host, InstallError, Laid, finish, lay_down, native_arch};
+pub use install::{Choices, Host, InstallError, Laid, finish, lay_down, native_arch, plan_mirror};
 pub use manifest::{
     Brand, BrandDevice, BrandError, BrandMount, BrandPrivilege, Installer, PrivilegeSet,
     brand_names,

@@ -189,7 +189,8 @@ pub(crate) fn add(folder: &Folder, entry: &Entry) -> Result<()> {
     let name = free.ok_or_else(|| {
         ImageError::damaged(&folder.full(BELOW), "too many operations in one second")
     })?;
-    folder.write(name, &xml)
+    // Not worth waiting for the disk: what is cut short is left out of lists.
+    folder.write_soon(name, &xml)
 }
 
 /// All entries, the oldest first; documents that cannot be read are left out.

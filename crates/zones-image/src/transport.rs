@@ -242,4 +242,10 @@ impl Content for Cached<'_> {
         let name = name.ok_or_else(|| io::Error::other("the action has no payload"))?;
         self.0.get(&name, &Expected::of(action))
     }
+
+    fn refuse(&self, action: &Action) {
+        if let Some(name) = action.payload_digest() {
+            self.0.forget(&name);
+        }
+    }
 }

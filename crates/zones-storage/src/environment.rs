@@ -13,6 +13,7 @@ use zones_archive::Progress;
 use zones_store::{StoreError, atomic};
 
 use crate::driver::{Copied, CopyError, Driver, StorageError, choose};
+use crate::name;
 
 /// What the environment of a new zone is called.
 const FIRST: &str = "zbe";
@@ -20,8 +21,6 @@ const FOLDER: &str = "be";
 const RECORD: &str = ".record";
 /// Begins the names of what is being made or removed.
 const UNFINISHED: [&str; 2] = [".new-", ".gone-"];
-/// Letters that a name may have.
-const NAME_LEN_MAX: usize = 64;
 
 /// The boot environments of a zone. Whoever changes them holds the lock of the zone.
 #[derive(Debug)]
@@ -131,7 +130,7 @@ impl Environments {
         let folder = self.zonepath.join(FOLDER);
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut names: Vec<String> = names.filter(|name| check(name).is_ok()).collect();
+        let mut names: Vec<String> = names.filter(|name| name::is_fine(name)).collect();
         names.push(self.record.active.clone());
         names.sort();
         names.dedup();
@@ -214,7 +213,7 @@ impl Environments {
         now: i64,
         progress: &dyn Progress,
     ) -> Result<Copied, EnvironmentError> {
-        check(name)?;
+        checked(name)?;
         self.complete()?;
         self.known(from)?;
         if self.has(name) {
@@ -344,12 +343,35 @@ impl Environments {
         Ok(driver.destroy(&gone)?)
     }
 
+    /// Has the root hold the files of `from`, a frozen root in the same file system, as if nothing
+    /// had happened since. What the root held is removed, other environments stay. Only for a zone
+    /// that is down.
+    ///
+    /// # Errors
+    /// The copy fails; the root is as it was then.
+    pub fn replace(
+        &mut self,
+        from: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Copied, EnvironmentError> {
+        self.complete()?;
+        let driver = self.prepare()?;
+        let new = self
+            .zonepath
+            .join(FOLDER)
+            .join(format!("{}root", UNFINISHED[0]));
+        let copied = driver.copy(from, &new, progress)?;
+        driver.exchange(&new, &self.zonepath.join("root"))?;
+        driver.destroy(&new)?;
+        Ok(copied)
+    }
+
     /// Gives an environment another name.
     ///
     /// # Errors
     /// The new name is taken.
     pub fn rename(&mut self, name: &str, to: &str) -> Result<(), EnvironmentError> {
-        check(to)?;
+        checked(to)?;
         self.complete()?;
         self.known(name)?;
         if self.has(to) {
@@ -385,12 +407,8 @@ fn move_to(from: &Path, to: &Path) -> Result<(), EnvironmentError> {
     Ok(())
 }
 
-fn check(name: &str) -> Result<(), EnvironmentError> {
-    let is_letter = |it: char| it.is_ascii_alphanumeric() || "-_.:".contains(it);
-    let is_fine = name.starts_with(|it: char| it.is_ascii_alphanumeric())
-        && name.chars().all(is_letter)
-        && name.len() <= NAME_LEN_MAX;
-    match is_fine {
+fn checked(name: &str) -> Result<(), EnvironmentError> {
+    match name::is_fine(name) {
         true => Ok(()),
         false => Err(EnvironmentError::Name(name.to_owned())),
     }

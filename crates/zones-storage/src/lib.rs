@@ -7,7 +7,10 @@ mod btrfs;
 mod dir;
 mod driver;
 mod environment;
+mod name;
+mod snapshot;
 
 pub use dir::NEW;
 pub use driver::{Copied, CopyError, Driver, DriverKind, StorageError, choose};
 pub use environment::{EnvironmentError, Environments, Known};
+pub use snapshot::{Snapshot, SnapshotError, Snapshots};

@@ -9,10 +9,11 @@ use zones_repository::{HttpSource, Source};
 use super::Image;
 use crate::catalogs::{self, Fetched, Offered};
 use crate::error::{ImageError, Result};
+use crate::folder::Batch;
 use crate::origin;
 use crate::progress::{Event, Tell};
 use crate::settings::PublisherSettings;
-use crate::state;
+use crate::state::{self, Installed};
 use crate::transport::Origins;
 
 impl Image {
@@ -70,7 +71,9 @@ impl Image {
             }
         }
         if all != Fetched::Nothing {
-            self.write_known()?;
+            let installed = self.installed()?;
+            self.folder
+                .together(|batch| self.write_known(&installed, batch))?;
         }
         match failures.into_iter().next() {
             Some(error) => Err(error),
@@ -79,10 +82,10 @@ impl Image {
     }
 
     /// Rewrites the list of all that is known.
-    pub(crate) fn write_known(&self) -> Result<()> {
+    pub(crate) fn write_known(&self, installed: &Installed, to: &mut Batch<'_>) -> Result<()> {
         let offered = self.offered()?;
         let catalogs: Vec<_> = offered.catalogs.values().collect();
-        state::write_known(&self.folder, &catalogs, &self.installed()?, self.now())
+        state::write_known(to, &catalogs, installed, self.now())
     }
 
     fn refresh_one(&self, publisher: &PublisherSettings, is_full: bool) -> Result<Fetched> {
@@ -112,7 +115,8 @@ impl Image {
                 tries,
             });
         }
-        catalogs::merge(self.catalogs(), &publisher.prefix, &uris)?;
+        let is_changed = all != Fetched::Nothing;
+        catalogs::merge(self.catalogs(), &publisher.prefix, &uris, is_changed)?;
         Ok(all)
     }
 
