@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 use support::{Host, err, out};
 
 /// What root of a zone makes of the settings of its image.
-type Change = Box<dyn Fn(String) -> String>;
+type Change<'a> = Box<dyn Fn(String) -> String + 'a>;
 /// What is planted, and how, at a path; the second one is a folder outside.
 type Plant = (&'static str, fn(&Path, &Path));
 
@@ -183,7 +183,7 @@ fn origins_of_the_zone_are_not_asked_by_the_host() {
         text.replace("prefix = test\n", &format!("prefix = test\n{more}\n"))
     };
     // Whatever the zone says, the packages of `test` come from where the host says.
-    let rows: [(&str, Change); 5] = [
+    let rows: [(&str, Change<'_>); 5] = [
         (
             "file: of test",
             Box::new(|text| text.replace(&shop, &secret)),
