@@ -183,10 +183,10 @@ fn make(
     let arch = choices.arch.iter();
     let how = Create {
         is_zone: true,
+        properties: properties.into(),
         variants: arch
             .map(|it| ("variant.arch".to_owned(), it.clone()))
             .collect(),
-        properties: properties.into(),
         ..Create::default()
     };
     let mut image = Image::create(place.root, &how, place.client.clone())?;

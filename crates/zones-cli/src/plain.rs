@@ -29,7 +29,7 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// As [`std::println`], by [`plain`].
+/// As `std::println`, by `plain`.
 macro_rules! println {
     () => { ::std::println!() };
     ($($part:tt)*) => {
@@ -37,7 +37,7 @@ macro_rules! println {
     };
 }
 
-/// As [`std::eprintln`], by [`plain`].
+/// As `std::eprintln`, by `plain`.
 macro_rules! eprintln {
     () => { ::std::eprintln!() };
     ($($part:tt)*) => {

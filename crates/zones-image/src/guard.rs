@@ -125,8 +125,8 @@ impl Image {
     }
 
     /// The settings as they are to be written: what was not changed here stays what the image says.
-    pub(crate) fn written(&self) -> Settings {
-        let mut settings = self.settings.clone();
+    pub(crate) fn written(&self, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
         let Some(held) = &self.held else {
             return settings;
         };

@@ -84,12 +84,12 @@ pub struct Image {
 
 /// Keeps other clients from changing the image.
 #[derive(Debug)]
-pub struct ImageLock([Option<File>; 2]);
+pub struct ImageLock(Vec<File>);
 
 impl Drop for ImageLock {
     fn drop(&mut self) {
         // A text that stays is that of a client that was killed, and the next one sweeps.
-        for file in self.0.iter().flatten() {
+        for file in &self.0 {
             let _ = file.set_len(0);
         }
     }
@@ -202,14 +202,22 @@ impl Image {
     /// Another client has it.
     pub fn lock(&self) -> Result<ImageLock> {
         // Root of a zone may take the lock of its image away; nobody takes that of the host.
-        let held = self.held.as_ref();
-        let held = held.map(|it| self.lock_of(&it.folder, &self.lock_name()?));
-        let held = held.transpose()?;
-        let (held, dead_held) = held.map_or((None, None), |(file, dead)| (Some(file), dead));
-        let (own, dead_own) = self.lock_of(&self.folder, LOCK)?;
-        let lock = ImageLock([held, Some(own)]);
-        if let Some(dead) = dead_held.or(dead_own) {
-            self.sweep(dead.parse().ok())?;
+        let mut lock = ImageLock(Vec::new());
+        let mut dead = None;
+        if let Some(held) = &self.held {
+            let (file, old) = self.lock_of(&held.folder, &self.lock_name()?)?;
+            lock.0.push(file);
+            dead = old;
+        }
+        let (file, old) = self.lock_of(&self.folder, LOCK)?;
+        lock.0.push(file);
+        let is_killed = dead.is_some() || old.is_some();
+        if self.held.is_none() {
+            // The number of a process that a stranger wrote is none.
+            dead = old;
+        }
+        if is_killed {
+            self.sweep(dead.and_then(|it| it.parse().ok()))?;
         }
         Ok(lock)
     }
@@ -222,7 +230,7 @@ impl Image {
         Ok(format!("{LOCK}.{:x}-{:x}", stat.st_dev, stat.st_ino))
     }
 
-    /// Gives the lock and the process that left it behind, if one did.
+    /// Takes a lock; gives the number of the process that was killed with it, as it is written.
     fn lock_of(&self, folder: &Folder, name: &str) -> Result<(File, Option<String>)> {
         let failed =
             |error: &dyn ToString| ImageError::damaged(&folder.full(name), error.to_string());
@@ -254,7 +262,7 @@ impl Image {
     /// # Errors
     /// They cannot be written.
     pub fn save(&self) -> Result<()> {
-        let text = self.written().text();
+        let text = self.written(&self.settings).text();
         self.folder.write(SETTINGS, text.as_bytes())
     }
 

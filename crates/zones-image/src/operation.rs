@@ -12,7 +12,7 @@ use crate::apply::{Options, Report, apply};
 use crate::cache::Cache;
 use crate::check::{self, ImageDisk};
 use crate::error::{ImageError, Result};
-use crate::folder::{Batch, SETTINGS};
+use crate::folder::{Batch, Folder, SETTINGS};
 use crate::image::{Image, ImageLock, MODIFIED};
 use crate::journal::Intent;
 use crate::linked::Link;
@@ -330,7 +330,7 @@ impl Image {
         }
         tell(Event::Finish(Finish::Image));
         if let Some(settings) = &planned.settings {
-            to.add(SETTINGS, settings.text().as_bytes())?;
+            to.add(SETTINGS, self.written(settings).text().as_bytes())?;
         }
         if let (Some(packages), Some(link)) = (&planned.parent, self.link()?) {
             let packages = packages.clone();
@@ -385,19 +385,11 @@ impl Image {
         if let Some(client) = client {
             Cache::sweep(&self.cache_folder(), client);
         }
-        let top = "publisher";
-        for publisher in self.folder.names(top)? {
-            let own = format!("{top}/{publisher}");
-            self.folder.sweep(&own);
-            self.folder.sweep(format!("{own}/catalog"));
-            for below in ["origins", "pkg"] {
-                let below = format!("{own}/{below}");
-                for name in self.folder.names(&below)? {
-                    self.folder.sweep(format!("{below}/{name}"));
-                }
-            }
+        sweep_publishers(&self.folder)?;
+        match &self.held {
+            Some(held) => sweep_publishers(&held.folder),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The operation that was killed, if the last one was.
@@ -497,6 +489,24 @@ impl Image {
         let plan = check::revert(target, &self.root, packages, &self.policy(), &options)?;
         Ok(Planned::of_plan("revert", plan))
     }
+}
+
+/// Removes what a killed process left of catalogs, manifests and certificates.
+fn sweep_publishers(folder: &Folder) -> Result<()> {
+    let top = "publisher";
+    for publisher in folder.names(top)? {
+        let own = format!("{top}/{publisher}");
+        for below in ["", "/catalog", "/certs"] {
+            folder.sweep(format!("{own}{below}"));
+        }
+        for below in ["origins", "pkg"] {
+            let below = format!("{own}/{below}");
+            for name in folder.names(&below)? {
+                folder.sweep(format!("{below}/{name}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Planned {

@@ -1,11 +1,14 @@
 //! Who may vouch for the packages of an image: which signatures are asked for, and by whom they may
 //! be. Source: pkg(1), `signature-policy`, `trust-anchor-directory`, `--approve-ca-cert`.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
-use zones_ips::{ActionKind, Algorithm, Digest, Fmri, Publisher};
+use zones_ips::{Algorithm, Digest, Fmri, Publisher};
 use zones_repository::config::words;
-use zones_repository::signature::{self, CERTIFICATE_LEN_MAX, Certificate, Policy, Trust};
+use zones_repository::signature::{
+    self, CERTIFICATE_LEN_MAX, Certificate, Policy, SignatureError, Trust,
+};
 use zones_sys::RootFd;
 
 use crate::error::{ImageError, Result};
@@ -195,12 +198,25 @@ impl Image {
     /// # Errors
     /// A signature does not hold, or one that is asked for is missing.
     pub(crate) fn prove(&self, packages: &[Package]) -> Result<()> {
-        let mut origins = None;
+        match self.unproved(packages)?.into_iter().next() {
+            None => Ok(()),
+            Some((fmri, source)) => Err(ImageError::Signature {
+                fmri: Box::new(fmri),
+                source: Box::new(source),
+            }),
+        }
+    }
+
+    /// The packages whose signatures are not what image and publishers ask for, and why.
+    ///
+    /// # Errors
+    /// What they ask for cannot be met by anybody.
+    pub fn unproved(&self, packages: &[Package]) -> Result<Vec<(Fmri, SignatureError)>> {
+        let mut found = Vec::new();
+        let origins = OnceCell::new();
         for publisher in &self.settings.publishers {
-            let own = packages
-                .iter()
-                .filter(|it| it.fmri.publisher() == Some(&publisher.prefix));
-            let own: Vec<&Package> = own.collect();
+            let is_own = |it: &&Package| it.fmri.publisher() == Some(&publisher.prefix);
+            let own: Vec<&Package> = packages.iter().filter(is_own).collect();
             if own.is_empty() {
                 continue;
             }
@@ -209,22 +225,27 @@ impl Image {
                 continue;
             }
             for package in own {
-                let is_signed = package.manifest.of_kind(ActionKind::Signature).next();
-                if is_signed.is_some() && origins.is_none() {
-                    origins = Some(self.origins()?);
+                if let Err(error) = self.prove_one(package, &trust, &origins) {
+                    found.push((package.fmri.clone(), error));
                 }
-                self.prove_one(package, &trust, origins.as_ref())?;
             }
         }
-        Ok(())
+        Ok(found)
     }
 
-    fn prove_one(&self, package: &Package, trust: &Trust, origins: Option<&Origins>) -> Result<()> {
+    fn prove_one(
+        &self,
+        package: &Package,
+        trust: &Trust,
+        origins: &OnceCell<Option<Origins>>,
+    ) -> Result<(), SignatureError> {
         let fmri = &package.fmri;
         let certificate = |name: &Digest| {
             let folder = self.catalogs();
             let known = kept(folder, fmri, name);
             known.or_else(|| {
+                // Only for a certificate that is not here: nobody need be reached for the others.
+                let origins = origins.get_or_init(|| self.origins().ok()).as_ref();
                 let bytes = origins?.certificate(fmri, name).ok()?;
                 if digest(&bytes) == name.to_string()
                     && let Some(publisher) = fmri.publisher()
@@ -235,12 +256,7 @@ impl Image {
                 Some(bytes)
             })
         };
-        signature::verify(&package.manifest, trust, &certificate)
-            .map(drop)
-            .map_err(|source| ImageError::Signature {
-                fmri: Box::new(fmri.clone()),
-                source: Box::new(source),
-            })
+        signature::verify(&package.manifest, trust, &certificate).map(drop)
     }
 }
 

@@ -260,14 +260,19 @@ impl RootFd {
     /// `INVAL` when it is no regular file; whatever openat2(2) says.
     pub fn open_regular(&self, path: &Path, flags: OFlags) -> Result<OwnedFd> {
         let known = flags & OFlags::NOFOLLOW;
-        let found = self.open_beneath(path, OFlags::PATH | known, Mode::empty())?;
-        if FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) != FileType::RegularFile {
-            return Err(Errno::INVAL);
-        }
+        let regular = |fd: OwnedFd| match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
+            FileType::RegularFile => Ok(fd),
+            _ => Err(Errno::INVAL),
+        };
+        let found = regular(self.open_beneath(path, OFlags::PATH | known, Mode::empty())?)?;
         // The link in /proc stands for the very file that was looked at.
         let via = format!("/proc/self/fd/{}", found.as_raw_fd());
-        let flags = (flags - OFlags::NOFOLLOW) | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        rustix::fs::openat(CWD, via, flags, Mode::empty())
+        let flags = flags | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match rustix::fs::openat(CWD, via, flags - OFlags::NOFOLLOW, Mode::empty()) {
+            // Nobody mounted /proc here: what it is, is known a moment late.
+            Err(Errno::NOENT) => regular(self.open_beneath(path, flags, Mode::empty())?),
+            other => other,
+        }
     }
 
     /// Writes a whole file through a temporary name, so that readers see the old or the new one.

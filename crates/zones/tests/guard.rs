@@ -12,6 +12,11 @@ use std::process::{Command, Output, Stdio};
 
 use support::{Host, err, out};
 
+/// What root of a zone makes of the settings of its image.
+type Change<'a> = Box<dyn Fn(String) -> String + 'a>;
+/// What is planted, and how, at a path; the second one is a folder outside.
+type Plant = (&'static str, fn(&Path, &Path));
+
 /// A command that takes longer than this hangs.
 const PATIENCE_SECONDS: &str = "60";
 /// The status of timeout(1) for one that did.
@@ -34,7 +39,7 @@ fn package(host: &Host, repository: &Path, publisher: &str, fmri: &str, content:
          file data path=usr/{name} mode=0644 owner=root group=root\n"
     );
     fs::write(&manifest, text).unwrap();
-    let words = [&*repository, &*folder, &*manifest].map(|it| it.to_str().unwrap().to_owned());
+    let words = [repository, &folder, &manifest].map(|it| it.to_str().unwrap().to_owned());
     host.ok(
         "pkgsend",
         &["publish", "-s", &words[0], "-d", &words[1], &words[2]],
@@ -178,7 +183,7 @@ fn origins_of_the_zone_are_not_asked_by_the_host() {
         text.replace("prefix = test\n", &format!("prefix = test\n{more}\n"))
     };
     // Whatever the zone says, the packages of `test` come from where the host says.
-    let rows: [(&str, Box<dyn Fn(String) -> String>); 5] = [
+    let rows: [(&str, Change<'_>); 5] = [
         (
             "file: of test",
             Box::new(|text| text.replace(&shop, &secret)),
@@ -382,7 +387,7 @@ fn planted_files_do_not_hang_or_fill_the_host() {
     fs::write(outside.join("file"), "of the host\n").unwrap();
     let kept = site.keep();
     let before = tree(&outside);
-    let plants: [(&str, fn(&Path, &Path)); 6] = [
+    let plants: [Plant; 6] = [
         ("fifo", |path, _| {
             let done = Command::new("mkfifo").arg(path).status();
             assert!(done.unwrap().success());

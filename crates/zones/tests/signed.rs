@@ -274,6 +274,31 @@ fn policies_ask_and_certificates_vouch() {
 }
 
 #[test]
+fn verification_asks_for_signatures_too() {
+    let site = Site::new();
+    site.image();
+    site.anchor("image");
+    for name in ["plain", "signed"] {
+        let (status, text) = site.pkg(&["install", name]);
+        assert_eq!(status, 0, "{text}");
+    }
+    let (status, text) = site.pkg(&["verify"]);
+    assert_eq!((status, &*text), (0, ""));
+    // Certificates are kept: nobody is asked for them again.
+    fs::rename(site.path("repo"), site.path("gone")).unwrap();
+    set_up(&site, "set-property signature-policy require-signatures");
+    let (status, text) = site.pkg(&["verify"]);
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("app/plain"), "{text}");
+    assert!(text.contains("requires signatures"), "{text}");
+    assert!(!text.contains("app/signed"), "{text}");
+    fs::remove_dir_all(site.path("image/etc/ssl")).unwrap();
+    let (status, text) = site.pkg(&["verify", "signed"]);
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("could not be found"), "{text}");
+}
+
+#[test]
 fn demands_that_cannot_be_met_are_refused() {
     let site = Site::new();
     site.image();

@@ -52,6 +52,15 @@ impl Disk for ImageDisk<'_> {
         }
     }
 
+    fn size(&self, path: ImagePathRef<'_>) -> io::Result<Option<u64>> {
+        match self.folders.borrow_mut().lstat(path) {
+            Ok(stat) if crate::apply::is_regular(&stat) => Ok(u64::try_from(stat.st_size).ok()),
+            Ok(_) => Ok(None),
+            Err(error) if is_absence(error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn digest(&self, path: ImagePathRef<'_>, algorithm: Algorithm) -> io::Result<Option<Digest>> {
         if !self.is_file(path)? {
             return Ok(None);

@@ -52,13 +52,26 @@ impl Known {
             _ => false,
         }
     }
+
+    /// Whether root of the zone may have written what is there: its roots, and copies of them.
+    fn is_strange(&self, real: &Path) -> bool {
+        let Ok(below) = real.strip_prefix(&self.home) else {
+            return false;
+        };
+        let mut names = below.iter();
+        match names.next() {
+            None => false,
+            Some(folder) if folder == ENVIRONMENTS => names.next().is_some(),
+            Some(_) => true,
+        }
+    }
 }
 
-/// The zone whose root this is, and its zonepath.
+/// The zone whose active root this is, and its zonepath.
 pub(super) fn zone_of(layout: &Layout, root: &Path) -> Option<(ZoneName, ZonePath)> {
     let real = root.canonicalize().ok()?;
     let zones = known(layout).ok()?;
-    let found = zones.into_iter().find(|it| it.has_root(&real));
+    let found = zones.into_iter().find(|it| it.home.join(ROOT) == real);
     found.map(|it| (it.zone, it.path))
 }
 
@@ -71,10 +84,7 @@ fn owner(layout: &Layout, root: &Path) -> Result<Option<ZoneName>, ImageError> {
     if zones.is_empty() {
         return Ok(None);
     }
-    let strange = |real: &Path| {
-        let mut zones = zones.iter();
-        zones.find(|it| real.ancestors().any(|above| it.has_root(above)))
-    };
+    let strange = |real: &Path| zones.iter().find(|it| it.is_strange(real));
     let refused = |it: &Known| {
         Err(ImageError::Refused(format!(
             "'{}' lies inside of zone '{}', whose links may lead anywhere; work on it in the zone: \
