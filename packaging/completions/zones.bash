@@ -31,7 +31,7 @@ _zones_applet() {
             case $sub in
                 '') words="-z -u -R $(_zones_subcommands)" ;;
                 list) words='-c -i -n -p -v -s -o' ;;
-                boot) words='-s -f --' ;;
+                boot) words='-s -f -w --' ;;
                 ready) words=-n ;;
                 apply) words='-n -q -v' ;;
                 shutdown) words='-r -t' ;;
@@ -39,6 +39,11 @@ _zones_applet() {
                 attach) words='-F -n -u' ;;
                 detach) words=-n ;;
                 uninstall) words=-F ;;
+                export | import)
+                    [[ $cur != -* ]] && { COMPREPLY=($(compgen -f -- "$cur")); return; }
+                    words='-s -i --resume'
+                    [[ $sub == import ]] && words='-d -r -F -t'
+                    ;;
                 mark) words=incomplete ;;
                 sysboot) words=stop ;;
                 help) words=$(_zones_subcommands) ;;

@@ -8,6 +8,7 @@ mod install;
 mod list;
 mod mark;
 mod run;
+mod stream;
 mod subcommand;
 mod sysboot;
 mod trash;

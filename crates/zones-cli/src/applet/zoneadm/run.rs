@@ -7,7 +7,7 @@ use super::{Target, environment, verify};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
-    let Some((flags, mut words)) = split(args, &["-s", "-f"]) else {
+    let Some((flags, mut words)) = split(args, &["-s", "-f", "-w"]) else {
         return bad_usage("boot");
     };
     if flags.contains(&"-s") {
@@ -27,7 +27,11 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
     if let Err(status) = verify::before(target, "boot", args) {
         return status;
     }
-    call(target, &Request::Boot { args: words })
+    let request = match flags.contains(&"-w") {
+        true => Request::BootWritable { args: words },
+        false => Request::Boot { args: words },
+    };
+    call(target, &request)
 }
 
 pub(super) fn ready(target: &Target<'_>, args: &[String]) -> u8 {
