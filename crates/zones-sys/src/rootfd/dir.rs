@@ -88,7 +88,11 @@ impl Dir {
     /// `EXIST` when something has the name.
     pub fn mkdir(&self, name: &OsStr, mode: u32) -> Result<()> {
         rustix::fs::mkdirat(&self.0, single(name)?, Mode::from_raw_mode(mode & 0o777))?;
-        self.chmod(name, mode)
+        // Most often the umask took nothing away and no bit above is asked for.
+        match self.lstat(name)?.st_mode & 0o7777 == mode {
+            true => Ok(()),
+            false => self.chmod(name, mode),
+        }
     }
 
     /// Creates a regular file for writing; fails if something has the name.
@@ -96,9 +100,17 @@ impl Dir {
     /// # Errors
     /// `EXIST` when something has the name.
     pub fn create(&self, name: &OsStr) -> Result<File> {
+        self.create_with(name, 0o600)
+    }
+
+    /// As [`Self::create`], with these permission bits as far as the umask lets them.
+    ///
+    /// # Errors
+    /// `EXIST` when something has the name.
+    pub fn create_with(&self, name: &OsStr, mode: u32) -> Result<File> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o600);
+        let mode = Mode::from_raw_mode(mode & 0o777);
         rustix::fs::openat(&self.0, single(name)?, flags, mode).map(File::from)
     }
 
@@ -360,6 +372,10 @@ pub(super) fn read_regular(fd: &OwnedFd, limit: u64) -> Result<Vec<u8>> {
     let stat = rustix::fs::fstat(fd)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Errno::INVAL);
+    }
+    // Also a file of nothing but holes is not read to find out.
+    if u64::try_from(stat.st_size).is_ok_and(|size| size > limit) {
+        return Err(Errno::FBIG);
     }
     let mut data = Vec::new();
     let file = File::from(fd.try_clone().map_err(|_| Errno::MFILE)?);
