@@ -31,7 +31,7 @@ _zones_applet() {
             case $sub in
                 '') words="-z -u -R $(_zones_subcommands)" ;;
                 list) words='-c -i -n -p -v -s -o' ;;
-                boot) words='-s -f -B --' ;;
+                boot) words='-s -f -w -B --' ;;
                 clone) words="-m -s -X -c $(_zones_names)" ;;
                 snapshot) words='--due -a' ;;
                 rollback) words=-r ;;
@@ -46,6 +46,11 @@ _zones_applet() {
                 attach) words='-F -n -u -U' ;;
                 detach) words=-n ;;
                 uninstall) words=-F ;;
+                export | import)
+                    [[ $cur != -* ]] && { COMPREPLY=($(compgen -f -- "$cur")); return; }
+                    words='-s -i --resume'
+                    [[ $sub == import ]] && words='-d -r -F -t'
+                    ;;
                 mark) words=incomplete ;;
                 sysboot) words=stop ;;
                 help) words=$(_zones_subcommands) ;;

@@ -31,6 +31,15 @@ complete -c zoneadm -n '__fish_seen_subcommand_from snapshot' -l due -d 'what th
 complete -c zoneadm -n '__fish_seen_subcommand_from rollback' -s r -d 'halt before, boot after'
 complete -c zoneadm -n '__fish_seen_subcommand_from list-snapshots' -a '-H -p -o'
 complete -c zoneadm -n '__fish_seen_subcommand_from move' -x -a '(__fish_complete_directories)'
+complete -c zoneadm -n '__fish_seen_subcommand_from boot' -s w -d 'writable this once'
+complete -c zoneadm -n '__fish_seen_subcommand_from export import' -F
+complete -c zoneadm -n '__fish_seen_subcommand_from export' -s s -x -d snapshot
+complete -c zoneadm -n '__fish_seen_subcommand_from export' -s i -x -d 'snapshot that the receiver has'
+complete -c zoneadm -n '__fish_seen_subcommand_from export' -l resume -x -d 'token of import -t'
+complete -c zoneadm -n '__fish_seen_subcommand_from import' -s d -r -d zonepath
+complete -c zoneadm -n '__fish_seen_subcommand_from import' -s r -d 'keep what comes, go on'
+complete -c zoneadm -n '__fish_seen_subcommand_from import' -s F -d 'give up changes'
+complete -c zoneadm -n '__fish_seen_subcommand_from import' -s t -d 'print the token'
 complete -c zoneadm -n '__fish_seen_subcommand_from mark' -a incomplete
 complete -c zoneadm -n '__fish_seen_subcommand_from sysboot' -a stop
 complete -c zoneadm -n '__fish_seen_subcommand_from install' -s a -r -d 'mirror or archive'

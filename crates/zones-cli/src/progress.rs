@@ -30,6 +30,7 @@ fn words(phase: Phase) -> (&'static str, bool) {
         Phase::Database => ("Database", false),
         Phase::Copy => ("Copy", false),
         Phase::Compare => ("Compare", false),
+        Phase::Stream => ("Stream", true),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::runtime::{Phase, RunState, control_path};
 use crate::stage::{Ending, receive, send};
 use change::Change;
 use console::Console;
-use live::Live;
+use live::{Live, Writing};
 use wait::Event;
 
 const SIGHUP: i32 = 1;
@@ -212,12 +212,16 @@ impl Daemon {
                 None => {
                     self.forgive();
                     self.halt();
-                    self.make_ready(Phase::Ready)
+                    self.make_ready(Phase::Ready, Writing::AsConfigured)
                 }
             },
             Request::Boot { args } => match self.verdict(Verb::Boot)? {
                 Some(answer) => Ok(answer),
-                None => self.boot(args),
+                None => self.boot(args, Writing::AsConfigured),
+            },
+            Request::BootWritable { args } => match self.verdict(Verb::Boot)? {
+                Some(answer) => Ok(answer),
+                None => self.boot(args, Writing::Everything),
             },
             Request::Halt => match self.verdict(Verb::Halt)? {
                 Some(answer) => Ok(answer),
@@ -234,7 +238,7 @@ impl Daemon {
             },
             Request::Mount => {
                 self.halt();
-                self.make_ready(Phase::Mounted)
+                self.make_ready(Phase::Mounted, Writing::Everything)
             }
             Request::Uninstalling => {
                 self.console
@@ -294,12 +298,12 @@ impl Daemon {
         }
     }
 
-    fn make_ready(&mut self, phase: Phase) -> Result<Response, EngineError> {
+    fn make_ready(&mut self, phase: Phase, writing: Writing) -> Result<Response, EngineError> {
         let hooked = phase != Phase::Mounted;
         if hooked {
             self.before(Change::Ready, ZoneState::Installed)?;
         }
-        let (live, warnings) = Live::start(&self.layout, &self.zone, phase)?;
+        let (live, warnings) = Live::start(&self.layout, &self.zone, phase, writing)?;
         if let Some(master) = live.console() {
             self.console.connect(master);
         }
@@ -317,11 +321,12 @@ impl Daemon {
         })
     }
 
-    fn boot(&mut self, args: &[String]) -> Result<Response, EngineError> {
+    fn boot(&mut self, args: &[String], writing: Writing) -> Result<Response, EngineError> {
         let mut response = Response::done();
-        if self.state() != ZoneState::Ready {
+        // A zone that is ready has its mounts already.
+        if self.state() != ZoneState::Ready || writing == Writing::Everything {
             self.halt();
-            response = match self.make_ready(Phase::Starting) {
+            response = match self.make_ready(Phase::Starting, writing) {
                 Ok(response) => response,
                 Err(error) => {
                     self.console.notice("NOTICE: Zone boot failed");
@@ -373,7 +378,7 @@ impl Daemon {
             .notice(&format!("NOTICE: Zone rebooting{with}"));
         self.halt();
         self.settle_environment();
-        self.boot(args)
+        self.boot(args, Writing::AsConfigured)
     }
 
     /// Takes everything down that this zone has in the kernel, known or left over.
@@ -507,10 +512,11 @@ impl Daemon {
                 self.console.notice("NOTICE: Zone rebooting");
                 self.halt();
                 self.settle_environment();
-                self.boot(&args).unwrap_or_else(|error| {
-                    self.console.log(&error.chain());
-                    Response::failed(error.chain())
-                })
+                self.boot(&args, Writing::AsConfigured)
+                    .unwrap_or_else(|error| {
+                        self.console.log(&error.chain());
+                        Response::failed(error.chain())
+                    })
             }
             None => {
                 self.halt();

@@ -434,6 +434,33 @@ impl Environments {
         Ok(copied)
     }
 
+    /// Takes the root at `from`, which lies in the same file system, in as an environment.
+    ///
+    /// # Errors
+    /// The name is taken, or the root cannot be moved.
+    pub fn adopt(
+        &mut self,
+        name: &str,
+        uuid: &str,
+        created: i64,
+        from: &Path,
+    ) -> Result<(), EnvironmentError> {
+        checked(name)?;
+        self.complete()?;
+        if self.has(name) {
+            return Err(EnvironmentError::Exists(name.to_owned()));
+        }
+        let driver = self.prepare()?;
+        driver.rename(from, &self.zonepath.join(FOLDER).join(name))?;
+        self.record.known.push(Known {
+            name: name.to_owned(),
+            uuid: uuid.to_owned(),
+            created,
+            failed: String::new(),
+        });
+        self.write()
+    }
+
     /// Gives an environment another name.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use zones_archive::Progress;
 use zones_store::{StoreError, atomic};
 
-use crate::driver::{Copied, CopyError, Driver, StorageError, choose};
+use crate::driver::{Copied, CopyError, Driver, DriverKind, StorageError, choose};
 use crate::environment::{EnvironmentError, Environments};
 use crate::name;
 
@@ -178,6 +178,36 @@ impl Snapshots {
         self.write()?;
         driver.rename(&new, &self.path(name))?;
         Ok(copied)
+    }
+
+    /// Takes the root at `from`, which lies in the same file system, in as a snapshot.
+    ///
+    /// # Errors
+    /// The name is taken, or the root cannot be moved.
+    pub fn adopt(
+        &mut self,
+        snapshot: Snapshot,
+        from: &Path,
+        progress: &dyn Progress,
+    ) -> Result<(), SnapshotError> {
+        if !name::is_fine(&snapshot.name) {
+            return Err(SnapshotError::Name(snapshot.name));
+        }
+        if self.find(&snapshot.name).is_ok() {
+            return Err(SnapshotError::Exists(snapshot.name));
+        }
+        let driver = self.prepare()?;
+        let mut new = from.to_owned();
+        // A plain folder is as good as frozen when nobody writes to it.
+        if driver.kind() != DriverKind::Dir {
+            new = self.path(&format!("{}{}", UNFINISHED[0], snapshot.name));
+            driver.freeze(from, &new, progress)?;
+        }
+        let place = self.path(&snapshot.name);
+        self.known.push(snapshot);
+        self.write()?;
+        driver.rename(&new, &place)?;
+        Ok(driver.destroy(from)?)
     }
 
     /// Removes one.

@@ -13,6 +13,7 @@ mod mark;
 mod relocate;
 mod run;
 mod snapshot;
+mod stream;
 mod subcommand;
 mod sysboot;
 mod trash;

@@ -12,6 +12,7 @@ use zones_store::{Layout, Lock};
 use zones_sys::{CloneFlags, Fork};
 use zones_types::ZoneName;
 
+use super::live::Writing;
 use super::{Daemon, wait};
 use crate::error::{EngineError, chain};
 use crate::event::note_event;
@@ -216,7 +217,7 @@ impl Daemon {
         let back = self.switch(&watch.zonepath, |all| all.fall_back(why));
         match back {
             Ok(Some(_)) => {
-                if let Err(error) = self.boot(&[]) {
+                if let Err(error) = self.boot(&[], Writing::AsConfigured) {
                     self.console.log(&error.chain());
                 }
             }

@@ -11,7 +11,7 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
         return bad_usage("boot");
     };
     let args = args.as_slice();
-    let Some((flags, mut words)) = split(args, &["-s", "-f"]) else {
+    let Some((flags, mut words)) = split(args, &["-s", "-f", "-w"]) else {
         return bad_usage("boot");
     };
     if flags.contains(&"-s") {
@@ -42,7 +42,11 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
     if let Err(status) = verify::before(target, "boot", args) {
         return status;
     }
-    call(target, &Request::Boot { args: words })
+    let request = match flags.contains(&"-w") {
+        true => Request::BootWritable { args: words },
+        false => Request::Boot { args: words },
+    };
+    call(target, &request)
 }
 
 /// Takes `-B NAME` out of what comes before the boot arguments.

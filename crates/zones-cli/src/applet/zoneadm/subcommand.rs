@@ -5,7 +5,7 @@ use zones_types::ZoneName;
 
 use super::{
     Target, apply, attach, clone, diff, doctor, install, list, mark, relocate, run, snapshot,
-    sysboot, uninstall, verify,
+    stream, sysboot, uninstall, verify,
 };
 use crate::report::{OK, USAGE};
 
@@ -29,13 +29,14 @@ pub(super) struct Subcommand {
 }
 
 /// In the order of the manual.
-pub(super) const SUBCOMMANDS: [Subcommand; 24] = [
+pub(super) const SUBCOMMANDS: [Subcommand; 26] = [
     Subcommand {
         name: "boot",
-        arguments: "[-s] [-f] [-B BE] [-- boot_arguments]",
+        arguments: "[-s] [-f] [-w] [-B BE] [-- boot_arguments]",
         text: "Activates (boots) the zone. Without arguments the property bootargs is used; -i PROGRAM\n\
                replaces init, -s boots to single user, -m is accepted, -f boots an incomplete zone,\n\
-               -B activates a boot environment before.",
+               -B activates a boot environment before, -w lets an immutable zone write all of its\n\
+               root this once.",
         privileged: true,
         run: Run::Zone(run::boot),
     },
@@ -187,6 +188,25 @@ pub(super) const SUBCOMMANDS: [Subcommand; 24] = [
                only checks a description (- is standard input).",
         privileged: true,
         run: Run::Zone(attach::attach),
+    },
+    Subcommand {
+        name: "export",
+        arguments: "[-s snapshot] [-i base-snapshot] [--resume token] [file | -]",
+        text: "Writes the zone, with its snapshots and boot environments, as one stream to a file or to\n\
+               standard output. -s writes one snapshot, also of a running zone, -i only what came after\n\
+               a snapshot, --resume only what a receiver that was cut off does not have.",
+        privileged: true,
+        run: Run::Zone(stream::export),
+    },
+    Subcommand {
+        name: "import",
+        arguments: "[-d zonepath] [-r] [-F] [-t] [file | -]",
+        text: "Reads such a stream: a zone that is not installed becomes installed, one that has the base\n\
+               of the stream becomes what the stream says. -d is where the files of a zone go that is\n\
+               not configured; -r keeps what came of a stream that was cut, and goes on; -t prints the\n\
+               token for export --resume; -F gives up what the zone wrote since the base.",
+        privileged: true,
+        run: Run::Any(stream::import),
     },
     Subcommand {
         name: "mark",

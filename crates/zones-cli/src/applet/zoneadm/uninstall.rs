@@ -15,7 +15,8 @@ use super::{Target, hooks};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 /// What belongs to a zone below its zonepath; anything else is somebody's data and stays.
-const STANDARD: [&str; 9] = [
+const STANDARD: [&str; 10] = [
+    ".import",
     "be",
     "dev",
     "lastexited",
