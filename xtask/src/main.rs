@@ -26,7 +26,7 @@ struct Verb {
 const VERBS: [Verb; 7] = [
     Verb {
         name: "demo",
-        arguments: "[--offline] [--keep]",
+        arguments: "[--offline] [--fresh] [--keep] [--debug]",
         text: "plays the donutshop session on a private root, with timings",
         run: demo::run,
     },
