@@ -10,6 +10,7 @@ mod install;
 pub mod ipkg;
 mod manifest;
 mod sources;
+pub mod sparse;
 mod sysconfig;
 
 pub use global::{create_global, global_folder, open_global};

@@ -13,4 +13,5 @@ mod snapshot;
 pub use dir::NEW;
 pub use driver::{Copied, CopyError, Driver, DriverKind, StorageError, choose};
 pub use environment::{EnvironmentError, Environments, Known};
+pub use name::is_fine as is_fine_name;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
