@@ -6,7 +6,7 @@ function __zones_names
 end
 
 function __zones_subcommands
-    zoneadm help 2>/dev/null | sed -n '/^Subcommands:/,$ { s/^\([a-z]\{1,\}\).*/\1/p }'
+    zoneadm help 2>/dev/null | sed -n '/^Subcommands:/,$ { s/^\([a-z-]\{1,\}\).*/\1/p }'
 end
 
 function __zones_no_subcommand
@@ -22,6 +22,15 @@ complete -c zoneadm -s R -x -a '(__fish_complete_directories)' -d root
 complete -c zoneadm -n __zones_no_subcommand -a '(__zones_subcommands)'
 complete -c zoneadm -n '__fish_seen_subcommand_from list' -a '-c -i -n -p -v -s -o'
 complete -c zoneadm -n '__fish_seen_subcommand_from apply' -a '-n -q -v'
+complete -c zoneadm -n '__fish_seen_subcommand_from boot' -s B -x -d 'boot environment'
+complete -c zoneadm -n '__fish_seen_subcommand_from clone' -a '(__zones_names)'
+complete -c zoneadm -n '__fish_seen_subcommand_from clone' -s m -x -a copy -d method
+complete -c zoneadm -n '__fish_seen_subcommand_from clone' -s s -x -d snapshot
+complete -c zoneadm -n '__fish_seen_subcommand_from clone' -s X -d 'keep the identity of the source'
+complete -c zoneadm -n '__fish_seen_subcommand_from snapshot' -l due -d 'what the schedule asks for'
+complete -c zoneadm -n '__fish_seen_subcommand_from rollback' -s r -d 'halt before, boot after'
+complete -c zoneadm -n '__fish_seen_subcommand_from list-snapshots' -a '-H -p -o'
+complete -c zoneadm -n '__fish_seen_subcommand_from move' -x -a '(__fish_complete_directories)'
 complete -c zoneadm -n '__fish_seen_subcommand_from boot' -s w -d 'writable this once'
 complete -c zoneadm -n '__fish_seen_subcommand_from export import' -F
 complete -c zoneadm -n '__fish_seen_subcommand_from export' -s s -x -d snapshot

@@ -36,6 +36,10 @@ pub enum Request {
         check: bool,
         verbose: bool,
     },
+    /// Stop every process of the zone until `Thaw` comes, or the caller is gone.
+    Freeze,
+    /// Let them go on.
+    Thaw,
     /// Only be there (for a console of a zone that does not run).
     Attend,
 }
@@ -46,6 +50,14 @@ impl Request {
         matches!(
             self,
             Self::Ready | Self::Boot { .. } | Self::BootWritable { .. } | Self::Mount
+        )
+    }
+
+    /// Whether it can be done to a zone whose processes are stopped.
+    pub(crate) fn wants_no_answer_of_the_zone(&self) -> bool {
+        matches!(
+            self,
+            Self::Halt | Self::Reboot { .. } | Self::Thaw | Self::Attend | Self::Uninstalling
         )
     }
 }

@@ -3,6 +3,7 @@
 mod listed;
 mod manifests;
 mod publishers;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -25,6 +26,7 @@ use crate::settings::Settings;
 use crate::state::{self, Frozen, Installed};
 
 pub use listed::Listed;
+pub use search::Scope;
 
 const LOCK: &str = "lock";
 pub(crate) const MODIFIED: &str = "modified";

@@ -136,6 +136,20 @@ impl Snapshots {
             .unwrap_or_else(|| base.to_owned())
     }
 
+    /// Whether a new one can have this name.
+    ///
+    /// # Errors
+    /// It cannot be a name, or there is one.
+    pub fn check_new(&self, name: &str) -> Result<(), SnapshotError> {
+        if !name::is_fine(name) {
+            return Err(SnapshotError::Name(name.to_owned()));
+        }
+        match self.find(name) {
+            Ok(_) => Err(SnapshotError::Exists(name.to_owned())),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Takes one of the root as it is now. Nobody writes to the root meanwhile.
     ///
     /// # Errors
@@ -147,12 +161,7 @@ impl Snapshots {
         origin: &str,
         progress: &dyn Progress,
     ) -> Result<Copied, SnapshotError> {
-        if !name::is_fine(name) {
-            return Err(SnapshotError::Name(name.to_owned()));
-        }
-        if self.find(name).is_ok() {
-            return Err(SnapshotError::Exists(name.to_owned()));
-        }
+        self.check_new(name)?;
         let environments = Environments::open(&self.zonepath)?;
         let driver = self.prepare()?;
         let new = self.path(&format!("{}{name}", UNFINISHED[0]));

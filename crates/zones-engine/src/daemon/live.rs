@@ -244,6 +244,8 @@ impl Live {
         if state.privileged && !zones_sys::is_sealed() {
             return Err(EngineError::NotSealed);
         }
+        // A daemon that died may have left it stopped, and its helper with it.
+        super::rest::thaw(layout, zone);
         // What it runs with, which need not be what is on disk by now.
         let config = match snapshot::live_config(layout, zone)? {
             Some(config) => config,
@@ -390,6 +392,10 @@ impl Live {
         self.sched.as_ref().and_then(|sched| sched.2.as_ref())
     }
 
+    pub(super) fn zonepath(&self) -> Option<&std::path::Path> {
+        self.plan.root.parent()
+    }
+
     pub(super) fn bootargs(&self) -> Vec<String> {
         self.state
             .bootargs
@@ -482,6 +488,7 @@ impl Live {
 /// Returns what [`Live::teardown`] does.
 pub(super) fn sweep(layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
     let state = RunState::read(layout, zone);
+    super::rest::thaw(layout, zone);
     let mut network = None;
     if let Some(state) = &state {
         // While the namespace still stands, so that links can be fetched out of it afterwards.

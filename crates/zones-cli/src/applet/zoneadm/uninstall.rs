@@ -15,7 +15,7 @@ use super::{Target, hooks};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 /// What belongs to a zone below its zonepath; anything else is somebody's data and stays.
-const STANDARD: [&str; 9] = [
+const STANDARD: [&str; 10] = [
     ".import",
     "be",
     "dev",
@@ -23,6 +23,7 @@ const STANDARD: [&str; 9] = [
     "logs",
     "lu",
     "root",
+    "snap",
     "SUNWattached.xml",
     "root.new",
 ];
@@ -198,16 +199,18 @@ fn standard(zonepath: &Path) -> Vec<OsString> {
     let new = found
         .map(|entry| entry.file_name())
         .filter(|name| name.to_string_lossy().starts_with(zones_storage::NEW));
-    let environments = std::fs::read_dir(zonepath.join("be"));
-    let environments = environments.into_iter().flatten().flatten();
     // Each by itself: it may be a subvolume.
-    let environments = environments.map(|entry| Path::new("be").join(entry.file_name()).into());
+    let roots = ["be", "snap"].into_iter().flat_map(|folder| {
+        let entries = std::fs::read_dir(zonepath.join(folder));
+        let entries = entries.into_iter().flatten().flatten();
+        entries.map(move |entry| Path::new(folder).join(entry.file_name()).into())
+    });
     let fixed = STANDARD.iter().map(OsString::from);
-    environments.chain(fixed).chain(new).collect()
+    roots.chain(fixed).chain(new).collect()
 }
 
 /// Mount points below a folder, from the kernel's own table (octal escapes of blanks undone).
-fn mounts_below(root: &Path) -> Vec<String> {
+pub(super) fn mounts_below(root: &Path) -> Vec<String> {
     let table = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let points = table.lines().filter_map(|line| line.split(' ').nth(1));
     let points = points.map(|point| point.replace("\\040", " ").replace("\\011", "\t"));
