@@ -12,6 +12,7 @@ pub mod ipkg;
 mod manifest;
 mod ready;
 mod sources;
+pub mod sparse;
 mod sysconfig;
 
 pub use global::{create_global, global_folder, open_global};

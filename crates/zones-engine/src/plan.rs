@@ -21,7 +21,7 @@ use zones_types::{IdRange, ZoneId, ZoneName};
 pub use immutable::Immutable;
 pub use kernel::IpcLimits;
 pub use mounts::FsMount;
-pub(crate) use mounts::{DEVICE_NODES, MASKED, READ_ONLY};
+pub(crate) use mounts::{DEVICE_NODES, MASKED, READ_ONLY, inherited};
 #[cfg(test)]
 pub(crate) use network::interface;
 pub use privileges::{Privileges, capability_number};
@@ -70,6 +70,8 @@ pub struct BootPlan {
     pub tmpfs_bytes: u64,
     /// What of its root it may write; `None`: all.
     pub immutable: Option<Immutable>,
+    /// Folders of the base of a sparse zone.
+    pub inherited: Vec<FsMount>,
     /// Further file systems, in mount order.
     pub filesystems: Vec<FsMount>,
     /// Patterns of further device nodes.
@@ -155,6 +157,7 @@ impl BootPlan {
             locked: config.locked().map(|bytes| bytes.0),
             tmpfs_bytes,
             immutable: immutable::profile(config),
+            inherited: Vec::new(),
             filesystems: mounts::filesystems(&with_brand_mounts(config, brand))?,
             devices: devices(config, brand, range.is_some()),
             privileges: Privileges::new(&config.limitpriv, config.ip_type, range.is_some())?,
@@ -264,7 +267,7 @@ impl fmt::Display for BootPlan {
         for interface in &self.interfaces {
             writeln!(f, "net {interface:?}")?;
         }
-        for mount in &self.filesystems {
+        for mount in self.inherited.iter().chain(&self.filesystems) {
             writeln!(
                 f,
                 "mount {} on {} type {}",

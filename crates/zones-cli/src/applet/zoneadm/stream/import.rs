@@ -1,7 +1,8 @@
 //! `zoneadm import`: a zone, or what came after one of its snapshots, from a stream.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::IsTerminal as _;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use zones_store::{Layout, Lock, Store, journal, read_document};
 use zones_stream::{Header, Keep, Place, Received, StreamError, kept, receive};
 use zones_types::{ZoneName, ZonePath, ZoneState};
 
-use super::meter::Meter;
+use super::meter::{Meter, Patient};
 use crate::applet::zoneadm::{Target, state_of, verify};
 use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
 
@@ -159,13 +160,10 @@ impl Job<'_> {
     }
 
     fn take(&self, zonepath: &ZonePath, begun: &mut Begun) -> Result<Received, String> {
-        let from: Box<dyn Read> = match &self.wish.file {
-            None => Box::new(std::io::stdin().lock()),
-            Some(path) => {
-                let file = File::open(path);
-                let name = path.display();
-                Box::new(file.map_err(|error| format!("cannot open `{name}`: {error}"))?)
-            }
+        let meter = Meter::new("Import");
+        let from = Patient {
+            from: open(self.wish.file.as_deref())?,
+            meter: &meter,
         };
         let path = zonepath.as_path();
         let place = Place {
@@ -179,7 +177,7 @@ impl Job<'_> {
             begun.base = self.accept(header, zonepath, &mut begun.is_configured)?;
             Ok(begun.base.clone())
         };
-        let taken = receive(from, &place, accept, &Meter::new("Import"));
+        let taken = receive(from, &place, accept, &meter);
         taken.map_err(|error| {
             let text = chain(&error);
             match kept(path) {
@@ -319,6 +317,20 @@ impl Job<'_> {
             let _ = std::fs::remove_dir(path);
         }
     }
+}
+
+fn open(file: Option<&Path>) -> Result<File, String> {
+    if let Some(path) = file {
+        let name = path.display();
+        return File::open(path).map_err(|error| format!("cannot open `{name}`: {error}"));
+    }
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err("a stream comes from no terminal; name a file, or use a pipe".to_owned());
+    }
+    let input = stdin.as_fd().try_clone_to_owned();
+    let input = input.map_err(|error| format!("cannot use standard input: {error}"))?;
+    Ok(File::from(input))
 }
 
 /// Makes the folder, mode 0700; whether it is new.
