@@ -18,7 +18,7 @@ pub use hook::{
 };
 pub use install::{Choices, Host, InstallError, Laid, finish, lay_down, native_arch, plan_mirror};
 pub use manifest::{
-    Brand, BrandDevice, BrandError, BrandMount, BrandPrivilege, Installer, PrivilegeSet,
-    brand_names,
+    Brand, BrandDerived, BrandDevice, BrandError, BrandMount, BrandPrivilege, Installer,
+    PrivilegeSet, brand_names,
 };
 pub use sysconfig::{SysConfig, SysConfigError};
