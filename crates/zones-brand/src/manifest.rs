@@ -68,6 +68,9 @@ pub struct Brand {
     /// When its zones count as come up.
     #[serde(default)]
     pub ready: Ready,
+    /// Files that the zone makes of others before its init starts.
+    #[serde(default)]
+    pub derived: Vec<BrandDerived>,
     /// Where its files are, or would be.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -122,6 +125,18 @@ pub struct BrandMount {
     pub fs_type: String,
     #[serde(default)]
     pub options: Vec<String>,
+}
+
+/// A file that a program of the zone makes of others, when it is missing or older than they are.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrandDerived {
+    /// What is made.
+    pub file: String,
+    /// What changes when it is to be made again; where this is missing, nothing is made.
+    pub from: String,
+    /// What makes it, a program of the zone with its arguments.
+    pub command: Vec<String>,
 }
 
 fn default_path() -> String {

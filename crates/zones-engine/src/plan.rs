@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
-use zones_brand::Brand;
+use zones_brand::{Brand, BrandDerived};
 use zones_cgroup::{Limits, MemoryPolicy};
 use zones_config::{DedicatedCpu, IpType, ZoneConfig};
 use zones_net::Interface;
@@ -80,6 +80,8 @@ pub struct BootPlan {
     pub privileges: Privileges,
     /// Candidates for its first program; empty: our own init.
     pub init: Vec<String>,
+    /// What is made inside of the zone before its first program.
+    pub derived: Vec<BrandDerived>,
     /// `PATH` of its first program.
     pub path: String,
     /// Whether `uname -m` names a 32-bit machine.
@@ -162,6 +164,7 @@ impl BootPlan {
             devices: devices(config, brand, range.is_some()),
             privileges: Privileges::new(&config.limitpriv, config.ip_type, range.is_some())?,
             init: brand.init.clone(),
+            derived: brand.derived.clone(),
             path: brand.path.clone(),
             personality_32bit: false,
             limits,
@@ -272,6 +275,14 @@ impl fmt::Display for BootPlan {
                 f,
                 "mount {} on {} type {}",
                 mount.special, mount.dir, mount.kind
+            )?;
+        }
+        for derived in &self.derived {
+            let (file, from) = (&derived.file, &derived.from);
+            writeln!(
+                f,
+                "{} when {from} is newer than {file}",
+                derived.command.join(" ")
             )?;
         }
         writeln!(f, "init {}", self.init.join(" or "))?;

@@ -129,8 +129,7 @@ pub(crate) fn pack(from: impl Read, to: &mut dyn Write) -> Result<Digest, Payloa
     Ok(hasher.finish())
 }
 
-/// As [`pack`], into memory.
-#[cfg(test)]
+/// As [`pack`], into memory: for what is small.
 pub(crate) fn pack_bytes(content: &[u8]) -> Result<Vec<u8>, PayloadError> {
     let mut packed = Vec::with_capacity(content.len() / 2 + 64);
     pack(content, &mut packed)?;
