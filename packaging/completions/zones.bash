@@ -65,7 +65,7 @@ _zones_applet() {
                 *) words=$(zoneadm list -n 2>/dev/null) ;;
             esac
             ;;
-        beadm) words='-z activate create destroy list mount rename unmount' ;;
+        beadm) words='-z activate create destroy list mount rename unmount -a -e -f -H -p -s -o' ;;
         pkg | pkgrepo | pkgsend)
             if ((COMP_CWORD == first)); then
                 words="$("$applet" help 2>/dev/null |

@@ -63,6 +63,8 @@ complete -c zlogin -s S -d 'safe mode'
 complete -c zlogin -s e -x -d 'escape character'
 
 complete -c beadm -s z -x -a '(__zones_names)' -d zone
+complete -c beadm -n '__fish_seen_subcommand_from create' -s e -x -d 'environment or @snapshot'
+complete -c beadm -n '__fish_seen_subcommand_from list' -a '-a -s -H -p -o'
 complete -c beadm -n __fish_use_subcommand -a 'activate create destroy list mount rename unmount'
 
 function __zones_pkg_subcommands

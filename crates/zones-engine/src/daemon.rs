@@ -47,8 +47,7 @@ struct Daemon {
     late: Option<zones_net::Netlink>,
     /// Who waits for what is being done now.
     caller: Option<OwnedFd>,
-    /// Who wants the processes of the zone stopped, as long as it is there.
-    frozen: Option<Channel>,
+    frozen: Option<rest::Frozen>,
     /// The boot environment that the zone runs in is on trial.
     trial: Option<trial::Watch>,
     _lock: std::fs::File,

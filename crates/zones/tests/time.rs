@@ -235,6 +235,18 @@ fn snapshots_of_a_schedule_come_and_go() {
     assert_eq!(host.snapshots("other"), "");
     let refusal = host.zoneadm(&["-z", "other", "snapshot", "--due"]);
     refused(&refusal, 1, "has no attr snapshot-schedule");
+    let change = "select attr name=snapshot-schedule; set value=often:3; end";
+    host.ok("zonecfg", &["-z", "z", change]);
+    let warning = err(&host.zoneadm(&["-z", "z", "verify"]));
+    assert!(
+        warning.contains("`often:3` is not KIND:NUMBER"),
+        "{warning}"
+    );
+    refused(
+        &host.zoneadm(&["-z", "z", "snapshot", "--due"]),
+        1,
+        "`often:3`",
+    );
 }
 
 #[test]
@@ -530,4 +542,21 @@ fn the_doctor_tells_of_the_host() {
     let json = host.ok("zoneadm", &["doctor", "-o", "json", "/nonexistent/zones"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json[1]["found"], "/");
+}
+
+#[test]
+fn a_description_can_be_looked_at_without_its_zone() {
+    let host = host_or_skip!("a_description_can_be_looked_at_without_its_zone");
+    host.configure("z", "");
+    let text = host.ok("zoneadm", &["-z", "z", "detach", "-n"]);
+    assert!(text.contains("<zone name=\"z\""), "{text}");
+    let path = host.path().join("zone.xml");
+    let shown = path.to_str().unwrap();
+    std::fs::write(&path, &text).unwrap();
+    host.ok("zoneadm", &["-z", "nobody", "attach", "-n", shown]);
+    std::fs::write(&path, "no document").unwrap();
+    let refusal = host.zoneadm(&["-z", "nobody", "attach", "-n", shown]);
+    refused(&refusal, 1, "is not an XML file");
+    let refusal = host.zoneadm(&["-z", "z", "attach", "-F", "-n", shown]);
+    refused(&refusal, 1, "-F and -n flags are mutually exclusive");
 }

@@ -6,6 +6,7 @@ mod clone;
 mod diff;
 mod doctor;
 mod environment;
+mod files;
 mod hooks;
 mod install;
 mod list;
@@ -142,6 +143,11 @@ fn with_zone(
     let subcommand::Run::Zone(run) = subcommand.run else {
         return FAILURE;
     };
+    if subcommand.name == "attach"
+        && let Some(status) = attach::dry_run(rest)
+    {
+        return status;
+    }
     match target_as(layout, store, zone, subcommand.name, subcommand.privileged) {
         Ok(target) => run(&target, rest),
         Err(status) => status,

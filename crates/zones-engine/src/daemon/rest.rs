@@ -7,7 +7,7 @@ use zones_store::Layout;
 use zones_sys::Channel;
 use zones_types::{ZoneName, ZoneState};
 
-use super::Daemon;
+use super::{Daemon, wait};
 use crate::control::{Request, Response};
 use crate::error::EngineError;
 use crate::host;
@@ -15,6 +15,12 @@ use crate::stage::{receive, send};
 
 /// How long the processes of a zone may take to come to rest.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who wants the processes of the zone stopped, as long as it is there, and since when.
+pub(super) struct Frozen {
+    pub(super) client: Channel,
+    since_ms: i64,
+}
 
 impl Daemon {
     /// Stops the zone for a client, who is kept.
@@ -32,7 +38,10 @@ impl Daemon {
             Err(text) => {
                 let _ = send(&client, &Response::failed(text), &[]);
             }
-            Ok(()) if send(&client, &Response::done(), &[]).is_ok() => self.frozen = Some(client),
+            Ok(()) if send(&client, &Response::done(), &[]).is_ok() => {
+                let since_ms = wait::now_ms();
+                self.frozen = Some(Frozen { client, since_ms });
+            }
             // Who asked is gone.
             Ok(()) => thaw(&self.layout, &self.zone),
         }
@@ -40,17 +49,25 @@ impl Daemon {
 
     /// Lets the zone go on, whoever wanted it to rest.
     pub(super) fn thaw(&mut self) {
-        if self.frozen.take().is_some() {
-            thaw(&self.layout, &self.zone);
+        if let Some(frozen) = self.frozen.take() {
+            self.end_rest(frozen.since_ms);
+        }
+    }
+
+    fn end_rest(&mut self, since_ms: i64) {
+        thaw(&self.layout, &self.zone);
+        if let Some(watch) = &mut self.trial {
+            // Nobody comes up who stands still.
+            watch.put_off(wait::now_ms() - since_ms);
         }
     }
 
     /// Who had the zone stopped is done with it, or gone.
     pub(super) fn on_frozen_client(&mut self) {
-        let Some(client) = self.frozen.take() else {
+        let Some(Frozen { client, since_ms }) = self.frozen.take() else {
             return;
         };
-        thaw(&self.layout, &self.zone);
+        self.end_rest(since_ms);
         if let Ok(Some((Request::Thaw, _))) = receive::<Request>(&client) {
             let _ = send(&client, &Response::done(), &[]);
         }

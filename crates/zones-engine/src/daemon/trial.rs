@@ -51,6 +51,12 @@ impl Watch {
         self.probe.as_ref()
     }
 
+    /// The zone stood still for a while.
+    pub(super) fn put_off(&mut self, by_ms: i64) {
+        self.deadline_ms += by_ms;
+        self.next_ms += by_ms;
+    }
+
     /// When there is something to do without anything happening.
     pub(super) fn due_ms(&self) -> i64 {
         match self.probe {
@@ -163,13 +169,14 @@ impl Daemon {
         let Some(watch) = self.trial.take() else {
             return;
         };
-        if let Err(error) = Trial::end(&watch.zonepath) {
-            self.console.log(&chain(&error));
-        }
         let name = &watch.trial.name;
         self.console
             .notice(&format!("NOTICE: Boot environment {name} has come up"));
         note_event(&self.layout, &self.zone, "be-confirmed", &[("be", name)]);
+        // Last: who sees that the trial is over finds it told, too.
+        if let Err(error) = Trial::end(&watch.zonepath) {
+            self.console.log(&chain(&error));
+        }
     }
 
     /// Somebody wants the zone down: that says nothing about its environment.

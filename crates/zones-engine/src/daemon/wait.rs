@@ -64,8 +64,8 @@ impl Daemon {
             PollFlags::IN,
         ));
         events.push(Event::Connection);
-        if let Some(client) = &self.frozen {
-            fds.push(PollFd::new(client, PollFlags::IN));
+        if let Some(frozen) = &self.frozen {
+            fds.push(PollFd::new(&frozen.client, PollFlags::IN));
             events.push(Event::FrozenClient);
         }
         if let Some(probe) = self.trial.as_ref().and_then(super::trial::Watch::probe) {
@@ -78,7 +78,8 @@ impl Daemon {
         }
         let now = now_ms();
         let shutdown = self.shutdown.as_ref().map(|shutdown| shutdown.deadline_ms);
-        let trial = self.trial.as_ref().map(super::trial::Watch::due_ms);
+        let trial = self.trial.as_ref().filter(|_| self.frozen.is_none());
+        let trial = trial.map(super::trial::Watch::due_ms);
         if shutdown.is_some_and(|at| at <= now) {
             return Some(Event::Timeout);
         }

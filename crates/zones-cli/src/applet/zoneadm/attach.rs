@@ -29,7 +29,8 @@ pub(super) fn detach(target: &Target<'_>, args: &[String]) -> u8 {
         eprintln!("usage:\tdetach [-n]");
         return USAGE;
     }
-    if let Verdict::Refuse(refusal) = judge(target.state, Verb::Detach) {
+    // The description can be had in any state.
+    if let (false, Verdict::Refuse(refusal)) = (is_trial, judge(target.state, Verb::Detach)) {
         return fail_zone(&target.zone, refusal);
     }
     let run = || -> Result<(), String> {
@@ -120,6 +121,15 @@ pub(super) fn attach(target: &Target<'_>, args: &[String]) -> u8 {
         Ok(()) => OK,
         Err(text) if text.is_empty() => FAILURE,
         Err(text) => fail_zone(&target.zone, text),
+    }
+}
+
+/// `attach -n` without more: the zone of a description need not be configured here. `None` for any
+/// other line.
+pub(super) fn dry_run(args: &[String]) -> Option<u8> {
+    match args {
+        [flag, path] if flag == "-n" => Some(trial(path)),
+        _ => None,
     }
 }
 

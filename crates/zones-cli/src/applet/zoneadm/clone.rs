@@ -13,10 +13,9 @@ use zones_engine::{Hooks, chain};
 use zones_image::ImageError;
 use zones_storage::{Copied, DriverKind, Snapshots};
 use zones_store::{Lock, journal};
-use zones_sys::RootFd;
 use zones_types::{Verb, Verdict, ZonePath, ZoneState, judge};
 
-use super::{Target, hooks, install, run as verbs, target_of, uninstall, verify};
+use super::{Target, files, hooks, install, run as verbs, target_of, uninstall, verify};
 use crate::applet::pkg;
 use crate::progress::Waiting;
 use crate::report::{OK, fail_zone};
@@ -261,8 +260,7 @@ impl<'a> Job<'a> {
         } else {
             self.copy()?;
             let root = self.zonepath.root();
-            let opened = RootFd::open(&root)
-                .map_err(|error| format!("cannot open `{}`: {error}", root.display()))?;
+            let opened = files::open(&root)?;
             if !self.wish.keeps_identity {
                 let identity = &self.hooks.brand().identity;
                 let names = (self.source.zone.as_str(), self.target.zone.as_str());

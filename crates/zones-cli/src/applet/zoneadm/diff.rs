@@ -8,10 +8,9 @@ use serde::Serialize;
 use zones_archive::{Change, ChangeKind, DiffOptions, differ};
 use zones_engine::chain;
 use zones_storage::Snapshots;
-use zones_sys::RootFd;
 use zones_types::ZoneState;
 
-use super::{Target, run as verbs};
+use super::{Target, files, run as verbs};
 use crate::getopt::{Given, Known, flag, value};
 use crate::progress::Waiting;
 use crate::report::{FAILURE, OK, fail_zone};
@@ -83,13 +82,9 @@ fn compare(target: &Target<'_>, names: &[String], times: bool) -> Result<Vec<Cha
         times,
         ..DiffOptions::default()
     };
-    let (old, new) = (open(&old)?, open(&new)?);
+    let (old, new) = (files::open(&old)?, files::open(&new)?);
     let changes = differ(Some(&old), &new, options, &Waiting::new(None));
     changes.map_err(|error| chain(&error))
-}
-
-fn open(root: &Path) -> Result<RootFd, String> {
-    RootFd::open(root).map_err(|error| format!("cannot open `{}`: {error}", root.display()))
 }
 
 fn text(changes: &[Change], form: Form) -> Result<String, String> {

@@ -117,6 +117,11 @@ fn open(zonepath: &zones_types::ZonePath) -> Result<Snapshots, String> {
     Snapshots::open(zonepath.as_path()).map_err(|error| chain(&error))
 }
 
+/// What is wrong with the schedule of a zone.
+pub(super) fn wrong_schedule(config: &zones_config::ZoneConfig) -> Option<String> {
+    Schedule::parse(config.attr(schedule::ATTRIBUTE)?).err()
+}
+
 /// Those that the schedule of the zone asks for by now; older ones of the schedule go.
 fn due(target: &Target<'_>) -> u8 {
     let config = match target.config() {
