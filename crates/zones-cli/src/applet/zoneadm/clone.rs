@@ -20,6 +20,7 @@ use super::{Target, hooks, install, run as verbs, target_of, uninstall, verify};
 use crate::applet::pkg;
 use crate::progress::Waiting;
 use crate::report::{OK, fail_zone};
+pub(super) use both::warnings as in_both;
 
 /// What the command line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
