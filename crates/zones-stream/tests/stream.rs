@@ -1,5 +1,5 @@
-//! Streams of zones from one zonepath to another: on whatever holds the build folder, and on btrfs in
-//! an image of its own, mounted where only the test sees it.
+//! Streams of zones from one zonepath to another: on whatever holds the build folder, and on btrfs
+//! in an image of its own, mounted where only the test sees it.
 #![allow(
     missing_docs,
     unreachable_pub,
