@@ -109,8 +109,8 @@ impl Store {
 }
 
 impl Target {
-    /// As [`Store::sign`], in a folder or by a depot: there the manifest with its new signature takes
-    /// the place of the old one, in a transaction that may add nothing else.
+    /// As [`Store::sign`], in a folder or by a depot: there the manifest with its new signature
+    /// takes the place of the old one, in a transaction that may add nothing else.
     ///
     /// # Errors
     ///

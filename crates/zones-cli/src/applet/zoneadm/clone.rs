@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use zones_brand::{Hook, HookEnd, Installer, SysConfig};
 use zones_engine::{Hooks, chain};
-use zones_image::{Image, ImageError};
+use zones_image::ImageError;
 use zones_storage::{Copied, DriverKind, Snapshots};
 use zones_store::{Lock, journal};
 use zones_sys::RootFd;
@@ -289,7 +289,8 @@ impl<'a> Job<'a> {
         let words = ["zoneadm", "-z", zone.as_str(), "clone"].map(str::to_owned);
         let client = pkg::client(layout, &words);
         let relinked = || -> Result<(), ImageError> {
-            let image = Image::open(root, client.clone())?;
+            zones_brand::copy_sources(layout, &self.source.zone, zone)?;
+            let image = zones_brand::open_zone(layout, zone, root, client.clone())?;
             let global = zones_brand::open_global(layout, client)?;
             if let (Some(link), Some(global)) = (image.link()?, global) {
                 let name = zones_brand::ipkg::link_name(zone);
