@@ -1,6 +1,6 @@
-//! Sparse zones: the folders of programs are those of a base, mounted read-only; the rest of the root
-//! is the zone's own. Source: zonecfg(1M) of Solaris 10, `inherit-pkg-dir`; there the base is the
-//! global zone, here it is a folder that nobody runs and nobody writes.
+//! Sparse zones: the folders of programs are those of a base, mounted read-only; the rest of the
+//! root is the zone's own. Source: zonecfg(1M) of Solaris 10, `inherit-pkg-dir`; there the base is
+//! the global zone, here it is a folder that nobody runs and nobody writes.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;

@@ -19,6 +19,7 @@ use super::{Target, files, hooks, install, run as verbs, target_of, uninstall, v
 use crate::applet::pkg;
 use crate::progress::Waiting;
 use crate::report::{OK, fail_zone};
+pub(super) use both::warnings as in_both;
 
 /// What the command line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use zones_stream::{Header, Keep, Place, Received, StreamError, kept, receive};
 use zones_types::{ZoneName, ZonePath, ZoneState};
 
 use super::meter::{Meter, Patient};
+use crate::applet::zoneadm::clone::in_both;
 use crate::applet::zoneadm::{Target, state_of, verify};
 use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
 
@@ -223,18 +224,18 @@ impl Job<'_> {
             .map_err(|error| StreamError::Malformed(format!("configuration: {error}")))?;
         match self.state {
             None => {
-                let mut config = theirs;
+                let mut config = theirs.clone();
                 config.name = self.zone.clone();
                 config.zonepath = Some(zonepath.clone());
                 config.uuid = String::new();
                 self.store.save(&config)?;
                 *is_configured = true;
-                warn(&config, None);
+                warn(&config, &theirs);
             }
             Some(_) => {
                 let ours = zones_engine::load(self.layout, self.zone)
                     .map_err(|error| StreamError::Unfit(error.chain()))?;
-                warn(&ours, Some(&theirs));
+                warn(&ours, &theirs);
             }
         }
         let target = self.target(ZoneState::Configured);
@@ -353,21 +354,8 @@ fn make_zonepath(path: &Path) -> Result<bool, String> {
     Ok(true)
 }
 
-/// Addresses that the sender may have, too. Without `theirs` all of them are.
-fn warn(ours: &ZoneConfig, theirs: Option<&ZoneConfig>) {
-    let of = |config: &ZoneConfig| -> Vec<String> {
-        let nets = config.nets.iter();
-        let nets = nets.flat_map(|net| [&net.address, &net.allowed_address]);
-        let anets = config.anets.iter().map(|anet| &anet.allowed_address);
-        let lists = nets.chain(anets).flat_map(|list| list.split(','));
-        let addresses = lists.filter_map(|it| it.split('/').next());
-        let addresses = addresses.filter(|it| !it.is_empty());
-        addresses.map(str::to_owned).collect()
-    };
-    let known = theirs.map(of);
-    for address in of(ours) {
-        if known.as_ref().is_none_or(|known| known.contains(&address)) {
-            eprintln!("WARNING: network address '{address}' is configured in both zones.");
-        }
-    }
+/// What cannot be had twice while both zones run.
+fn warn(ours: &ZoneConfig, theirs: &ZoneConfig) {
+    let found = in_both(ours, theirs);
+    found.iter().for_each(|text| eprintln!("{text}"));
 }
