@@ -4,7 +4,7 @@ use super::verdict;
 use crate::shell::{Outcome, read, top};
 
 /// Crate and level, lowest first.
-const LEVELS: [(&str, u8); 21] = [
+const LEVELS: [(&str, u8); 22] = [
     ("zones-types", 0),
     ("zones-config", 1),
     ("zones-sys", 1),
@@ -22,6 +22,7 @@ const LEVELS: [(&str, u8); 21] = [
     ("zones-image", 4),
     ("zones-import", 4),
     ("zones-brand", 5),
+    ("zones-matrix", 5),
     ("zones-engine", 6),
     ("zones-cli", 7),
     ("zones", 8),
