@@ -137,8 +137,11 @@ fn relocate(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
     Ok(())
 }
 
-/// The copy that every file system can make.
-pub(crate) fn copy_files<D: Driver + ?Sized>(
+/// The copy that every file system can make: file by file, into a root of `driver`.
+///
+/// # Errors
+/// As those of [`Driver::copy`].
+pub fn copy_files<D: Driver + ?Sized>(
     driver: &D,
     from: &Path,
     to: &Path,

@@ -2,19 +2,20 @@
 
 mod choices;
 mod ipkg;
+mod sparse;
 
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use zones_archive::Progress;
+use zones_archive::{Progress, Silent};
 use zones_brand::{Hook, HookEnd, Host, Installer, Laid, Stream, SysConfig};
 use zones_debian::ConfigureStep;
 use zones_engine::{Ending, Hooks, Request, chain};
-use zones_store::{Lock, journal};
+use zones_store::{Layout, Lock, journal};
 use zones_sys::RootFd;
 use zones_types::{Verb, Verdict, ZonePath, ZoneState, judge};
 
@@ -70,6 +71,25 @@ pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
     }
 }
 
+/// What a zone of brand debian would be made of, were it installed with these options now.
+pub(in crate::applet) fn plan_mirror(
+    layout: &Layout,
+    args: &[String],
+) -> Result<zones_debian::Plan, String> {
+    let choices = choices::of_mirror(args)?;
+    let host = host(layout, HostSettings::read(layout)?.package_cache);
+    zones_brand::plan_mirror(&choices, &host, &Silent).map_err(|error| chain(&error))
+}
+
+fn host(layout: &Layout, cache_limit: Option<u64>) -> Host {
+    Host {
+        root: PathBuf::from("/"),
+        cache: layout.cache(),
+        cache_limit,
+        now: now(),
+    }
+}
+
 /// How an installation fails.
 enum Failure {
     /// Nothing of it stays.
@@ -113,6 +133,7 @@ impl<'a> Job<'a> {
             read_sysconfig(path)?;
         }
         ipkg::check(installer, &wanted.choices)?;
+        sparse::check(installer, &wanted.choices)?;
         let (log, file) = open_log(target)?;
         let screen = Screen::new(file);
         Ok(Self {
@@ -207,14 +228,12 @@ impl<'a> Job<'a> {
             let text = format!("Preparing at {}.", self.zonepath.root().display());
             self.screen.line("Image", &text);
         }
-        let host = Host {
-            root: PathBuf::from("/"),
-            cache: self.target.layout.cache(),
-            cache_limit: self.cache_limit,
-            now: now(),
+        let host = host(self.target.layout, self.cache_limit);
+        let laid = match self.installer {
+            Installer::Sparse => sparse::fill(self, &root)?,
+            _ => zones_brand::lay_down(self.installer, choices, &host, &root, &self.screen)
+                .map_err(|error| chain(&error))?,
         };
-        let laid = zones_brand::lay_down(self.installer, choices, &host, &root, &self.screen)
-            .map_err(|error| chain(&error))?;
         for note in &laid.notes {
             self.screen.line("Source", note);
         }
@@ -266,20 +285,7 @@ impl<'a> Job<'a> {
 
     fn make_root(&self) -> Result<RootFd, String> {
         let path = self.zonepath.as_path();
-        let text = |error: std::io::Error| format!("cannot create `{}`: {error}", path.display());
-        if let Some(parent) = path.parent() {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o755)
-                .create(parent)
-                .map_err(text)?;
-        }
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(text)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(text)?;
+        super::clone::make_zonepath(path)?;
         let driver = zones_storage::choose(path).map_err(|error| chain(&error))?;
         let root = self.zonepath.root();
         driver.create(&root).map_err(|error| chain(&error))?;
@@ -350,7 +356,7 @@ impl<'a> Job<'a> {
     }
 }
 
-fn read_sysconfig(path: &Path) -> Result<SysConfig, String> {
+pub(super) fn read_sysconfig(path: &Path) -> Result<SysConfig, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
     SysConfig::parse(&text).map_err(|error| format!("{}: {}", path.display(), chain(&error)))

@@ -17,9 +17,10 @@ pub(super) struct Wanted {
 }
 
 /// Every option takes a value.
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 11] = [
     "-P",
     "-a",
+    "-b",
     "-d",
     "-c",
     "-e",
@@ -44,6 +45,11 @@ pub(super) fn parse(args: &[String], installer: Installer, letters: &str) -> Res
         );
         USAGE
     })
+}
+
+/// What options of a zone from a Debian mirror say.
+pub(super) fn of_mirror(args: &[String]) -> Result<Choices, String> {
+    Ok(try_parse(args, "")?.choices)
 }
 
 fn hook_only(args: &[String], letters: &str) -> Result<Wanted, String> {
@@ -125,6 +131,7 @@ fn set(wanted: &mut Wanted, name: &str, value: String) -> Result<(), String> {
     match name {
         // The form of OpenSolaris 2008.05, where publishers had names.
         "-a" => choices.archive = Some(value),
+        "-b" => choices.base = Some(value),
         "-P" => choices.publisher = Some(value),
         "-e" => choices.extra.extend(words(&value)),
         "-d" => choices.directory = Some(PathBuf::from(value)),
