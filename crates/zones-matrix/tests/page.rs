@@ -1,6 +1,7 @@
 //! The page in a browser without a display, from a file.
 
 #![allow(clippy::unwrap_used)] // helpers too: what fails in them fails the test
+#![allow(clippy::print_stdout)] // a skip says why
 
 mod support;
 
