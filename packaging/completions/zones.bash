@@ -42,7 +42,7 @@ _zones_applet() {
                 ready) words=-n ;;
                 apply) words='-n -q -v' ;;
                 shutdown) words='-r -t' ;;
-                install) words='-P -e -a -d -c --suite --arch --include --variant --keyring' ;;
+                install) words='-P -e -a -b -d -c --suite --arch --include --variant --keyring' ;;
                 attach) words='-F -n -u -U' ;;
                 detach) words=-n ;;
                 uninstall) words=-F ;;

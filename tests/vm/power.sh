@@ -18,6 +18,10 @@ device() {
     case $1 in ext4) echo /dev/vdc ;; xfs) echo /dev/vdd ;; btrfs) echo /dev/vde ;; zfs) echo /dev/vdf ;; esac
 }
 
+# Whether zoneadm of this build has a subcommand.
+subcommands=$(zoneadm help 2>&1)
+has() { case $subcommands in *"$1"*) ;; *) return 1 ;; esac; }
+
 # Mounts the file system, which replays its journal. What is running does not survive a reboot.
 open() {
     fs=$1
@@ -71,6 +75,9 @@ file usr/share/app/$number path=usr/share/app/$number owner=root group=root mode
     done
 }
 
+# Written and rolled back.
+mark=/z/zones/hold/root/root/mark
+
 setup() {
     check 'publish' publish
     mkfs.ext4 -q -F /dev/vdc
@@ -87,7 +94,15 @@ setup() {
 set max-lwps=1000"
         check "$fs: install" adm -z keep install -a /share/zone.tar
         check "$fs: environment" be -z keep create other
-        for object in zone/t1 zone/t2 config/keep be/keep pkg/app; do
+        objects='zone/t1 zone/t2 config/keep be/keep pkg/app'
+        if has rollback; then
+            cfg -z hold "create -t SYSlx; set zonepath=/z/zones/hold"
+            check "$fs: second install" adm -z hold install -a /share/zone.tar
+            echo old > $mark
+            check "$fs: snapshot" adm -z hold snapshot base
+            objects="$objects snapshot/hold mark/hold"
+        fi
+        for object in $objects; do
             echo "is $fs $object $(see $object)"
         done
         close
@@ -108,6 +123,8 @@ look() {
             echo "${state:-absent}"
             ;;
         config/*) cfg -z "${1#config/}" info max-lwps | sed 's/[^0-9]//g' ;;
+        snapshot/*) adm -z "${1#snapshot/}" list-snapshots -p | sed -n 's/^\(more\):.*/\1/p' ;;
+        mark/*) cat $mark ;;
         be/*) be -z "${1#be/}" list -H | awk -F ';' '$3 ~ /R/ { print $1 }' ;;
         pkg/*)
             version=$(image list -H "${1#pkg/}" 2> /dev/null | awk '{ print $2 }')
@@ -145,8 +162,10 @@ live() {
             random 4
             if [ "$drawn" = 0 ]; then
                 attempt "zone/$1" absent cfg -z "$1" delete -F
-            else
+            elif [ "$drawn" = 1 ] || ! has clone; then
                 attempt "zone/$1" installed adm -z "$1" install -a /share/zone.tar
+            else
+                attempt "zone/$1" installed adm -z "$1" clone keep
             fi
             ;;
         installed) attempt "zone/$1" configured adm -z "$1" uninstall -F ;;
@@ -169,6 +188,22 @@ environment() {
     attempt be/keep $other be -z keep activate $other
 }
 
+keep_more() {
+    case $1 in
+        none) attempt snapshot/hold more adm -z hold snapshot more ;;
+        *) attempt snapshot/hold none adm -z hold destroy-snapshot more ;;
+    esac
+}
+
+write_mark() { echo new > $mark && sync $mark; }
+
+roll() {
+    case $1 in
+        old) attempt mark/hold new write_mark ;;
+        *) attempt mark/hold old adm -z hold rollback base ;;
+    esac
+}
+
 # Renames without a sync, beside the commands: they show that a cut loses what it should.
 unsynced() {
     number=0
@@ -185,16 +220,20 @@ write() {
     rm -f /z/lazy
     t1=$(see zone/t1) t2=$(see zone/t2) app=$(see pkg/app)
     number=$(see config/keep) active=$(see be/keep)
+    kinds=6
+    if has rollback; then kinds=8 more=$(see snapshot/hold) written=$(see mark/hold); fi
     unsynced &
     say writing
     while :; do
-        random 6
+        random $kinds
         case $drawn in
             0) live t1 "$t1" && t1=$now ;;
             1) live t2 "$t2" && t2=$now ;;
             2 | 3) attempt config/keep $((number + 1)) cfg -z keep "set max-lwps=$((number + 1))" && number=$now ;;
             4) software "$app" && app=$now ;;
             5) environment "$active" && active=$now ;;
+            6) keep_more "$more" && more=$now ;;
+            7) roll "$written" && written=$now ;;
         esac
     done
 }
@@ -220,6 +259,7 @@ judge() {
     case $1 in
         zone/*) whole "${1#zone/}" "$seen" ;;
         be/*) whole keep installed ;;
+        mark/*) whole hold installed ;;
         pkg/*) check "$fs: verify" image verify ;;
     esac
     echo "is $fs $1 $seen"
@@ -236,7 +276,8 @@ whole() {
     esac
 }
 
-tree() { (cd "$1" && find . -path ./dev -prune -o -type l -print -o -type f -exec sha256sum {} + | sort | sha256sum); }
+# All but what a clone or a test changes.
+tree() { (cd "$1" && find . \( -path ./dev -o -path ./etc -o -path ./root \) -prune -o -type l -print -o -type f -exec sha256sum {} + | sort | sha256sum); }
 
 judge_all() {
     mkdir -p /tmp/zone

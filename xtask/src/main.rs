@@ -32,7 +32,7 @@ const VERBS: [Verb; 7] = [
     },
     Verb {
         name: "test",
-        arguments: "[-p CRATE]... [--no-install]",
+        arguments: "[-p CRATE]... [--no-install] [--browser]",
         text: "runs every test, root suites included, and counts skips",
         run: test::run,
     },

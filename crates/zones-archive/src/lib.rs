@@ -16,7 +16,7 @@ mod progress;
 mod unpack;
 
 pub use compress::{Compression, Sums, decoder};
-pub use copy::{CopyReport, copy_tree};
+pub use copy::{CopyReport, copy_tree, copy_tree_except};
 pub use diff::{Aspect, Change, ChangeKind, DiffOptions, differ};
 pub use error::ArchiveError;
 pub use extents::next_data;

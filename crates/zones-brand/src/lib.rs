@@ -12,6 +12,7 @@ pub mod ipkg;
 mod manifest;
 mod ready;
 mod sources;
+pub mod sparse;
 mod sysconfig;
 
 pub use global::{create_global, global_folder, open_global};
@@ -22,8 +23,8 @@ pub use hook::{
 pub use identity::{Identity, IdentityError, IdentityFile};
 pub use install::{Choices, Host, InstallError, Laid, finish, lay_down, native_arch, plan_mirror};
 pub use manifest::{
-    Brand, BrandDevice, BrandError, BrandMount, BrandPrivilege, Installer, PrivilegeSet,
-    brand_names,
+    Brand, BrandDerived, BrandDevice, BrandError, BrandMount, BrandPrivilege, Installer,
+    PrivilegeSet, brand_names,
 };
 pub use ready::Ready;
 pub use sources::{copy_sources, forget_sources, guard, note_changes, note_sources, open_zone};

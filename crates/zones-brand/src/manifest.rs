@@ -15,11 +15,12 @@ use crate::identity::Identity;
 use crate::ready::Ready;
 
 /// The manifests that are part of the binary.
-const EMBEDDED: [(&str, &str); 4] = [
+const EMBEDDED: [(&str, &str); 5] = [
     ("debian", include_str!("../../../brands/debian/brand.toml")),
     ("ipkg", include_str!("../../../brands/ipkg/brand.toml")),
     ("lx", include_str!("../../../brands/lx/brand.toml")),
     ("native", include_str!("../../../brands/native/brand.toml")),
+    ("sparse", include_str!("../../../brands/sparse/brand.toml")),
 ];
 
 /// What a brand is.
@@ -67,6 +68,9 @@ pub struct Brand {
     /// When its zones count as come up.
     #[serde(default)]
     pub ready: Ready,
+    /// Files that the zone makes of others before its init starts.
+    #[serde(default)]
+    pub derived: Vec<BrandDerived>,
     /// Where its files are, or would be.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -123,6 +127,18 @@ pub struct BrandMount {
     pub options: Vec<String>,
 }
 
+/// A file that a program of the zone makes of others, when it is missing or older than they are.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrandDerived {
+    /// What is made.
+    pub file: String,
+    /// What changes when it is to be made again; where this is missing, nothing is made.
+    pub from: String,
+    /// What makes it, a program of the zone with its arguments.
+    pub command: Vec<String>,
+}
+
 fn default_path() -> String {
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()
 }
@@ -139,6 +155,8 @@ pub enum Installer {
     Native,
     /// From an archive or a folder.
     Lx,
+    /// What is not shared with a base; see [`crate::sparse`].
+    Sparse,
     /// Hook `install` does all of it; it finds an empty root.
     #[default]
     Hook,

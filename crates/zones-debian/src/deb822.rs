@@ -5,6 +5,12 @@
 pub struct Paragraph<'a>(pub(crate) &'a str);
 
 impl<'a> Paragraph<'a> {
+    /// All of it, as it is.
+    #[must_use]
+    pub fn text(self) -> &'a str {
+        self.0
+    }
+
     /// All fields in order: name and raw value (with its continuation lines).
     pub fn fields(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let mut rest = self.0;

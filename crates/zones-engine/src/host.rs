@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use zones_brand::Brand;
+use zones_brand::{Brand, sparse};
 use zones_cgroup::{Controller, Hierarchies};
 use zones_config::ZoneConfig;
 use zones_store::{IndexEntry, Layout, Store};
@@ -154,6 +154,12 @@ pub(crate) fn plan_as(
             let own = zones_net::mac_for(&entry.uuid, &interface.name);
             interface.own_mac = interface.own_mac.map(|_| own);
         }
+    }
+    if name.as_str() == sparse::BRAND {
+        let (bases, base) = (layout.bases(), sparse::base_of(config));
+        let folders = sparse::folders(config, &bases);
+        let folders = folders.map_err(|error| EngineError::Store(error.to_string()))?;
+        plan.inherited = crate::plan::inherited(&bases.join(base), folders);
     }
     plan.personality_32bit = is_32bit_x86(&plan.root);
     if let Some(wanted) = &plan.dedicated {

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
-use zones_brand::Brand;
+use zones_brand::{Brand, BrandDerived};
 use zones_cgroup::{Limits, MemoryPolicy};
 use zones_config::{DedicatedCpu, IpType, ZoneConfig};
 use zones_net::Interface;
@@ -21,7 +21,7 @@ use zones_types::{IdRange, ZoneId, ZoneName};
 pub use immutable::Immutable;
 pub use kernel::IpcLimits;
 pub use mounts::FsMount;
-pub(crate) use mounts::{DEVICE_NODES, MASKED, READ_ONLY};
+pub(crate) use mounts::{DEVICE_NODES, MASKED, READ_ONLY, inherited};
 #[cfg(test)]
 pub(crate) use network::interface;
 pub use privileges::{Privileges, capability_number};
@@ -70,6 +70,8 @@ pub struct BootPlan {
     pub tmpfs_bytes: u64,
     /// What of its root it may write; `None`: all.
     pub immutable: Option<Immutable>,
+    /// Folders of the base of a sparse zone.
+    pub inherited: Vec<FsMount>,
     /// Further file systems, in mount order.
     pub filesystems: Vec<FsMount>,
     /// Patterns of further device nodes.
@@ -78,6 +80,8 @@ pub struct BootPlan {
     pub privileges: Privileges,
     /// Candidates for its first program; empty: our own init.
     pub init: Vec<String>,
+    /// What is made inside of the zone before its first program.
+    pub derived: Vec<BrandDerived>,
     /// `PATH` of its first program.
     pub path: String,
     /// Whether `uname -m` names a 32-bit machine.
@@ -155,10 +159,12 @@ impl BootPlan {
             locked: config.locked().map(|bytes| bytes.0),
             tmpfs_bytes,
             immutable: immutable::profile(config),
+            inherited: Vec::new(),
             filesystems: mounts::filesystems(&with_brand_mounts(config, brand))?,
             devices: devices(config, brand, range.is_some()),
             privileges: Privileges::new(&config.limitpriv, config.ip_type, range.is_some())?,
             init: brand.init.clone(),
+            derived: brand.derived.clone(),
             path: brand.path.clone(),
             personality_32bit: false,
             limits,
@@ -264,11 +270,19 @@ impl fmt::Display for BootPlan {
         for interface in &self.interfaces {
             writeln!(f, "net {interface:?}")?;
         }
-        for mount in &self.filesystems {
+        for mount in self.inherited.iter().chain(&self.filesystems) {
             writeln!(
                 f,
                 "mount {} on {} type {}",
                 mount.special, mount.dir, mount.kind
+            )?;
+        }
+        for derived in &self.derived {
+            let (file, from) = (&derived.file, &derived.from);
+            writeln!(
+                f,
+                "{} when {from} is newer than {file}",
+                derived.command.join(" ")
             )?;
         }
         writeln!(f, "init {}", self.init.join(" or "))?;

@@ -13,6 +13,7 @@
 
 mod builder;
 mod builtin;
+mod derived;
 pub(crate) mod graft;
 mod init;
 mod message;

@@ -16,6 +16,25 @@ pub(crate) struct Accounts {
     users: BTreeMap<u32, String>,
     groups: BTreeMap<u32, String>,
     pub(crate) actions: Vec<Action>,
+    /// The files themselves by path, no password that opens anything in them.
+    pub(crate) texts: BTreeMap<String, String>,
+}
+
+/// The files, and whether no password lets everybody in. It is the second field of all.
+const FILES: [(&str, bool); 4] = [
+    ("etc/passwd", true),
+    ("etc/shadow", true),
+    ("etc/group", false),
+    ("etc/gshadow", false),
+];
+
+/// What a password is in a package: it stays when it opens nothing.
+fn locked(password: &str) -> &str {
+    match password {
+        "" | "x" => password,
+        _ if password.starts_with(['*', '!']) => password,
+        _ => "!",
+    }
 }
 
 type Rows = Vec<Vec<String>>;
@@ -39,7 +58,14 @@ impl Accounts {
             users: ids(&users),
             groups: ids(&groups),
             actions: Vec::new(),
+            texts: BTreeMap::new(),
         };
+        for (path, is_open) in FILES {
+            if let Some(text) = text(root, path)? {
+                let text = without_passwords(&text, is_open);
+                accounts.texts.insert(path.to_owned(), text);
+            }
+        }
         for row in &groups {
             let pairs = [("groupname", field(row, 0)), ("gid", field(row, 2))];
             accounts
@@ -68,8 +94,11 @@ impl Accounts {
         let secret = shadow.iter().find(|it| field(it, 0) == name);
         // A password of the root is nobody else's; a locked account stays locked as it is.
         let password = secret.map_or("*", |it| field(it, 1));
-        let is_locked = password.starts_with(['*', '!']);
-        pairs.push(("password", if is_locked { password } else { "*LK*" }));
+        let password = match password {
+            "" => "!",
+            other => locked(other),
+        };
+        pairs.push(("password", password));
         if let Some(secret) = secret {
             let numbers = [
                 (2, "lastchg"),
@@ -77,6 +106,8 @@ impl Accounts {
                 (4, "max"),
                 (5, "warn"),
                 (6, "inactive"),
+                (7, "expire"),
+                (8, "flag"),
             ];
             for (at, key) in numbers {
                 pairs.push((key, field(secret, at)));
@@ -87,7 +118,8 @@ impl Accounts {
                 pairs.push(("group-list", field(other, 0)));
             }
         }
-        pairs.retain(|(_, value)| !value.is_empty());
+        // Without a comment, the name of the user would be it.
+        pairs.retain(|(key, value)| !value.is_empty() || *key == "gcos-field");
         action(ActionKind::User, None, pairs)
     }
 
@@ -108,6 +140,21 @@ impl Accounts {
     }
 }
 
+/// The text with locks for passwords.
+fn without_passwords(text: &str, is_open: bool) -> String {
+    let line = |line: &str| {
+        let mut fields: Vec<&str> = line.split(':').collect();
+        if let Some(password) = fields.get_mut(1) {
+            *password = match *password {
+                "" if is_open => "!",
+                other => locked(other),
+            };
+        }
+        fields.join(":") + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
 fn field(row: &[String], at: usize) -> &str {
     row.get(at).map_or("", String::as_str)
 }
@@ -121,4 +168,28 @@ fn ids(rows: &Rows) -> BTreeMap<u32, String> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_passwords;
+
+    #[test]
+    fn what_opens_something_is_locked() {
+        let rows = [
+            (
+                "root:$6$salt$hash:19000:0:99999:7:::\n",
+                true,
+                "root:!:19000:0:99999:7:::\n",
+            ),
+            ("daemon:*:19000::::::\n", true, "daemon:*:19000::::::\n"),
+            ("guest::19000::::::\n", true, "guest:!:19000::::::\n"),
+            ("adm:!$6$x:::\n", true, "adm:!$6$x:::\n"),
+            ("staff::50:ann\nx\n", false, "staff::50:ann\nx\n"),
+            ("wheel:secret::ann\n", false, "wheel:!::ann\n"),
+        ];
+        for (text, is_open, want) in rows {
+            assert_eq!(without_passwords(text, is_open), want);
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::table::Table;
+use crate::split::Split;
+use crate::table::{Rule, Table};
 use crate::tree::{Kind, Node, Tree};
 
 /// A name that is not the same in both trees.
@@ -13,8 +14,8 @@ pub struct Difference {
     pub path: String,
     /// What differs.
     pub what: What,
-    /// Why that is as it should be, where a table says so.
-    pub reason: Option<String>,
+    /// Why that is as it should be, where something says so.
+    pub rule: Option<Rule>,
 }
 
 /// What differs. The first value is that of the root.
@@ -35,18 +36,46 @@ pub enum What {
     Names(Vec<String>, Vec<String>),
 }
 
-/// Compares an image with the root that it came from.
+impl What {
+    /// The word for this kind of difference in tables.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unexpected => "unexpected",
+            Self::Type(..) => "type",
+            Self::Mode(..) => "mode",
+            Self::Owner(..) => "owner",
+            Self::Size(..) | Self::Content => "content",
+            Self::Target(..) => "target",
+            Self::Device => "device",
+            Self::Attributes => "attributes",
+            Self::Names(..) => "names",
+        }
+    }
+}
+
+/// Compares an image with the root that it came from, as that was split. A name may be missing if
+/// no package carries it; all else is as it should be only where the table says so.
 #[must_use]
-pub fn compare(root: &Tree, image: &Tree, table: &Table) -> Vec<Difference> {
+pub fn compare(split: &Split, image: &Tree, exceptions: &Table) -> Vec<Difference> {
+    let root = &split.tree;
     let mut found = Vec::new();
     let (own, other) = (names(root), names(image));
     let paths: BTreeSet<&String> = root.nodes.keys().chain(image.nodes.keys()).collect();
     for path in paths {
-        let mut push = |what| {
+        let mut push = |what: What| {
+            let by_split = match what {
+                What::Missing => split.left_out.get(path),
+                What::Content | What::Size(..) => rewritten(split, path, image),
+                What::Names(..) => split.parted.get(path),
+                _ => None,
+            };
+            let rule = by_split.or_else(|| exceptions.rule_for(path, what.word()));
             found.push(Difference {
                 path: path.clone(),
+                rule: rule.cloned(),
                 what,
-                reason: table.reason(path).map(str::to_owned),
             });
         };
         match (root.nodes.get(path), image.nodes.get(path)) {
@@ -64,6 +93,13 @@ pub fn compare(root: &Tree, image: &Tree, table: &Table) -> Vec<Difference> {
         }
     }
     found
+}
+
+/// Why the content differs, if it is that which packages carry.
+fn rewritten<'a>(split: &'a Split, path: &str, image: &Tree) -> Option<&'a Rule> {
+    let (rule, digest) = split.rewritten.get(path)?;
+    let is_it = |node: &&Node| matches!(&node.kind, Kind::File(_, found, _) if found == digest);
+    image.nodes.get(path).filter(is_it).map(|_| rule)
 }
 
 fn nodes(a: &Node, b: &Node) -> Vec<What> {
@@ -144,8 +180,8 @@ impl fmt::Display for Difference {
                 write!(f, "names of the same file are [{b}], should be [{a}]")?;
             }
         }
-        self.reason
+        self.rule
             .as_ref()
-            .map_or(Ok(()), |why| write!(f, " ({why})"))
+            .map_or(Ok(()), |rule| write!(f, " ({})", rule.why))
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Installed {
     pub(crate) name: String,
     pub(crate) architecture: String,
     pub(crate) version: String,
+    /// Its paragraph, without the empty line behind.
+    pub(crate) paragraph: String,
     /// All fields of its paragraph, names in lower case.
     fields: BTreeMap<String, String>,
     /// What it has, links in front of the last name followed, diverted names as they are now.
@@ -88,6 +90,7 @@ fn installed(paragraph: Paragraph<'_>) -> Result<Option<Installed>> {
         name: field("Package"),
         architecture: field("Architecture"),
         version: field("Version"),
+        paragraph: paragraph.text().trim_end().to_owned(),
         fields: fields.collect(),
         ..Installed::default()
     }))
@@ -100,6 +103,7 @@ fn read_files(
     package: &mut Installed,
 ) -> Result<()> {
     let (name, architecture) = (package.name.clone(), package.architecture.clone());
+    package.paths.extend(records(tree, &name, &architecture));
     let info = |suffix: &str| -> Result<String> {
         let plain = format!("var/lib/dpkg/info/{name}.{suffix}");
         let qualified = format!("var/lib/dpkg/info/{name}:{architecture}.{suffix}");
@@ -129,6 +133,22 @@ fn read_files(
         }
     }
     Ok(())
+}
+
+/// Files of the database that say what a package has, as far as they are there: with them dpkg(1)
+/// knows whose a file is, and whether it is as it was. Scripts are not among them.
+fn records(tree: &Tree, name: &str, architecture: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for suffix in ["list", "md5sums"] {
+        found.push(format!("var/lib/dpkg/info/{name}.{suffix}"));
+        found.push(format!("var/lib/dpkg/info/{name}:{architecture}.{suffix}"));
+    }
+    if name == "dpkg" {
+        // How the others are called.
+        found.push("var/lib/dpkg/info/format".to_owned());
+    }
+    found.retain(|path| tree.nodes.contains_key(path));
+    found
 }
 
 fn hex(text: &str) -> Option<[u8; 16]> {

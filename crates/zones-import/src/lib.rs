@@ -28,5 +28,5 @@ pub use compare::{Difference, What, compare};
 pub use error::{ImportError, Result};
 pub use revise::{ENTIRE, Facts, Imported, Last, Published, Revision, imported, publish, revise};
 pub use split::{Package, Split, split};
-pub use table::Table;
+pub use table::{Rule, Table};
 pub use tree::{Kind, Node, Tree};

@@ -20,7 +20,7 @@ const CODENAME: &str = "debian.codename";
 /// The architecture of the root.
 const ARCHITECTURE: &str = "debian.architecture";
 /// Changes with what an import makes of the same root.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// Where a root came from, as far as that is known.
 #[derive(Debug, Clone, Default)]
@@ -211,6 +211,7 @@ fn entire(revisions: &[Revision], facts: &[(&str, String)]) -> Result<Package> {
         component: system.map_or_else(zero, |it| it.package.component.clone()),
         actions,
         licenses: BTreeMap::new(),
+        texts: BTreeMap::new(),
     })
 }
 

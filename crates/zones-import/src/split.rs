@@ -5,7 +5,7 @@ mod packages;
 
 use std::collections::BTreeMap;
 
-use zones_ips::{Action, DotSequence, Stem};
+use zones_ips::{Action, Digest, DotSequence, Stem};
 use zones_repository::Content;
 use zones_sys::RootFd;
 
@@ -15,7 +15,7 @@ use crate::database::{self, Installed};
 use crate::depends::World;
 use crate::error::{ImportError, Result};
 use crate::say::DEVICE;
-use crate::table::Table;
+use crate::table::{Rule, Table};
 use crate::tree::{Tree, cannot_read};
 
 /// A package of a root.
@@ -29,6 +29,8 @@ pub struct Package {
     pub actions: Vec<Action>,
     /// Where the texts of its licences stand, by name of the licence.
     pub(crate) licenses: BTreeMap<String, String>,
+    /// Files with another content than in the root, by path.
+    pub(crate) texts: BTreeMap<String, Vec<u8>>,
 }
 
 /// What became of a root.
@@ -39,7 +41,11 @@ pub struct Split {
     /// The machine that it is for, as Debian names it.
     pub architecture: String,
     /// What no package carries, and why.
-    pub left_out: BTreeMap<String, String>,
+    pub left_out: BTreeMap<String, Rule>,
+    /// What is carried with another content, why, and the digest of that.
+    pub rewritten: BTreeMap<String, (Rule, Digest)>,
+    /// Names of a file that has names in several packages.
+    pub parted: BTreeMap<String, Rule>,
     /// What stands in the root.
     pub tree: Tree,
 }
@@ -70,6 +76,8 @@ pub fn split(root: &RootFd, exclusions: &Table) -> Result<Split> {
         packages,
         architecture: whole.architecture,
         left_out: parts.left_out,
+        rewritten: parts.rewritten,
+        parted: parts.parted,
         tree,
     })
 }
@@ -109,6 +117,9 @@ impl Package {
     pub fn content(&self, root: &RootFd, action: &Action) -> Result<Option<Content>> {
         if action.get(DEVICE).is_some() {
             return Ok(Some(Content::from(Vec::new())));
+        }
+        if let Some(text) = action.get("path").and_then(|it| self.texts.get(it)) {
+            return Ok(Some(Content::from(text.clone())));
         }
         let license = action.get("license").and_then(|it| self.licenses.get(it));
         let Some(path) = license.map(String::as_str).or_else(|| action.get("path")) else {

@@ -110,6 +110,7 @@ fn build(root: &Path) {
     put(root, "usr/bin/wrapped.real", "real", 0o755);
     put(root, "usr/share/doc/tool/copyright", "free\n", 0o644);
     put(root, "var/log/boot.log", "noise\n", 0o644);
+    put(root, "var/log/service/today.log", "noise\n", 0o644);
     link(root, "bin", "usr/bin");
     link(root, "usr/bin/editor", "/etc/alternatives/editor");
     link(root, "etc/alternatives/editor", "/usr/bin/nano");
@@ -193,8 +194,22 @@ fn everything_is_in_a_package_or_left_out_with_a_reason() {
             "{path}: carried or left out, and not both"
         );
     }
-    assert_eq!(split.left_out["etc/machine-id"], "each zone makes its own");
-    assert_eq!(split.left_out["var/log/boot.log"], "logs");
+    assert_eq!(
+        split.rewritten["etc/machine-id"].0.why,
+        "each zone makes its own"
+    );
+    assert_eq!(split.left_out["var/log/boot.log"].why, "logs");
+    assert!(
+        !split.left_out.contains_key("var/log/service"),
+        "services need their folders"
+    );
+    assert!(split.parted.is_empty());
+    carried.retain(|path| !split.tree.nodes.contains_key(path));
+    let added: Vec<&str> = carried.iter().map(String::as_str).collect();
+    assert_eq!(
+        added.join(" ").replace("var/lib/dpkg/status.d", "D"),
+        "D D/base D/lib D/nano D/tool"
+    );
     let names: Vec<&str> = split.packages.iter().map(|it| it.stem.as_str()).collect();
     assert_eq!(
         names.join(" "),
@@ -206,10 +221,13 @@ fn everything_is_in_a_package_or_left_out_with_a_reason() {
 fn actions_say_what_the_root_has() {
     let folder = tempfile::tempdir().expect("a folder");
     build(folder.path());
-    let (_, split) = read(folder.path());
+    let (fd, split) = read(folder.path());
     has(
         &lines(&split, "base"),
         &[
+            "dir path=var/lib/dpkg/status.d mode=0755",
+            "file path=var/lib/dpkg/status.d/base mode=0644",
+            "file path=var/lib/dpkg/info/base.list",
             "file path=etc/base.conf preserve=renamenew mode=0644",
             "dir path=var/log",
             "link path=bin target=usr/bin",
@@ -268,10 +286,53 @@ fn actions_say_what_the_root_has() {
         &accounts,
         &[
             "group groupname=staff gid=50",
-            "user password=*LK* group-list=staff",
+            "user password=! group-list=staff",
+            "file path=etc/passwd mode=0644 preserve=true",
+            "file path=etc/shadow mode=0600 preserve=true",
+            "file path=etc/group mode=0644 preserve=true",
         ],
     );
     assert!(!accounts.contains("secret"), "{accounts}");
+    let package = split
+        .packages
+        .iter()
+        .find(|it| it.stem.as_str() == "system/accounts");
+    let package = package.expect("there");
+    let shadow = package
+        .actions
+        .iter()
+        .find(|it| it.get("path") == Some("etc/shadow"));
+    let content = package
+        .content(&fd, shadow.expect("there"))
+        .expect("readable");
+    let Some(zones_repository::Content::Bytes(bytes)) = content else {
+        panic!("not a text of our own: {content:?}");
+    };
+    assert!(String::from_utf8_lossy(&bytes).contains(":!:19000:0:99999:7:::"));
+    has(
+        &lines(&split, "system/generated"),
+        &["file path=etc/machine-id mode=0444 preserve=true"],
+    );
+}
+
+#[test]
+fn names_of_one_file_in_two_packages_become_two_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    build(folder.path());
+    let (nano, lib) = (
+        folder.path().join("usr/bin/nano"),
+        folder.path().join("usr/lib/lib.so"),
+    );
+    std::fs::remove_file(&lib).expect("rm");
+    std::fs::hard_link(&nano, &lib).expect("link");
+    let (_, split) = read(folder.path());
+    has(&lines(&split, "nano"), &["file path=usr/bin/nano"]);
+    has(
+        &lines(&split, "generated/lib"),
+        &["file path=usr/lib/lib.so"],
+    );
+    let parted: Vec<&str> = split.parted.keys().map(String::as_str).collect();
+    assert_eq!(parted, ["usr/bin/nano", "usr/lib/lib.so"]);
 }
 
 #[test]
@@ -364,7 +425,8 @@ fn trees_differ_where_they_differ() {
     build(two.path());
     let tree = |folder: &Path| Tree::read(&RootFd::open(folder).expect("a root")).expect("a tree");
     let said = || {
-        let found = compare(&tree(one.path()), &tree(two.path()), &Table::exceptions());
+        let (_, split) = read(one.path());
+        let found = compare(&split, &tree(two.path()), &Table::exceptions());
         found
             .iter()
             .map(ToString::to_string)
@@ -375,19 +437,37 @@ fn trees_differ_where_they_differ() {
     put(two.path(), "usr/bin/nano", "NANO", 0o755);
     put(two.path(), "usr/bin/tool.edit", "longer", 0o700);
     put(two.path(), "var/log/new", "", 0o600);
+    let carried = {
+        let secret = std::fs::read_to_string(one.path().join("etc/shadow")).expect("there");
+        secret.replace("$6$secret", "!")
+    };
+    put(two.path(), "etc/shadow", &carried, 0o600);
+    put(two.path(), "etc/group", "none\n", 0o640);
+    put(two.path(), "etc/machine-id", "abcdef\n", 0o444);
+    put(two.path(), "etc/hosts", "127.0.0.1 localhost\n", 0o644);
+    std::fs::remove_file(two.path().join("var/log/boot.log")).expect("rm");
     std::fs::remove_file(two.path().join("usr/bin/tool2")).expect("rm");
     std::fs::remove_file(two.path().join("bin")).expect("rm");
     link(two.path(), "bin", "usr/sbin");
-    assert_eq!(
-        said(),
+    let size = |name: &str| std::fs::metadata(one.path().join(name)).map_or(0, |it| it.len());
+    let (group, shadow) = (size("etc/group"), size("etc/shadow"));
+    let want = format!(
         "bin: leads to 'usr/sbin', should lead to 'usr/bin'\n\
+         etc/group: 5 bytes, should be {group}\n\
+         etc/group: mode 0640, should be 0644\n\
+         etc/hosts: not in the root (written at boot)\n\
+         etc/machine-id: 7 bytes, should be 4 (written at boot)\n\
+         etc/shadow: {} bytes, should be {shadow} (passwords stay where they are)\n\
          usr/bin/nano: other content\n\
          usr/bin/tool: names of the same file are [], should be [usr/bin/tool usr/bin/tool2]\n\
          usr/bin/tool.edit: 6 bytes, should be 4\n\
          usr/bin/tool.edit: mode 0700, should be 0755\n\
          usr/bin/tool2: missing\n\
-         var/log/new: not in the root (logs)"
+         var/log/boot.log: missing (logs)\n\
+         var/log/new: not in the root",
+        carried.len()
     );
+    assert_eq!(said(), want);
 }
 
 #[test]

@@ -328,3 +328,187 @@ fn remove_others(via: &Path, meta: &Meta) -> rustix::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    /// A root, and a folder outside of it with a file that nothing may touch.
+    fn tree() -> (tempfile::TempDir, Tree) {
+        let temp = tempfile::tempdir().unwrap();
+        for folder in ["root", "outside"] {
+            fs::create_dir(temp.path().join(folder)).unwrap();
+        }
+        fs::write(temp.path().join("outside/file"), "outside").unwrap();
+        symlink("../outside", temp.path().join("root/out")).unwrap();
+        symlink("../outside/file", temp.path().join("root/link")).unwrap();
+        let root = RootFd::open(&temp.path().join("root")).unwrap();
+        (temp, Tree::new(root))
+    }
+
+    fn own(path: &str, mode: u32) -> Record {
+        Record::Meta(Meta {
+            path: PathBuf::from(path),
+            mode,
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            ..Meta::default()
+        })
+    }
+
+    fn path(text: &str) -> PathBuf {
+        PathBuf::from(text)
+    }
+
+    #[test]
+    fn no_record_leads_out_of_the_root() {
+        let size = 9;
+        let hostile = [
+            Record::Folder {
+                path: path("out/new"),
+            },
+            Record::File {
+                path: path("out/new"),
+                size,
+            },
+            Record::File {
+                path: path("out/file"),
+                size,
+            },
+            Record::Patch {
+                path: path("out/file"),
+                size,
+            },
+            Record::Patch {
+                path: path("link"),
+                size,
+            },
+            Record::Remove {
+                path: path("out/file"),
+            },
+            Record::Symlink {
+                path: path("out/new"),
+                target: path("x"),
+            },
+            Record::Link {
+                path: path("new"),
+                target: path("out/file"),
+            },
+            Record::Node {
+                path: path("out/new"),
+                mode: 0o010_644,
+                device: 0,
+            },
+            Record::Node {
+                path: path("new"),
+                mode: 0o100_644,
+                device: 0,
+            },
+            own("out/file", 0o777),
+            Record::Context {
+                root: 0,
+                file: Some(path("link")),
+            },
+        ];
+        let (temp, mut tree) = tree();
+        let file = temp.path().join("outside/file");
+        let before = fs::metadata(&file).unwrap();
+        for record in hostile {
+            let refused = tree.apply(record.clone(), &mut Counts::default());
+            assert!(refused.is_err(), "{record:?}");
+        }
+        // These are about the link itself.
+        for record in [
+            own("link", 0o777),
+            Record::Link {
+                path: path("2"),
+                target: path("link"),
+            },
+        ] {
+            tree.apply(record, &mut Counts::default()).unwrap();
+        }
+        let after = fs::metadata(&file).unwrap();
+        assert_eq!((after.mode(), after.nlink()), (before.mode(), 1));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "outside");
+        assert_eq!(
+            fs::read_dir(temp.path().join("outside")).unwrap().count(),
+            1
+        );
+    }
+
+    #[test]
+    fn data_stays_in_its_file() {
+        let (temp, mut tree) = tree();
+        let mut counts = Counts::default();
+        let data = |offset, bytes: &[u8]| Record::Data {
+            offset,
+            bytes: bytes.to_vec(),
+        };
+        assert!(tree.apply(data(0, b"x"), &mut counts).is_err());
+        let file = Record::File {
+            path: path("f"),
+            size: 4,
+        };
+        tree.apply(file, &mut counts).unwrap();
+        tree.apply(data(2, b"xy"), &mut counts).unwrap();
+        for (offset, bytes) in [(3, &b"xy"[..]), (u64::MAX, b"x"), (5, b"")] {
+            assert!(
+                tree.apply(data(offset, bytes), &mut counts).is_err(),
+                "{offset}"
+            );
+        }
+        let hole = |offset, length| Record::Hole { offset, length };
+        assert!(tree.apply(hole(2, u64::MAX), &mut counts).is_err());
+        tree.apply(hole(3, 1), &mut counts).unwrap();
+        assert_eq!(fs::read(temp.path().join("root/f")).unwrap(), b"\0\0x\0");
+        counts.bytes = BYTES_MAX;
+        let full = tree.apply(data(0, b"x"), &mut counts);
+        assert!(matches!(full, Err(StreamError::TooBig { .. })));
+    }
+
+    /// As after a crash, when a frame comes again.
+    #[test]
+    fn every_step_may_be_done_again() {
+        let (temp, mut tree) = tree();
+        let steps = [
+            Record::Remove { path: path("out") },
+            Record::Folder { path: path("d") },
+            Record::File {
+                path: path("d/f"),
+                size: 3,
+            },
+            Record::Data {
+                offset: 0,
+                bytes: b"abc".to_vec(),
+            },
+            own("d/f", 0o640),
+            Record::Link {
+                path: path("d/g"),
+                target: path("d/f"),
+            },
+            Record::Symlink {
+                path: path("d/s"),
+                target: path("f"),
+            },
+            Record::Node {
+                path: path("d/p"),
+                mode: 0o010_600,
+                device: 0,
+            },
+            own("d", 0o750),
+        ];
+        for _ in 0..2 {
+            for step in &steps {
+                tree.apply(step.clone(), &mut Counts::default()).unwrap();
+            }
+        }
+        let root = temp.path().join("root");
+        assert_eq!(fs::read(root.join("d/g")).unwrap(), b"abc");
+        assert_eq!(fs::metadata(root.join("d/f")).unwrap().nlink(), 2);
+        assert_eq!(fs::metadata(root.join("d")).unwrap().mode() & 0o7777, 0o750);
+        assert_eq!(fs::read_link(root.join("d/s")).unwrap(), path("f"));
+    }
+}

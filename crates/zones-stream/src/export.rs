@@ -37,8 +37,9 @@ struct Source {
     path: PathBuf,
 }
 
-/// Writes the zone at `zonepath` to `out`. Nobody writes to what goes into the stream meanwhile: the
-/// zone is down, or only a snapshot is asked for. With a token, what the receiver has is left out.
+/// Writes the zone at `zonepath` to `out`. Nobody writes to what goes into the stream meanwhile:
+/// the zone is down, or only a snapshot is asked for. With a token, what the receiver has is left
+/// out.
 ///
 /// # Errors
 /// A snapshot that is not there; what cannot be read; [`StreamError::Changed`] when the token does

@@ -1,8 +1,8 @@
-//! Frames: pieces of at most [`FRAME_MAX`] bytes, compressed each by itself, chained by hashes.
+//! Frames: pieces of at most `FRAME_MAX` bytes, compressed each by itself, chained by hashes.
 //!
-//! Stream: `ZONESTRM`, format (u32), frames. Frame: kind (u8), length of the content (u32), length as
-//! it is stored (u32), hash (32 bytes), stored content. The hash is SHA-256 over the hash of
-//! the frame before (zeros for the first), the kind, the length of the content and the content.
+//! Stream: `ZONESTRM`, format (u32), frames. Frame: kind (u8), length of the content (u32), length
+//! as it is stored (u32), hash (32 bytes), stored content. The hash is SHA-256 over the hash of the
+//! frame before (zeros for the first), the kind, the length of the content and the content.
 //! Content that is stored shorter is compressed with zstd (RFC 8878). Numbers are little-endian.
 
 use std::fmt;
@@ -43,7 +43,7 @@ const KINDS: [(Kind, u8); 4] = [
 
 type Hash = [u8; 32];
 
-/// How far a receiver came, so that the sender can go on from there: frames and the hash of the last.
+/// How far a receiver came, so that the sender can go on from there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Token {
     /// Frames that were verified.

@@ -1,6 +1,9 @@
 //! The first frame: what the stream holds.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
+use zones_storage::is_fine_name;
 
 use crate::error::StreamError;
 
@@ -92,6 +95,20 @@ impl Header {
         Ok(header)
     }
 
+    /// A name that is none, or that two have.
+    fn bad_name(&self) -> Option<&str> {
+        let mut seen = HashSet::new();
+        let active = (RootKind::Root, self.active.as_str());
+        let others = self.roots.iter().map(|it| (it.kind, it.name.as_str()));
+        let others = others.filter(|(kind, _)| *kind != RootKind::Root);
+        let mut all = std::iter::once(active).chain(others);
+        all.find_map(|(kind, name)| {
+            // The root is a boot environment, too.
+            let is_new = seen.insert((kind == RootKind::Snapshot, name));
+            (!is_new || !is_fine_name(name)).then_some(name)
+        })
+    }
+
     fn check(&self) -> Result<(), StreamError> {
         let malformed = |text: &str| Err(StreamError::Malformed(text.to_owned()));
         let Some((last, before)) = self.roots.split_last() else {
@@ -104,6 +121,10 @@ impl Header {
         if !is_root(last) || before.iter().any(is_root) {
             return malformed("the last root, and only that, is the root of the zone");
         }
+        if let Some(bad) = self.bad_name() {
+            let text = format!("'{bad}' cannot be a name there");
+            return Err(StreamError::Malformed(text));
+        }
         let is_right = |(index, root): (usize, &Root)| match root.base {
             Base::Nothing => true,
             Base::Before => index > 0,
@@ -113,5 +134,71 @@ impl Header {
             true => Ok(()),
             false => malformed("a root is the difference to one that does not come before it"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(kind: RootKind, base: Base, name: &str) -> Root {
+        Root {
+            kind,
+            base,
+            name: name.to_owned(),
+            uuid: String::new(),
+            created: 0,
+            environment: String::new(),
+            origin: String::new(),
+        }
+    }
+
+    fn snapshot(base: Base, name: &str) -> Root {
+        root(RootKind::Snapshot, base, name)
+    }
+
+    fn decoded(active: &str, roots: Vec<Root>) -> Result<Header, StreamError> {
+        let header = Header {
+            zone: "z".to_owned(),
+            configuration: String::new(),
+            active: active.to_owned(),
+            roots,
+        };
+        Header::decode(&header.encode()?)
+    }
+
+    #[test]
+    fn headers_that_nobody_writes_are_refused() {
+        let last = || root(RootKind::Root, Base::Before, "zbe");
+        let first = |name: &str| snapshot(Base::Nothing, name);
+        assert!(decoded("zbe", vec![first("a"), last()]).is_ok());
+        let same = root(RootKind::Environment, Base::Before, "a");
+        assert!(decoded("zbe", vec![first("a"), same, last()]).is_ok());
+        let own = Base::Snapshot {
+            name: "b".to_owned(),
+            uuid: "u".to_owned(),
+        };
+        for (active, roots) in [
+            ("zbe", vec![]),
+            ("zbe", vec![first("a")]),
+            ("zbe", vec![last(), last()]),
+            ("zbe", vec![last()]),
+            ("zbe", vec![first("a"), snapshot(own, "c"), last()]),
+            ("../zbe", vec![first("a"), last()]),
+            ("zbe", vec![first("../a"), last()]),
+            ("zbe", vec![first(".new-a"), last()]),
+            ("zbe", vec![first("a"), snapshot(Base::Before, "a"), last()]),
+            (
+                "zbe",
+                vec![root(RootKind::Environment, Base::Nothing, "zbe"), last()],
+            ),
+        ] {
+            let refused = decoded(active, roots.clone());
+            assert!(
+                matches!(refused, Err(StreamError::Malformed(_))),
+                "{active} {roots:?}"
+            );
+        }
+        assert!(Header::decode(b"{}").is_err());
     }
 }

@@ -71,8 +71,8 @@ impl Received {
         first_change(&self.zonepath, base, progress)
     }
 
-    /// Puts everything in place: of a whole zone all of it, where nothing is; else the snapshots, and
-    /// the root instead of the one that is there. Called again after it was killed, goes on.
+    /// Puts everything in place: of a whole zone all of it, where nothing is; else the snapshots,
+    /// and the root instead of the one that is there.
     ///
     /// # Errors
     /// A step fails; what is in place then is whole, each for itself.

@@ -214,8 +214,8 @@ impl<W: Write> TreeWriter<'_, '_, W> {
         self.meta(path, !is_new)
     }
 
-    /// Another name of a file that the receiver has. Where the old tree has the name, it is made anew:
-    /// layers may have parted it from the others when those changed.
+    /// Another name of a file that the receiver has. Where the old tree has the name, it is made
+    /// anew: layers may have parted it from the others when those changed.
     fn link(&mut self, path: &Path, target: PathBuf, is_new: bool) -> Result<(), StreamError> {
         let path = path.to_owned();
         if !is_new {

@@ -1,5 +1,5 @@
-//! Streams of zones from one zonepath to another: on whatever holds the build folder, and on btrfs in
-//! an image of its own, mounted where only the test sees it.
+//! Streams of zones from one zonepath to another: on whatever holds the build folder, and on btrfs
+//! in an image of its own, mounted where only the test sees it.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -13,7 +13,7 @@ use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use support::{Dice, Pair, on};
+use support::{Dice, Files, Pair, on};
 use zones_archive::{DiffOptions, Silent, differ};
 use zones_storage::{Environments, Snapshots, choose};
 use zones_stream::{Keep, Selection, StreamError, export, kept};
@@ -115,13 +115,18 @@ fn change(root: &Path) {
     fs::set_permissions(root.join("usr"), fs::Permissions::from_mode(0o711)).unwrap();
 }
 
+/// A file in the root of a zone.
+fn write(zone: &Path, name: &str, text: &str) {
+    fs::write(Files::of(&zone.join("root")).path().join(name), text).unwrap();
+}
+
 fn assert_same(one: &Path, other: &Path) {
     let times = DiffOptions {
         times: true,
         ..DiffOptions::default()
     };
-    let (a, b) = (RootFd::open(one).unwrap(), RootFd::open(other).unwrap());
-    let changes = differ(Some(&a), &b, times, &Silent).unwrap();
+    let (a, b) = (Files::of(one), Files::of(other));
+    let changes = differ(Some(&a.root), &b.root, times, &Silent).unwrap();
     assert!(changes.is_empty(), "{}: {changes:#?}", other.display());
 }
 
@@ -133,13 +138,13 @@ fn snapshot(zone: &Path, name: &str) {
 /// A zone with two snapshots and a boot environment.
 fn zone(pair: &Pair) -> PathBuf {
     let zone = pair.zone("from");
-    fill(&zone.join("root"));
+    fill(&Files::of(&zone.join("root")).path());
     snapshot(&zone, "first");
-    change(&zone.join("root"));
+    change(&Files::of(&zone.join("root")).path());
     let mut all = Environments::open(&zone).unwrap();
     all.create("other", "zbe", 9, &Silent).unwrap();
     snapshot(&zone, "second");
-    fs::write(zone.join("root/last"), "last").unwrap();
+    write(&zone, "last", "last");
     zone
 }
 
@@ -179,7 +184,8 @@ fn a_zone_comes_back_as_it_was(pair: &Pair) {
     let to = pair.new_zone("to");
     pair.import(&bytes, &to, Keep::Nothing).unwrap();
     assert_same_zone(&from, &to);
-    let sparse = fs::metadata(to.join("root/var/sparse")).unwrap();
+    let root = Files::of(&to.join("root"));
+    let sparse = fs::metadata(root.path().join("var/sparse")).unwrap();
     let blocks = std::os::unix::fs::MetadataExt::blocks(&sparse);
     assert!(
         blocks * 512 < 2 << 20,
@@ -208,7 +214,7 @@ fn only_one_snapshot(pair: &Pair) {
 
 fn a_chain_of_three(pair: &Pair) {
     let from = pair.zone("from");
-    fill(&from.join("root"));
+    fill(&Files::of(&from.join("root")).path());
     snapshot(&from, "one");
     let to = pair.new_zone("to");
     let whole = pair.export(&from, &Selection::default(), None).unwrap();
@@ -216,9 +222,9 @@ fn a_chain_of_three(pair: &Pair) {
     let mut base = "one";
     for (number, name) in ["two", "three", "four"].into_iter().enumerate() {
         if number == 1 {
-            change(&from.join("root"));
+            change(&Files::of(&from.join("root")).path());
         }
-        fs::write(from.join("root/number"), name).unwrap();
+        write(&from, "number", name);
         snapshot(&from, name);
         let selection = Selection {
             snapshot: None,
@@ -287,7 +293,7 @@ fn what_changed_is_not_gone_on_with(pair: &Pair) {
         matches!(refused, Err(StreamError::NoResume { .. })),
         "{refused:?}"
     );
-    fs::write(from.join("root/later"), "later").unwrap();
+    write(&from, "later", "later");
     let refused = pair.export(&from, &Selection::default(), Some(token));
     assert!(
         matches!(refused, Err(StreamError::Changed { .. })),
@@ -297,8 +303,8 @@ fn what_changed_is_not_gone_on_with(pair: &Pair) {
 
 fn a_flip_leaves_nothing(pair: &Pair) {
     let from = pair.zone("from");
-    fs::write(from.join("root/file"), "text").unwrap();
-    fs::create_dir(from.join("root/folder")).unwrap();
+    write(&from, "file", "text");
+    fs::create_dir(Files::of(&from.join("root")).path().join("folder")).unwrap();
     let whole = pair.export(&from, &Selection::default(), None).unwrap();
     let to = pair.new_zone("to");
     let mut dice = Dice(3);

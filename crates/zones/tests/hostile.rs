@@ -633,7 +633,7 @@ const SERVERS: [Server; 16] = [
         answer: |stream| {
             head(
                 stream,
-                "307 Temporary Redirect\r\nLocation: http://127.0.0.2:9/secret\r\nContent-Length: 0",
+                "307 Moved\r\nLocation: http://127.0.0.2:9/secret\r\nContent-Length: 0",
             )
         },
         says: "name that as the origin if you trust it",

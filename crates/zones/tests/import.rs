@@ -1,13 +1,15 @@
 //! `pkgrepo import-debian`: a small Debian root split, published, installed and compared.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
+#[path = "import/mirror.rs"]
+mod mirror;
 mod support;
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
-use support::{ZONES, err, out};
+use support::{Host, ZONES, err, out};
 use tempfile::TempDir;
 
 const STATUS: &str = "\
@@ -158,7 +160,9 @@ fn what_is_installed_equals_the_root_that_was_imported() {
     site.ok("pkg", &["-R", &image, "verify"]);
     let output = site.compare();
     assert!(
-        output.status.success() && last_line(&output).contains(" 0 differences"),
+        output.status.success()
+            && last_line(&output).contains(" 0 differences")
+            && out(&output).contains("var/pkg/*  "),
         "{}{}",
         out(&output),
         err(&output)
@@ -189,7 +193,7 @@ fn only_what_changed_is_published_again() {
         text.lines()
             .any(|it| it.starts_with("changed") && it.contains("tool"))
     );
-    let reason = |it: &str| it.starts_with("etc/machine-id") && it.contains("its own");
+    let reason = |it: &str| it.starts_with("etc/machine-id  ") && it.contains("other content");
     assert!(text.lines().any(reason), "{text}");
 }
 
@@ -213,4 +217,87 @@ fn what_cannot_be_imported_is_named() {
     );
     let output = site.import(&["-p", "debian", "--suite", "stable"]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// An import from a mirror of our own that is in the middle of the scripts of its package.
+fn endless(host: &Host, words: &[&str]) -> Child {
+    let logs = || {
+        let folder = std::fs::read_dir(host.path().join("var/log/zones/pkgrepo-import"));
+        let texts = folder.into_iter().flatten().flatten();
+        let texts = texts.map(|it| std::fs::read_to_string(it.path()).unwrap_or_default());
+        texts.collect::<String>().matches("+ /usr/bin/dpkg").count()
+    };
+    let before = logs();
+    let mut command = host.command("pkgrepo", words);
+    let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let child = quiet.spawn().unwrap();
+    support::until("the scripts run", || logs() > before);
+    child
+}
+
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// The process that cleans up after an import: its only child that is still the same program.
+fn guard_of(import: &Child) -> i32 {
+    let own = std::fs::read(format!("/proc/{}/cmdline", import.id())).unwrap();
+    let path = format!("/proc/{0}/task/{0}/children", import.id());
+    let children = std::fs::read_to_string(path).unwrap();
+    let is_it =
+        |pid: &&str| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|it| it == own);
+    let found = children.split_whitespace().find(is_it);
+    found.unwrap().parse().unwrap()
+}
+
+#[test]
+fn an_import_that_is_killed_leaves_nothing() {
+    let host = host_or_skip!("an_import_that_is_killed_leaves_nothing");
+    let folder = host.path().join("mirror");
+    mirror::write(&folder);
+    let repository = host.path().join("repo").display().to_string();
+    let uri = format!("file://{}", folder.display());
+    let keys = folder.join("archive.asc").display().to_string();
+    host.ok("pkgrepo", &["create", &repository]);
+    let words = [
+        "import-debian",
+        "-s",
+        &repository,
+        "-p",
+        "debian",
+        "--suite",
+        "test",
+        "--arch",
+        "amd64",
+        "--mirror",
+        &uri,
+        "--keyring",
+        &keys,
+    ];
+    let text = host.ok("pkgrepo", &[&words[..1], &["-n"][..], &words[1..]].concat());
+    assert!(text.contains("Packages: 1 for amd64 of test"), "{text}");
+    let gone = || {
+        host.leftovers().is_empty()
+            && !host.path().join("var/lib/zones/import").exists()
+            && !host
+                .ok("zoneadm", &["list", "-cp"])
+                .contains("pkgrepo-import")
+    };
+    kill(endless(&host, &words));
+    support::until("nothing is left", gone);
+    // Its guard is killed first: the next import cleans up, and is not held up by what runs.
+    let child = endless(&host, &words);
+    let guard = rustix::process::Pid::from_raw(guard_of(&child)).unwrap();
+    rustix::process::kill_process(guard, rustix::process::Signal::KILL).unwrap();
+    kill(child);
+    assert!(
+        host.ok("zoneadm", &["list", "-cp"])
+            .contains("pkgrepo-import")
+    );
+    let child = endless(&host, &words);
+    let busy = host.run("pkgrepo", &words);
+    support::refused(&busy, 1, "another import is in progress");
+    kill(child);
+    support::until("nothing is left again", gone);
 }

@@ -11,8 +11,9 @@ use std::process::{Command, Output, Stdio};
 use support::{Host, err, out, refused};
 
 /// What the zone's root is made of, beside busybox.
-const APPLETS: [&str; 12] = [
-    "sh", "cat", "echo", "grep", "hostname", "id", "kill", "ls", "mkdir", "ps", "sleep", "true",
+const APPLETS: [&str; 18] = [
+    "sh", "awk", "cat", "echo", "false", "grep", "hostname", "id", "kill", "ls", "mkdir", "mv",
+    "printf", "ps", "rm", "sleep", "true", "wc",
 ];
 
 /// `pkg` of the global zone, or of the image that `args` name.
@@ -467,6 +468,84 @@ fn an_operation_works_in_a_new_boot_environment_when_asked() {
     assert_eq!(host.inside("z1", "cat /usr/bin/tool"), "tool 2\n");
     host.ok("zoneadm", &["-z", "z1", "halt"]);
     pkg_ok(&host, &image(&z1, &["verify"]));
+}
+
+/// The zone makes its cache of libraries when packages changed, and only then: docs/adr/0013.
+#[test]
+fn a_zone_makes_derived_files_after_packages_changed() {
+    let host = host_or_skip!("a_zone_makes_derived_files_after_packages_changed");
+    let shop = Shop::stocked(&host);
+    let script = "#!/bin/sh\necho made $$ >> /etc/ld.so.cache\n";
+    fs::write(shop.content.join("ldconfig"), script).unwrap();
+    shop.publish(
+        &host,
+        "set name=pkg.fmri value=system/libc@1.0\n\
+         dir path=sbin mode=0755 owner=root group=root\n\
+         file ldconfig path=sbin/ldconfig mode=0755 owner=root group=root\n",
+    );
+    pkg_ok(&host, &["set-publisher", "-p", shop.uri()]);
+    configure(&host, "z1");
+    host.ok("zoneadm", &["-z", "z1", "install", "-e", "system/libc"]);
+    let z1 = root(&host, "z1");
+    let made = || fs::read_to_string(z1.join("etc/ld.so.cache")).map(|it| it.lines().count());
+    assert!(made().is_err(), "nothing of the zone runs at installation");
+    host.ok("zoneadm", &["-z", "z1", "boot"]);
+    assert_eq!(host.inside("z1", "wc -l < /etc/ld.so.cache"), "1\n");
+    host.ok("zoneadm", &["-z", "z1", "reboot"]);
+    assert_eq!(host.inside("z1", "wc -l < /etc/ld.so.cache"), "1\n");
+    shop.version(&host, 2);
+    pkg_ok(&host, &image(&z1, &["update"]));
+    host.ok("zoneadm", &["-z", "z1", "reboot"]);
+    assert_eq!(host.inside("z1", "wc -l < /etc/ld.so.cache"), "2\n");
+    pkg_ok(&host, &image(&z1, &["verify"]));
+    // One that cannot be made stops nothing.
+    host.inside(
+        "z1",
+        "rm /etc/ld.so.cache; echo '#!/bin/false' > /sbin/ldconfig",
+    );
+    host.ok("zoneadm", &["-z", "z1", "reboot"]);
+    assert_eq!(host.inside("z1", "echo lives"), "lives\n");
+    host.ok("zoneadm", &["-z", "z1", "halt"]);
+}
+
+/// Packages bring paragraphs, the zone makes the status of them: docs/adr/0014.
+#[test]
+fn dpkg_of_a_zone_knows_its_packages_and_what_apt_added() {
+    let host = host_or_skip!("dpkg_of_a_zone_knows_its_packages_and_what_apt_added");
+    let shop = Shop::stocked(&host);
+    let held = |name: &str, version: u32| {
+        format!(
+            "Package: {name}\nStatus: hold ok installed\nX-Image-Package: yes\n\
+             Version: {version}\nDescription: x\n more\n\n"
+        )
+    };
+    let bring = |name: &str, version: u32| {
+        fs::write(shop.content.join(name), held(name, version)).unwrap();
+        shop.publish(
+            &host,
+            &format!(
+                "set name=pkg.fmri value={name}@{version}.0\n\
+                 file {name} path=var/lib/dpkg/status.d/{name} mode=0644 owner=root group=root\n"
+            ),
+        );
+    };
+    bring("one", 1);
+    bring("two", 1);
+    pkg_ok(&host, &["set-publisher", "-p", shop.uri()]);
+    configure(&host, "z1");
+    host.ok("zoneadm", &["-z", "z1", "install", "-e", "one,two"]);
+    let z1 = root(&host, "z1");
+    let status = || host.inside("z1", "cat /var/lib/dpkg/status");
+    host.ok("zoneadm", &["-z", "z1", "boot"]);
+    assert_eq!(status(), held("one", 1) + &held("two", 1));
+    let own = "Package: own\nStatus: install ok installed\nDescription: y\n\n";
+    host.inside("z1", &format!("printf '{own}' >> /var/lib/dpkg/status"));
+    bring("one", 2);
+    pkg_ok(&host, &image(&z1, &["update"]));
+    pkg_ok(&host, &image(&z1, &["uninstall", "two"]));
+    host.ok("zoneadm", &["-z", "z1", "reboot"]);
+    assert_eq!(status(), own.to_owned() + &held("one", 2));
+    host.ok("zoneadm", &["-z", "z1", "halt"]);
 }
 
 /// Killed after so many milliseconds, then uninstalled and installed again.

@@ -176,3 +176,32 @@ fn a_killed_import_is_begun_anew() {
     assert!(!left.into_iter().any(|it| it == ".import"));
     assert!(out(&host.run("zoneadm", &["list", "-ip"])).contains(":new:installed:"));
 }
+
+/// Bytes do not come any more: a signal ends it, and nothing is left.
+#[test]
+fn a_waiting_import_can_be_stopped() {
+    let host = host_or_skip!("a_waiting_import_can_be_stopped");
+    host.install("web", "");
+    let bytes = export(&host, &[]);
+    let path = host.zonepath("new");
+    let all = ["-z", "new", "import", "-d", path.to_str().unwrap()];
+    let mut command = host.command("zoneadm", &all);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, &bytes[..bytes.len() / 2]).unwrap();
+    support::until("the zone is configured", || {
+        host.ok("zoneadm", &["list", "-cp"]).contains(":new:")
+    });
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    drop(input);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("stopped"), "{}", err(&output));
+    assert!(!path.exists());
+    assert!(!host.ok("zoneadm", &["list", "-cp"]).contains(":new:"));
+}

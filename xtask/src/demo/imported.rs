@@ -90,6 +90,7 @@ impl Shop {
         let shown = root.to_string_lossy().into_owned();
         session.show("pkg", "list-linked", &["list-linked"])?;
         session.zlogin("zlogin, perl", "perl -e 'print 6 * 7, qq{\\n}'")?;
+        session.zlogin("zlogin, dpkg", "dpkg -l | tail -n 2; dpkg -S /usr/bin/free")?;
         expect(session, &shown, &self.first)?;
         session.show("pkg", "update -r", &["update", "-r"])?;
         expect(session, &shown, &self.second)?;
@@ -182,6 +183,7 @@ impl Cache {
     }
 
     fn repository(&self, first: &str, second: &str) -> PathBuf {
+        // Enough of the digest for a name.
         let short = |plan: &str| plan.chars().take(18).collect::<String>();
         let name = format!("repository-{}-{}", short(first), short(second));
         self.folder.join(name)

@@ -19,7 +19,7 @@ pub(super) fn fill(folder: &Path, script: &str, variables: &[(&str, String)]) ->
             .arg(folder))?;
     }
     for name in ["lib.sh".to_owned(), format!("{script}.sh")] {
-        copy(&top().join("tests/vm").join(&name), &folder.join(&name))?;
+        copy(&kept.join("scripts").join(&name), &folder.join(&name))?;
     }
     let mut start = String::new();
     for (name, value) in variables {
@@ -30,7 +30,7 @@ pub(super) fn fill(folder: &Path, script: &str, variables: &[(&str, String)]) ->
 }
 
 /// Makes what all tests share: installs the product into a folder, without what only a debugger
-/// reads, and packs a root of BusyBox.
+/// reads, packs a root of BusyBox, and takes the scripts as they are now.
 pub(super) fn prepare(binary: &Path) -> Outcome {
     let kept = kept();
     cache::fresh(&kept)?;
@@ -40,6 +40,10 @@ pub(super) fn prepare(binary: &Path) -> Outcome {
         run(Command::new("strip").arg("--strip-debug").arg(&small))?;
     }
     crate::install::into(&small, Path::new("/usr/local"), &kept)?;
+    run(Command::new("cp")
+        .arg("--recursive")
+        .arg(top().join("tests/vm"))
+        .arg(kept.join("scripts")))?;
     busybox::archive(&kept, &kept.join("zone.tar"))
 }
 

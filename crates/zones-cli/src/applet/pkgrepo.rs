@@ -26,7 +26,15 @@ struct Subcommand {
     /// One line for lists.
     summary: &'static str,
     options: &'static [Known],
-    run: fn(&Given) -> Outcome,
+    run: Run,
+}
+
+/// What runs a subcommand.
+enum Run {
+    /// Repositories are all it needs.
+    Alone(fn(&Given) -> Outcome),
+    /// It makes a zone, for which it must know where zones are.
+    OnHost(fn(&Layout, &Given) -> Outcome),
 }
 
 /// An exit status, or a message for status 1.
@@ -76,56 +84,56 @@ const SUBCOMMANDS: [Subcommand; 18] = [
         usage: "repo_path",
         summary: "make a repository in a folder that is new or empty",
         options: &[value('\0', "version")],
-        run: manage::create,
+        run: Run::Alone(manage::create),
     },
     Subcommand {
         name: "add-publisher",
         usage: "-s repo_path publisher ...",
         summary: "make publishers with empty catalogs",
         options: &[SOURCE],
-        run: manage::add_publisher,
+        run: Run::Alone(manage::add_publisher),
     },
     Subcommand {
         name: "remove-publisher",
         usage: "[-n] [--synchronous] -s repo_path publisher ...",
         summary: "remove publishers with all their packages",
         options: &[SOURCE, TRIAL, flag('\0', "synchronous")],
-        run: manage::remove_publisher,
+        run: Run::Alone(manage::remove_publisher),
     },
     Subcommand {
         name: "get",
         usage: "[-H] [-F format] -s repo_path [section/property ...]",
         summary: "print properties",
         options: &[SOURCE, PUBLISHER, FORMAT, NO_HEAD],
-        run: manage::get,
+        run: Run::Alone(manage::get),
     },
     Subcommand {
         name: "set",
         usage: "-s repo_path section/property=[value] | section/property=([value] ...) ...",
         summary: "change properties",
         options: &[SOURCE, PUBLISHER],
-        run: manage::set,
+        run: Run::Alone(manage::set),
     },
     Subcommand {
         name: "info",
         usage: "[-H] [-F format] [-p publisher ...] -s repo_uri_or_path",
         summary: "print the publishers with counts and times",
         options: &[SOURCE, PUBLISHER, FORMAT, NO_HEAD],
-        run: show::info,
+        run: Run::Alone(show::info),
     },
     Subcommand {
         name: "list",
         usage: "[-H] [-F format] [-p publisher ...] -s repo_uri_or_path [pattern ...]",
         summary: "print the packages",
         options: &[SOURCE, PUBLISHER, FORMAT, NO_HEAD],
-        run: show::list,
+        run: Run::Alone(show::list),
     },
     Subcommand {
         name: "contents",
         usage: "[-m] [-t action_type ...] -s repo_uri_or_path [pattern ...]",
         summary: "print manifests, or their actions of some kinds",
         options: &[SOURCE, flag('m', ""), value('t', "")],
-        run: show::contents,
+        run: Run::Alone(show::contents),
     },
     Subcommand {
         name: "diff",
@@ -138,35 +146,35 @@ const SUBCOMMANDS: [Subcommand; 18] = [
             flag('v', ""),
             flag('\0', "strict"),
         ],
-        run: show::diff,
+        run: Run::Alone(show::diff),
     },
     Subcommand {
         name: "search",
         usage: "[-H] [-p publisher ...] -s repo_path query",
         summary: "search the actions of all packages",
         options: &[SOURCE, PUBLISHER, FORMAT, NO_HEAD],
-        run: show::search,
+        run: Run::Alone(show::search),
     },
     Subcommand {
         name: "refresh",
         usage: "[-p publisher ...] [--no-catalog] [--no-index] -s repo_path",
         summary: "list new packages, repair what was killed, bring the search index up to date",
         options: &REFRESH,
-        run: care::refresh,
+        run: Run::Alone(care::refresh),
     },
     Subcommand {
         name: "rebuild",
         usage: "[-p publisher ...] [--no-catalog] [--no-index] -s repo_path",
         summary: "make catalogs and search index anew",
         options: &REFRESH,
-        run: care::rebuild,
+        run: Run::Alone(care::rebuild),
     },
     Subcommand {
         name: "remove",
         usage: "[-n] [-p publisher ...] -s repo_path pattern ...",
         summary: "remove packages, and payloads that nobody needs any more",
         options: &[SOURCE, PUBLISHER, TRIAL],
-        run: care::remove,
+        run: Run::Alone(care::remove),
     },
     Subcommand {
         name: "verify",
@@ -178,37 +186,37 @@ const SUBCOMMANDS: [Subcommand; 18] = [
             value('\0', "anchors"),
             value('\0', "disable"),
         ],
-        run: care::verify,
+        run: Run::Alone(care::verify),
     },
     Subcommand {
         name: "fix",
         usage: "[-v] [-p publisher ...] -s repo_path",
         summary: "put right what verify finds; fetches nothing",
         options: &[SOURCE, PUBLISHER, flag('v', "")],
-        run: care::fix,
+        run: Run::Alone(care::fix),
     },
     Subcommand {
         name: "import-debian",
         usage: "[-nv] [-p publisher] [--suite name] [--arch name] [--variant minbase|standard] \
-                [--include package,...] [--mirror uri] [--force] [--keep] [--from-root dir] \
-                [--compare image_dir] -s repo_path",
+                [--include package,...] [--mirror uri] [--keyring file] [--force] [--keep] \
+                [--from-root dir] [--compare image_dir] -s repo_path",
         summary: "publish a Debian system as packages without scripts, what changed of it",
         options: &import::OPTIONS,
-        run: import::import,
+        run: Run::OnHost(import::import),
     },
     Subcommand {
         name: "version",
         usage: "",
         summary: "print the version of the software",
         options: &[],
-        run: version,
+        run: Run::Alone(version),
     },
     Subcommand {
         name: "help",
         usage: "[subcommand]",
         summary: "print the usage",
         options: &[],
-        run: help,
+        run: Run::Alone(help),
     },
 ];
 
@@ -219,7 +227,7 @@ const REFRESH: [Known; 4] = [
     flag('\0', "no-index"),
 ];
 
-pub(crate) fn run(_layout: &Layout, args: &[String]) -> u8 {
+pub(crate) fn run(layout: &Layout, args: &[String]) -> u8 {
     let (mut rest, mut before) = (args, Vec::new());
     // The source may stand before the subcommand, too.
     if let [option, name, after @ ..] = rest
@@ -248,7 +256,10 @@ pub(crate) fn run(_layout: &Layout, args: &[String]) -> u8 {
     before.extend_from_slice(rest);
     let command = format!("pkgrepo {name}");
     let done = match Given::parse(&before, subcommand.options) {
-        Ok(given) => (subcommand.run)(&given),
+        Ok(given) => match subcommand.run {
+            Run::Alone(run) => run(&given),
+            Run::OnHost(run) => run(layout, &given),
+        },
         Err(why) => Err(Trouble::Usage(why)),
     };
     let shown = format!("pkgrepo {} {}", subcommand.name, subcommand.usage);

@@ -83,7 +83,7 @@ pub(super) fn build(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Resul
     if let Some(immutable) = &plan.immutable {
         seal::seal(plan, &root, immutable, owner)?;
     }
-    for filesystem in &plan.filesystems {
+    for filesystem in plan.inherited.iter().chain(&plan.filesystems) {
         mount_filesystem(plan, namespace, &root, filesystem)?;
     }
     if plan.hostid.is_some() {

@@ -11,7 +11,7 @@ use rustix::thread::UnshareFlags;
 use zones_sys::{CStrings, Channel};
 
 use super::message::{Argv, FromInit, ToInit};
-use super::{builtin, receive, send, terminal};
+use super::{builtin, derived, receive, send, terminal};
 use crate::plan::BootPlan;
 
 /// A step that failed, and why.
@@ -22,7 +22,7 @@ type Failure = (&'static str, Errno);
 pub(super) fn run(plan: &BootPlan, channel: Channel) -> ! {
     zones_sys::set_title("init");
     match stand_by(plan, &channel) {
-        Ok(console) => wait_for_boot(channel, &console),
+        Ok(console) => wait_for_boot(plan, channel, &console),
         Err((step, error)) => {
             let _ = send(&channel, &FromInit::Failed(format!("{step}: {error}")), &[]);
             zones_sys::exit_now(1)
@@ -136,9 +136,9 @@ fn open_console() -> Result<(OwnedFd, OwnedFd), Errno> {
 }
 
 /// The `ready` state: blocked on the daemon, all mounts and links in place.
-fn wait_for_boot(channel: Channel, console: &OwnedFd) -> ! {
+fn wait_for_boot(plan: &BootPlan, channel: Channel, console: &OwnedFd) -> ! {
     match receive::<ToInit>(&channel) {
-        Ok(Some((ToInit::Boot(argv), _))) => boot(&channel, &argv, console),
+        Ok(Some((ToInit::Boot(argv), _))) => boot(plan, &channel, &argv, console),
         Ok(Some((ToInit::Idle, _))) => {
             let _ = send(&channel, &FromInit::Starting(String::new()), &[]);
             drop(channel);
@@ -149,7 +149,7 @@ fn wait_for_boot(channel: Channel, console: &OwnedFd) -> ! {
     }
 }
 
-fn boot(channel: &Channel, argv: &Argv, console: &OwnedFd) -> ! {
+fn boot(plan: &BootPlan, channel: &Channel, argv: &Argv, console: &OwnedFd) -> ! {
     let failed = |text: String| -> ! {
         let _ = send(channel, &FromInit::Failed(text), &[]);
         zones_sys::exit_now(1)
@@ -157,6 +157,7 @@ fn boot(channel: &Channel, argv: &Argv, console: &OwnedFd) -> ! {
     if let Err(error) = terminal::take_streams(console.as_fd()) {
         failed(format!("give init the console: {error}"));
     }
+    derived::make(&plan.derived, &argv.environ);
     let Some(program) = argv.candidates.iter().find(|path| is_program(path)) else {
         let _ = send(channel, &FromInit::Starting(String::new()), &[]);
         builtin::run(&argv.environ, channel)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zones_ips::{Action, ActionKind, DotSequence};
 
-use super::owners::{Parts, UNOWNED, companion};
+use super::owners::{ACCOUNTS, Parts, UNOWNED, companion};
 use super::{Package, Whole, arch_variant, stem};
 use crate::accounts::Accounts;
 use crate::database::Installed;
@@ -12,9 +12,6 @@ use crate::depends::World;
 use crate::error::Result;
 use crate::say::{self, depend, set};
 use crate::version::component;
-
-/// The package with the users and groups.
-const ACCOUNTS: &str = "system/accounts";
 
 /// The group of what every system has.
 const CORE: &str = "system/core";
@@ -60,10 +57,15 @@ pub(super) fn make(
     )?);
     unowned.extend(variant.clone());
     packages.push(finish(UNOWNED, system.clone(), unowned, BTreeMap::new())?);
-    let mut users = accounts.actions.clone();
+    let mut users = parts.actions.remove(ACCOUNTS).unwrap_or_default();
+    users.extend(accounts.actions.iter().cloned());
     users.push(set("pkg.summary", "users and groups")?);
     packages.push(finish(ACCOUNTS, system.clone(), users, BTreeMap::new())?);
     packages.push(finish(CORE, system, core(installed)?, BTreeMap::new())?);
+    for package in &mut packages {
+        let texts = parts.texts.remove(package.stem.as_str());
+        package.texts = texts.unwrap_or_default();
+    }
     packages.sort_by(|a, b| a.stem.cmp(&b.stem));
     Ok(packages)
 }
@@ -165,7 +167,7 @@ fn finish(
     let is_root = |key: &str, it: &Action| it.get(key).is_none_or(|name| name == "root");
     let is_foreign = |it: &Action| !is_root("owner", it) || !is_root("group", it);
     let lays = |it: &Action| matches!(it.kind(), ActionKind::File | ActionKind::Dir);
-    if actions.iter().any(|it| lays(it) && is_foreign(it)) {
+    if name != ACCOUNTS && actions.iter().any(|it| lays(it) && is_foreign(it)) {
         actions.push(depend("require", &[ACCOUNTS.to_owned()])?);
     }
     let mut lines: Vec<(String, Action)> =
@@ -177,5 +179,6 @@ fn finish(
         component,
         actions: lines.into_iter().map(|(_, action)| action).collect(),
         licenses,
+        texts: BTreeMap::new(),
     })
 }

@@ -6,7 +6,7 @@ use zones_ips::{Action, ActionKind, Algorithm, Digest, Fmri, Manifest};
 
 use super::{CERTIFICATE_LEN_MAX, Certificate, CertificateError, certificate, message};
 use crate::error::{RepositoryError, Result};
-use crate::payload::{self, Content, Facts, PackedFacts};
+use crate::payload::{self, Content, Facts, Opened, PackedFacts, PlainFacts};
 use crate::remote::Target;
 use crate::source::{HttpSource, Source as _, bounded};
 use crate::store::Store;
@@ -109,8 +109,8 @@ impl Store {
 }
 
 impl Target {
-    /// As [`Store::sign`], in a folder or by a depot: there the manifest with its new signature takes
-    /// the place of the old one, in a transaction that may add nothing else.
+    /// As [`Store::sign`], in a folder or by a depot: there the manifest with its new signature
+    /// takes the place of the old one, in a transaction that may add nothing else.
     ///
     /// # Errors
     ///
@@ -135,7 +135,11 @@ impl Target {
         let mut action = unsigned(signer, &mut keep)?;
         if let Some(signer) = signer {
             let packed = keep(&signer.certificate)?;
-            Facts::of(&signer.certificate, packed).stamp(&mut action)?;
+            let content = Opened::Bytes(signer.certificate.as_slice().into());
+            let plain = PlainFacts::of(&content).map_err(|error| {
+                RepositoryError::Refused(format!("cannot read a certificate: {error}"))
+            })?;
+            Facts { plain, packed }.stamp(&mut action)?;
         }
         let Some(action) = signed(&manifest, action, signer)? else {
             return Ok(false);
@@ -167,7 +171,7 @@ fn packed_at(depot: &HttpSource, fmri: &Fmri, name: &Digest, content: &[u8]) -> 
                 .then_some(packed)
                 .ok_or(RepositoryError::NoPayload(*name))
         }
-        Err(RepositoryError::NoPayload(_)) => payload::pack(content).map_err(|error| {
+        Err(RepositoryError::NoPayload(_)) => payload::pack_bytes(content).map_err(|error| {
             RepositoryError::Refused(format!("cannot pack a certificate: {error}"))
         }),
         Err(error) => Err(error),

@@ -282,8 +282,8 @@ fn refusal(answer: &Response<Body>) -> String {
     let target = target.and_then(|it| it.to_str().ok()).unwrap_or("nowhere");
     let status = answer.status().as_u16();
     format!(
-        "{status}: it sends its clients to '{target}', where this one does not go; name that as the \
-         origin if you trust it"
+        "{status}: it sends its clients to '{target}', where this one does not go; name that as \
+         the origin if you trust it"
     )
 }
 

@@ -4,11 +4,13 @@ pub mod on;
 
 use std::fs;
 use std::io::Read;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::{Path, PathBuf};
 
 use zones_archive::Silent;
 use zones_storage::choose;
 use zones_stream::{Keep, Place, Selection, StreamError, Token, export, receive};
+use zones_sys::RootFd;
 
 /// Numbers that are the same each time.
 pub struct Dice(pub u64);
@@ -21,6 +23,23 @@ impl Dice {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from(self.0 >> 20).unwrap() % limit
+    }
+}
+
+/// The files of a root, whatever its driver put them in.
+pub struct Files {
+    pub root: RootFd,
+}
+
+impl Files {
+    pub fn of(root: &Path) -> Self {
+        let root = RootFd::open(root).unwrap();
+        Self { root }
+    }
+
+    /// Good as long as this lives.
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.root.as_fd().as_raw_fd()))
     }
 }
 

@@ -242,7 +242,7 @@ pub fn header(kind: tar::EntryType, mode: u32) -> tar::Header {
     header
 }
 
-pub fn add(tar: &mut tar::Builder<std::fs::File>, path: &str, bytes: &[u8], mode: u32) {
+pub fn add<W: std::io::Write>(tar: &mut tar::Builder<W>, path: &str, bytes: &[u8], mode: u32) {
     let mut header = header(tar::EntryType::Regular, mode);
     header.set_size(bytes.len() as u64);
     tar.append_data(&mut header, path, bytes).unwrap();

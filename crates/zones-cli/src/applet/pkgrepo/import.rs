@@ -2,12 +2,14 @@
 
 mod site;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use zones_import::{Facts, Split, Table as Reasons, Tree, compare, imported, publish, split};
+use zones_import::{Facts, Rule, Split, Table as Reasons, Tree, compare, imported, publish, split};
 use zones_ips::Publisher;
 use zones_repository::{Repository, Store};
+use zones_store::Layout;
 use zones_sys::RootFd;
 
 use self::site::Site;
@@ -18,7 +20,7 @@ use crate::plain::plain;
 use crate::report::OK;
 use crate::table::{Format, Table};
 
-pub(super) const OPTIONS: [Known; 13] = [
+pub(super) const OPTIONS: [Known; 14] = [
     super::SOURCE,
     super::PUBLISHER,
     super::TRIAL,
@@ -29,21 +31,23 @@ pub(super) const OPTIONS: [Known; 13] = [
     value('\0', "variant"),
     value('\0', "include"),
     value('\0', "mirror"),
+    value('\0', "keyring"),
     value('\0', "from-root"),
     flag('\0', "keep"),
     value('\0', "compare"),
 ];
 
 /// Options of `import-debian` that say what to install, as `zoneadm install` names them.
-const CHOICES: [(&str, &str); 5] = [
+const CHOICES: [(&str, &str); 6] = [
     ("suite", "--suite"),
     ("arch", "--arch"),
     ("variant", "--variant"),
     ("include", "--include"),
     ("mirror", "-a"),
+    ("keyring", "--keyring"),
 ];
 
-pub(super) fn import(given: &Given) -> Outcome {
+pub(super) fn import(layout: &Layout, given: &Given) -> Outcome {
     if let Some(word) = given.words.first() {
         return misused(format!("unexpected operand '{word}'"));
     }
@@ -67,19 +71,18 @@ pub(super) fn import(given: &Given) -> Outcome {
         let text = "only a privileged user may import from a mirror; see --from-root";
         return Err(Trouble::Failed(text.to_owned()));
     }
-    from_mirror(given, store.as_ref())
+    from_mirror(layout, given, store.as_ref())
 }
 
 /// Installs from a mirror what is to be imported, unless the repository has just that.
-fn from_mirror(given: &Given, store: Option<&Store>) -> Outcome {
-    let layout = crate::env::layout();
+fn from_mirror(layout: &Layout, given: &Given, store: Option<&Store>) -> Outcome {
     let mut words = Vec::new();
     for (name, option) in CHOICES {
         for value in given.all(name) {
             words.extend([option.to_owned(), value.to_owned()]);
         }
     }
-    let plan = plan_mirror(&layout, &words).map_err(Trouble::Failed)?;
+    let plan = plan_mirror(layout, &words).map_err(Trouble::Failed)?;
     let facts = Facts {
         plan: Some(plan.key()),
         codename: Some(plan.codename.clone()),
@@ -100,7 +103,7 @@ fn from_mirror(given: &Given, store: Option<&Store>) -> Outcome {
         );
         return Ok(OK);
     }
-    let mut site = Site::new(&layout)?;
+    let mut site = Site::new(layout)?;
     let root = site.install(&words)?;
     let status = take(given, &root, store, &facts)?;
     if given.has("keep") {
@@ -212,11 +215,16 @@ fn take(given: &Given, path: &Path, store: Option<&Store>, facts: &Facts) -> Out
 }
 
 fn left_out(split: &Split) {
-    let rows = split.left_out.iter();
-    let rows = rows
-        .map(|(path, why)| [path.clone(), why.clone()])
-        .collect();
-    let columns = [("LEFT OUT", 40), ("REASON", 0)];
+    let row =
+        |what: &str, path: &str, rule: &Rule| [path.to_owned(), what.to_owned(), rule.why.clone()];
+    let mut rows = Vec::new();
+    let left_out = split.left_out.iter();
+    rows.extend(left_out.map(|(path, rule)| row("not", path, rule)));
+    let rewritten = split.rewritten.iter();
+    rows.extend(rewritten.map(|(path, (rule, _))| row("other content", path, rule)));
+    let parted = split.parted.iter();
+    rows.extend(parted.map(|(path, rule)| row("single file", path, rule)));
+    let columns = [("NAME", 40), ("CARRIED", 13), ("REASON", 0)];
     print!(
         "{}",
         plain(&Table { columns, rows }.text(Format::Default, true))
@@ -225,19 +233,45 @@ fn left_out(split: &Split) {
 
 /// Prints where an image differs from the root; a difference without a reason is a failure.
 fn differences(root: &RootFd, image: &str) -> Outcome {
-    let own = Tree::read(root)?;
-    let other = Tree::read(&open(Path::new(image))?)?;
-    let (reasoned, bare): (Vec<_>, Vec<_>) = compare(&own, &other, &Reasons::exceptions())
-        .into_iter()
-        .partition(|it| it.reason.is_some());
-    for difference in &bare {
-        println!("{difference}");
+    let split = split(root, &Reasons::exclusions())?;
+    let image = Tree::read(&open(Path::new(image))?)?;
+    let mut counts: BTreeMap<(Rule, &str), usize> = BTreeMap::new();
+    let mut bare = 0;
+    for difference in compare(&split, &image, &Reasons::exceptions()) {
+        match &difference.rule {
+            Some(rule) => {
+                let row = (rule.clone(), difference.what.word());
+                *counts.entry(row).or_default() += 1;
+            }
+            None => {
+                println!("{difference}");
+                bare += 1;
+            }
+        }
+    }
+    let row = |((rule, word), count): (&(Rule, &str), &usize)| {
+        let Rule { glob, why, .. } = rule;
+        [
+            glob.clone(),
+            (*word).to_owned(),
+            count.to_string(),
+            why.clone(),
+        ]
+    };
+    let rows: Vec<_> = counts.iter().map(row).collect();
+    if !rows.is_empty() {
+        let columns = [
+            ("RULE", 28),
+            ("DIFFERENCE", 11),
+            ("NAMES", 6),
+            ("REASON", 0),
+        ];
+        print!("{}", Table { columns, rows }.text(Format::Default, true));
     }
     println!(
-        "{} names compared: {} differences, {} more with a known reason",
-        own.nodes.len(),
-        bare.len(),
-        reasoned.len()
+        "{} names compared: {bare} differences, {} more with a known reason",
+        split.tree.nodes.len(),
+        counts.values().sum::<usize>()
     );
-    Ok(super::status(bare.is_empty()))
+    Ok(super::status(bare == 0))
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use zones_brand::{Hook, HookEnd, Installer, SysConfig};
 use zones_engine::{Hooks, chain};
-use zones_image::{Image, ImageError};
+use zones_image::ImageError;
 use zones_storage::{Copied, DriverKind, Snapshots};
 use zones_store::{Lock, journal};
 use zones_types::{Verb, Verdict, ZonePath, ZoneState, judge};
@@ -19,6 +19,7 @@ use super::{Target, files, hooks, install, run as verbs, target_of, uninstall, v
 use crate::applet::pkg;
 use crate::progress::Waiting;
 use crate::report::{OK, fail_zone};
+pub(super) use both::warnings as in_both;
 
 /// What the command line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -286,7 +287,8 @@ impl<'a> Job<'a> {
         let words = ["zoneadm", "-z", zone.as_str(), "clone"].map(str::to_owned);
         let client = pkg::client(layout, &words);
         let relinked = || -> Result<(), ImageError> {
-            let image = Image::open(root, client.clone())?;
+            zones_brand::copy_sources(layout, &self.source.zone, zone)?;
+            let image = zones_brand::open_zone(layout, zone, root, client.clone())?;
             let global = zones_brand::open_global(layout, client)?;
             if let (Some(link), Some(global)) = (image.link()?, global) {
                 let name = zones_brand::ipkg::link_name(zone);

@@ -2,6 +2,7 @@
 
 mod choices;
 mod ipkg;
+mod sparse;
 
 use std::fs::File;
 use std::io::Write;
@@ -132,6 +133,7 @@ impl<'a> Job<'a> {
             read_sysconfig(path)?;
         }
         ipkg::check(installer, &wanted.choices)?;
+        sparse::check(installer, &wanted.choices)?;
         let (log, file) = open_log(target)?;
         let screen = Screen::new(file);
         Ok(Self {
@@ -227,8 +229,11 @@ impl<'a> Job<'a> {
             self.screen.line("Image", &text);
         }
         let host = host(self.target.layout, self.cache_limit);
-        let laid = zones_brand::lay_down(self.installer, choices, &host, &root, &self.screen)
-            .map_err(|error| chain(&error))?;
+        let laid = match self.installer {
+            Installer::Sparse => sparse::fill(self, &root)?,
+            _ => zones_brand::lay_down(self.installer, choices, &host, &root, &self.screen)
+                .map_err(|error| chain(&error))?,
+        };
         for note in &laid.notes {
             self.screen.line("Source", note);
         }

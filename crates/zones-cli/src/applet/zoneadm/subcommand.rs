@@ -103,7 +103,8 @@ pub(super) const SUBCOMMANDS: [Subcommand; 26] = [
                debian: [-a URI] [--suite NAME] [--arch NAME] [--include PKG,...] [--variant minbase|standard]\n\
                \x20       [--keyring FILE] [-c FILE]\n\
                native: [--include PKG,...] [-c FILE]\n\
-               lx:     -a ARCHIVE | -d DIRECTORY [-c FILE]",
+               lx:     -a ARCHIVE | -d DIRECTORY [-c FILE]\n\
+               sparse: [-b BASE] [-a ARCHIVE | -d DIRECTORY] [-c FILE]",
         privileged: true,
         run: Run::Zone(install::run),
     },

@@ -200,7 +200,7 @@ fn standard(zonepath: &Path) -> Vec<OsString> {
         .map(|entry| entry.file_name())
         .filter(|name| name.to_string_lossy().starts_with(zones_storage::NEW));
     // Each by itself: it may be a subvolume.
-    let roots = ["be", "snap"].into_iter().flat_map(|folder| {
+    let roots = [".import", "be", "snap"].into_iter().flat_map(|folder| {
         let entries = std::fs::read_dir(zonepath.join(folder));
         let entries = entries.into_iter().flatten().flatten();
         entries.map(move |entry| Path::new(folder).join(entry.file_name()).into())

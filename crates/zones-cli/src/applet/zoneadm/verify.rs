@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use zones_brand::{BrandPrivilege as PrivilegeOf, Hook, HookEnd, PrivilegeSet};
+use zones_brand::{BrandPrivilege as PrivilegeOf, Hook, HookEnd, PrivilegeSet, sparse};
 use zones_config::{IpType, ZoneConfig};
 use zones_engine::Hooks;
 use zones_types::ZoneState;
@@ -65,6 +65,7 @@ fn check(target: &Target<'_>, verb: &str, args: &[String]) -> Result<(), u8> {
     zonepath(target, &config, verb, &mut findings);
     let path_failed = !findings.errors.is_empty();
     filesystems(&config, &mut findings);
+    base(target, &config, &mut findings);
     let schedule = snapshot::wrong_schedule(&config);
     findings
         .warnings
@@ -88,6 +89,20 @@ fn check(target: &Target<'_>, verb: &str, args: &[String]) -> Result<(), u8> {
     }
     eprintln!("zoneadm: zone {} failed to verify", target.zone);
     Err(FAILURE)
+}
+
+/// The base of a sparse zone. One that is to be installed may bring it along.
+fn base(target: &Target<'_>, config: &ZoneConfig, findings: &mut Findings) {
+    if config.brand_or_default().as_str() != sparse::BRAND {
+        return;
+    }
+    let Err(error) = sparse::folders(config, &target.layout.bases()) else {
+        return;
+    };
+    match target.state {
+        ZoneState::Configured => findings.warnings.push(format!("WARNING: {error}")),
+        _ => findings.errors.push(error.to_string()),
+    }
 }
 
 fn zonepath(target: &Target<'_>, config: &ZoneConfig, verb: &str, findings: &mut Findings) {

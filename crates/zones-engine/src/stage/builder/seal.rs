@@ -58,7 +58,7 @@ pub(super) fn seal(
 /// What is mounted later finds its place: now it can still be made.
 fn mount_points(plan: &BootPlan, root: &RootFd) -> Result<()> {
     let mut before: Vec<&Path> = Vec::new();
-    for fs in &plan.filesystems {
+    for fs in plan.inherited.iter().chain(&plan.filesystems) {
         let dir = Path::new(&fs.dir);
         // One that lies in another file system is made there.
         if !before.iter().any(|it| dir.starts_with(it)) {

@@ -3,7 +3,7 @@
 use zones_config::ZoneConfig;
 
 /// One line for each thing that is configured in both zones.
-pub(super) fn warnings(one: &ZoneConfig, other: &ZoneConfig) -> Vec<String> {
+pub(in crate::applet::zoneadm) fn warnings(one: &ZoneConfig, other: &ZoneConfig) -> Vec<String> {
     let mut found = Vec::new();
     let mut warn = |what: String| {
         found.push(format!("WARNING: {what} is configured in both zones."));

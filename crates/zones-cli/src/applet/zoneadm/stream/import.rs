@@ -1,7 +1,8 @@
 //! `zoneadm import`: a zone, or what came after one of its snapshots, from a stream.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::IsTerminal as _;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,8 @@ use zones_store::{Layout, Lock, Store, journal, read_document};
 use zones_stream::{Header, Keep, Place, Received, StreamError, kept, receive};
 use zones_types::{ZoneName, ZonePath, ZoneState};
 
-use super::meter::Meter;
+use super::meter::{Meter, Patient};
+use crate::applet::zoneadm::clone::in_both;
 use crate::applet::zoneadm::{Target, state_of, verify};
 use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
 
@@ -159,13 +161,10 @@ impl Job<'_> {
     }
 
     fn take(&self, zonepath: &ZonePath, begun: &mut Begun) -> Result<Received, String> {
-        let from: Box<dyn Read> = match &self.wish.file {
-            None => Box::new(std::io::stdin().lock()),
-            Some(path) => {
-                let file = File::open(path);
-                let name = path.display();
-                Box::new(file.map_err(|error| format!("cannot open `{name}`: {error}"))?)
-            }
+        let meter = Meter::new("Import");
+        let from = Patient {
+            from: open(self.wish.file.as_deref())?,
+            meter: &meter,
         };
         let path = zonepath.as_path();
         let place = Place {
@@ -179,7 +178,7 @@ impl Job<'_> {
             begun.base = self.accept(header, zonepath, &mut begun.is_configured)?;
             Ok(begun.base.clone())
         };
-        let taken = receive(from, &place, accept, &Meter::new("Import"));
+        let taken = receive(from, &place, accept, &meter);
         taken.map_err(|error| {
             let text = chain(&error);
             match kept(path) {
@@ -225,18 +224,18 @@ impl Job<'_> {
             .map_err(|error| StreamError::Malformed(format!("configuration: {error}")))?;
         match self.state {
             None => {
-                let mut config = theirs;
+                let mut config = theirs.clone();
                 config.name = self.zone.clone();
                 config.zonepath = Some(zonepath.clone());
                 config.uuid = String::new();
                 self.store.save(&config)?;
                 *is_configured = true;
-                warn(&config, None);
+                warn(&config, &theirs);
             }
             Some(_) => {
                 let ours = zones_engine::load(self.layout, self.zone)
                     .map_err(|error| StreamError::Unfit(error.chain()))?;
-                warn(&ours, Some(&theirs));
+                warn(&ours, &theirs);
             }
         }
         let target = self.target(ZoneState::Configured);
@@ -321,6 +320,20 @@ impl Job<'_> {
     }
 }
 
+fn open(file: Option<&Path>) -> Result<File, String> {
+    if let Some(path) = file {
+        let name = path.display();
+        return File::open(path).map_err(|error| format!("cannot open `{name}`: {error}"));
+    }
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err("a stream comes from no terminal; name a file, or use a pipe".to_owned());
+    }
+    let input = stdin.as_fd().try_clone_to_owned();
+    let input = input.map_err(|error| format!("cannot use standard input: {error}"))?;
+    Ok(File::from(input))
+}
+
 /// Makes the folder, mode 0700; whether it is new.
 fn make_zonepath(path: &Path) -> Result<bool, String> {
     let failed = |error: std::io::Error| format!("cannot create `{}`: {error}", path.display());
@@ -341,21 +354,8 @@ fn make_zonepath(path: &Path) -> Result<bool, String> {
     Ok(true)
 }
 
-/// Addresses that the sender may have, too. Without `theirs` all of them are.
-fn warn(ours: &ZoneConfig, theirs: Option<&ZoneConfig>) {
-    let of = |config: &ZoneConfig| -> Vec<String> {
-        let nets = config.nets.iter();
-        let nets = nets.flat_map(|net| [&net.address, &net.allowed_address]);
-        let anets = config.anets.iter().map(|anet| &anet.allowed_address);
-        let lists = nets.chain(anets).flat_map(|list| list.split(','));
-        let addresses = lists.filter_map(|it| it.split('/').next());
-        let addresses = addresses.filter(|it| !it.is_empty());
-        addresses.map(str::to_owned).collect()
-    };
-    let known = theirs.map(of);
-    for address in of(ours) {
-        if known.as_ref().is_none_or(|known| known.contains(&address)) {
-            eprintln!("WARNING: network address '{address}' is configured in both zones.");
-        }
-    }
+/// What cannot be had twice while both zones run.
+fn warn(ours: &ZoneConfig, theirs: &ZoneConfig) {
+    let found = in_both(ours, theirs);
+    found.iter().for_each(|text| eprintln!("{text}"));
 }

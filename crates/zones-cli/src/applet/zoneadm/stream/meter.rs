@@ -1,10 +1,13 @@
 //! How far a stream is, on the terminal of standard error; elsewhere nothing.
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::os::fd::AsFd as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, poll};
 use zones_archive::{Phase, Progress};
 use zones_sys::SignalFd;
 
@@ -70,5 +73,27 @@ impl Progress for Meter {
             self.cancelled.store(true, Ordering::Relaxed);
         }
         self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// Reads a file or a pipe; a signal ends the wait for bytes that do not come.
+pub(super) struct Patient<'a> {
+    pub(super) from: File,
+    pub(super) meter: &'a Meter,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(signals) = &self.meter.signals {
+            let mut both = [
+                PollFd::from_borrowed_fd(self.from.as_fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN),
+            ];
+            poll(&mut both, None)?;
+        }
+        if self.meter.cancelled() {
+            return Err(io::Error::other("stopped"));
+        }
+        self.from.read(buffer)
     }
 }
