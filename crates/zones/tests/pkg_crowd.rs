@@ -25,7 +25,8 @@ const LARGE: usize = 4 << 20;
 /// Hostile clients of each kind.
 const HOSTILE: usize = 4;
 
-/// Clients at once; `ZONES_CROWD=200` is the acceptance.
+/// Clients at once; `ZONES_CROWD=200` is what is aimed at. It is not reached yet: each client opens
+/// up to 16 connections, the depot takes 1024, and who is refused gives up after four tries.
 fn clients() -> usize {
     let text = std::env::var("ZONES_CROWD").ok();
     text.and_then(|text| text.parse().ok()).unwrap_or(30)
