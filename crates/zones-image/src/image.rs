@@ -2,6 +2,7 @@
 
 mod listed;
 mod manifests;
+mod place;
 mod publishers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ use crate::origin::Access;
 use crate::plan::Policy;
 use crate::settings::Settings;
 use crate::state::{self, Frozen, Installed};
+use place::Place;
 
 pub use listed::Listed;
 
@@ -75,6 +77,7 @@ pub struct Image {
     /// Settings as they are on disk, or to be written by [`Image::save`].
     pub settings: Settings,
     pub(crate) client: Client,
+    place: Place,
 }
 
 /// Keeps other clients from changing the image.
@@ -124,6 +127,7 @@ impl Image {
             root: root_fd,
             settings,
             client,
+            place: Place::default(),
         };
         let now = image.now();
         Installed::none(now).write(&image.folder, now)?;
@@ -138,22 +142,40 @@ impl Image {
     /// # Errors
     /// There is none, or its settings cannot be understood.
     pub fn open(root: &Path, client: Client) -> Result<Self> {
-        let folder = Folder::find(root)?;
+        let (tree, place) = Place::open(root)?;
+        let again = place::again(&tree, root)?;
+        let folder = Folder::find(root, again)?;
         let text = folder.text(SETTINGS)?.unwrap_or_default();
         let settings = Settings::parse(&text, &folder.full(SETTINGS))?;
-        let root = RootFd::open(root).map_err(|errno| ImageError::damaged(root, errno))?;
         Ok(Self {
             folder,
-            root,
+            root: tree,
             settings,
             client,
+            place,
         })
+    }
+
+    /// Lets go of the files for as long as `step` takes, which may put something else in their
+    /// place: a root with layers, say. The lock stays what it was for other clients.
+    ///
+    /// # Errors
+    /// The files are not there afterwards.
+    pub fn step_aside<T>(&mut self, step: impl FnOnce(&Self) -> T) -> Result<T> {
+        let path = self.path().to_owned();
+        self.place = Place::default();
+        let done = step(self);
+        let (tree, place) = Place::open(&path)?;
+        self.folder = Folder::find(&path, place::again(&tree, &path)?)?;
+        (self.root, self.place) = (tree, place);
+        Ok(done)
     }
 
     /// Whether there is an image at `root`.
     #[must_use]
     pub fn is_at(root: &Path) -> bool {
-        Folder::find(root).is_ok()
+        let tree = zones_storage::look(root);
+        tree.is_ok_and(|tree| Folder::find(root, tree).is_ok())
     }
 
     /// The path of the root.
@@ -183,6 +205,7 @@ impl Image {
     /// # Errors
     /// Another client has it.
     pub fn lock(&self) -> Result<ImageLock> {
+        self.place.check(self.path())?;
         let failed =
             |error: &dyn ToString| ImageError::damaged(&self.folder.full(LOCK), error.to_string());
         let mut file = self.folder.lock_file(LOCK)?;

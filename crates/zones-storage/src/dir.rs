@@ -40,7 +40,7 @@ fn error(verb: &'static str, path: &Path, source: Errno) -> StorageError {
 /// Makes the folder under a name of its own and gives it the right one then: on ext4 the name helps
 /// to choose the place on the disk, see [`spread`], and a root that was just removed must not
 /// choose the place of the next one.
-fn create(root: &Path) -> Result<(), Errno> {
+pub(crate) fn create(root: &Path) -> Result<(), Errno> {
     let parent = root.parent().ok_or(Errno::INVAL)?;
     let name = root.file_name().ok_or(Errno::INVAL)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -8,9 +8,12 @@ mod dir;
 mod driver;
 mod environment;
 mod name;
+mod overlay;
 mod snapshot;
+mod view;
 
 pub use dir::NEW;
-pub use driver::{Copied, CopyError, Driver, DriverKind, StorageError, choose};
+pub use driver::{Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as};
 pub use environment::{EnvironmentError, Environments, Known};
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
+pub use view::{Layers, Mapping, View, guard, look, open, view};

@@ -149,7 +149,8 @@ fn root(host: &Host, zone: &str) -> PathBuf {
 }
 
 fn tool(host: &Host, zone: &str) -> String {
-    fs::read_to_string(root(host, zone).join("usr/bin/tool")).unwrap()
+    let tree = zones_storage::look(&root(host, zone)).unwrap();
+    String::from_utf8(tree.read(Path::new("usr/bin/tool"), 999).unwrap()).unwrap()
 }
 
 fn image<'a>(root: &'a Path, args: &[&'a str]) -> Vec<&'a str> {

@@ -2,7 +2,9 @@
 
 mod apply;
 
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -41,6 +43,8 @@ pub(super) struct Live {
     ending: Option<Ending>,
     /// What was repaired when this daemon took over; for the next command.
     note: Option<String>,
+    /// Keeps others from mounting the same layers; see [`zones_storage::guard`].
+    _guard: Option<File>,
 }
 
 /// What zsched had to say.
@@ -48,6 +52,20 @@ pub(super) enum Heard {
     Ended(Ending),
     Trouble(String),
     Nothing,
+}
+
+/// Keeps others from changing the root. Layers must not be mounted twice; a plain folder may be
+/// looked at by somebody at the same time.
+fn guard(root: &Path) -> Result<Option<File>, EngineError> {
+    let failed = |error| EngineError::Store(crate::chain(&error));
+    let guard = zones_storage::guard(root).map_err(failed)?;
+    if guard.is_none() && zones_storage::view(root).map_err(failed)?.is_layered() {
+        return Err(EngineError::Store(format!(
+            "`{}` is in use by another command; try again when that is done",
+            root.display()
+        )));
+    }
+    Ok(guard)
 }
 
 impl Live {
@@ -111,6 +129,7 @@ impl Live {
             plan.interfaces.clear();
             plan.filesystems.clear();
         }
+        let guard = guard(&plan.root)?;
         plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
         crate::etc::write(&plan, config.attr("resolvers"));
         let mut missing = group.apply(&plan.limits);
@@ -190,6 +209,7 @@ impl Live {
             network: held,
             ending: None,
             note: None,
+            _guard: guard,
         };
         if phase == Phase::Mounted {
             live.idle()?;
@@ -258,6 +278,7 @@ impl Live {
         // A placeholder that nobody can reach: the living zsched listens on the real one.
         let spare = Channel::listen(&sessions_path(layout, zone).with_extension("new"))
             .map_err(EngineError::kernel("listen"))?;
+        let guard = zones_storage::guard(&plan.root).ok().flatten();
         let mut live = Self {
             plan,
             network: net::hold(&state.undo_network, pid),
@@ -269,6 +290,8 @@ impl Live {
             listener: spare,
             ending: None,
             note: None,
+            // A helper of the dead daemon may have it still; it goes with the zone as well.
+            _guard: guard,
         };
         if live.sched.is_none() {
             live.replace_sched(layout, zone)?;

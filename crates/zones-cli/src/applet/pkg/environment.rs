@@ -93,21 +93,28 @@ fn open(call: &Call<'_>, image: &Image) -> Result<(Environments, PathBuf, Lock),
     })?;
     let environments = Environments::open(path.as_path());
     let environments = environments.map_err(|error| failed(chain(&error)))?;
+    let environments = environments.of_running(zones_engine::active(call.layout, &zone).is_some());
     Ok((environments, path.as_path().to_owned(), lock))
 }
 
 /// Keeps how things are. Gives the name of the copy.
-pub(super) fn backup(call: &Call<'_>, image: &Image, name: Option<String>) -> Result<String, Stop> {
+pub(super) fn backup(
+    call: &Call<'_>,
+    image: &mut Image,
+    name: Option<String>,
+) -> Result<String, Stop> {
     let (mut environments, _, _lock) = open(call, image)?;
     let active = environments.active().to_owned();
     let name = name.unwrap_or_else(|| environments.free_name(&format!("{active}-backup")));
-    let made = environments.create(&name, &active, seconds(image), &Silent);
+    // Making it may put layers in the place of the files.
+    let step = |image: &Image| environments.create(&name, &active, seconds(image), &Silent);
+    let made = image.step_aside(step)?;
     made.map_err(|error| failed(chain(&error)))?;
     Ok(name)
 }
 
 /// Makes the copy that an operation works in.
-pub(super) fn make(call: &Call<'_>, image: &Image, name: Option<String>) -> Result<Made, Stop> {
+pub(super) fn make(call: &Call<'_>, image: &mut Image, name: Option<String>) -> Result<Made, Stop> {
     let (mut environments, _, lock) = open(call, image)?;
     let old = environments.active().to_owned();
     let name = name.unwrap_or_else(|| {
@@ -116,7 +123,8 @@ pub(super) fn make(call: &Call<'_>, image: &Image, name: Option<String>) -> Resu
         let base = numbered.filter(|(_, it)| is_number(it));
         environments.free_name(base.map_or(&old, |(base, _)| base))
     });
-    let made = environments.create(&name, &old, seconds(image), &Silent);
+    let step = |image: &Image| environments.create(&name, &old, seconds(image), &Silent);
+    let made = image.step_aside(step)?;
     made.map_err(|error| failed(chain(&error)))?;
     let path = environments.path(&name);
     Ok(Made {
@@ -155,6 +163,7 @@ impl Made {
     /// The operation failed in the copy, which goes.
     pub(super) fn back_out(mut self) {
         let name = self.name.clone();
+        drop(self.image);
         match self.environments.destroy(&name) {
             Ok(()) => eprintln!(
                 "The running system has not been modified. Modifications were only made to a \

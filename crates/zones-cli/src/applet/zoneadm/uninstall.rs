@@ -15,7 +15,7 @@ use super::{Target, hooks};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 /// What belongs to a zone below its zonepath; anything else is somebody's data and stays.
-const STANDARD: [&str; 8] = [
+const STANDARD: [&str; 9] = [
     "be",
     "dev",
     "lastexited",
@@ -24,6 +24,7 @@ const STANDARD: [&str; 8] = [
     "root",
     "SUNWattached.xml",
     "root.new",
+    "snap",
 ];
 
 pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
@@ -158,12 +159,13 @@ pub(super) fn remove_files(layout: &Layout, zonepath: &Path) -> Result<(), Strin
         return Ok(());
     }
     let driver = zones_storage::choose(zonepath).map_err(|error| zones_engine::chain(&error))?;
+    let is_slow = matches!(driver.kind(), DriverKind::Dir | DriverKind::Overlay);
     let mut trash = Trash::new(layout, zonepath);
     for name in standard(zonepath) {
         let path = zonepath.join(name);
         match std::fs::symlink_metadata(&path) {
             // A subvolume goes at once; the kernel takes its files apart later on.
-            Ok(meta) if meta.is_dir() && driver.kind() == DriverKind::Dir && trash.take(&path) => {}
+            Ok(meta) if meta.is_dir() && is_slow && trash.take(&path) => {}
             Ok(meta) if meta.is_dir() => driver
                 .destroy(&path)
                 .map_err(|error| zones_engine::chain(&error))?,
@@ -195,12 +197,14 @@ fn standard(zonepath: &Path) -> Vec<OsString> {
     let new = found
         .map(|entry| entry.file_name())
         .filter(|name| name.to_string_lossy().starts_with(zones_storage::NEW));
-    let environments = std::fs::read_dir(zonepath.join("be"));
-    let environments = environments.into_iter().flatten().flatten();
-    // Each by itself: it may be a subvolume.
-    let environments = environments.map(|entry| Path::new("be").join(entry.file_name()).into());
+    // Each by itself: it may be a subvolume, or have layers.
+    let inner = ["be", "snap"].iter().flat_map(|folder| {
+        let entries = std::fs::read_dir(zonepath.join(folder));
+        let entries = entries.into_iter().flatten().flatten();
+        entries.map(|entry| Path::new(folder).join(entry.file_name()).into())
+    });
     let fixed = STANDARD.iter().map(OsString::from);
-    environments.chain(fixed).chain(new).collect()
+    inner.chain(fixed).chain(new).collect()
 }
 
 /// Mount points below a folder, from the kernel's own table (octal escapes of blanks undone).
