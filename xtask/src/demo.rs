@@ -2,7 +2,9 @@
 //! a private root, with timings. It ends with the host as it was, and checks that.
 
 pub(crate) mod busybox;
+mod depot;
 mod host;
+mod imported;
 mod packages;
 mod session;
 
@@ -11,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::shell::{Outcome, build, is_root, target};
 use host::Snapshot;
 pub(crate) use host::{is_safe, mounts_below};
+use imported::Shop;
 use session::Session;
 
 /// The zone of the field guide.
@@ -21,7 +24,7 @@ const BRIDGE: &str = "zdemo0";
 const HOST_ADDRESS: &str = "198.51.100.1/24";
 /// What is typed at zonecfg's prompts; README.md shows the same.
 const TYPED: [&str; 11] = [
-    "create -t SYSdebian",
+    "create",
     "set zonepath=/zones/donutshop",
     "add net",
     "set physical=zdemo0",
@@ -47,11 +50,12 @@ const CAP_TOLERANCE: f64 = 3.0;
 const BURN_TRIES: u32 = 3;
 
 pub(crate) fn run(args: &[String]) -> Outcome {
-    let (mut offline, mut keep, mut release) = (false, false, true);
+    let (mut offline, mut keep, mut release, mut fresh) = (false, false, true, false);
     for arg in args {
         match arg.as_str() {
             "--offline" => offline = true,
             "--keep" => keep = true,
+            "--fresh" => fresh = true,
             "--debug" => release = false,
             _ => return Err(format!("unknown argument `{arg}`")),
         }
@@ -63,9 +67,13 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let folder = folder()?;
     let before = Snapshot::take(&folder);
     let mut session = Session::new(zones, folder.join("host"));
-    let played = prepare(&folder)
-        .and_then(|()| play(&mut session, &folder, offline))
-        .and_then(|()| packages::play(&mut session, &folder));
+    let played = prepare(&folder).and_then(|()| match offline {
+        true => {
+            play(&mut session, &folder, None).and_then(|()| packages::play(&mut session, &folder))
+        }
+        false => imported::open(&mut session, &folder, fresh)
+            .and_then(|shop| play(&mut session, &folder, Some(shop))),
+    });
     if let Err(error) = &played {
         println!("\nThe session stopped: {error}");
     }
@@ -113,12 +121,13 @@ fn folder() -> Outcome<PathBuf> {
     std::fs::canonicalize(&chosen).map_err(|error| format!("{}: {error}", chosen.display()))
 }
 
-fn play(session: &mut Session, folder: &Path, offline: bool) -> Outcome {
+/// The session; what is done with packages comes before its end.
+fn play(session: &mut Session, folder: &Path, shop: Option<Shop>) -> Outcome {
     host::add_bridge(BRIDGE, HOST_ADDRESS)?;
     let zonepath = folder.join("zones").join(ZONE);
-    configure(session, &zonepath, offline)?;
+    configure(session, &zonepath, shop.is_none())?;
     session.zoneadm("list -vc", &["list", "-vc"])?;
-    install(session, folder, offline)?;
+    install(session, folder, shop.is_none())?;
     session.zoneadm("list -vc", &["list", "-vc"])?;
     console_and_boot(session)?;
     inside(session)?;
@@ -129,6 +138,9 @@ fn play(session: &mut Session, folder: &Path, offline: bool) -> Outcome {
     session.zoneadm("ready", &["-z", ZONE, "ready"])?;
     session.zoneadm("boot from ready", &["-z", ZONE, "boot"])?;
     session.zoneadm("list -vc", &["list", "-vc"])?;
+    if let Some(shop) = shop {
+        shop.play(session, folder)?;
+    }
     session.zoneadm("halt", &["-z", ZONE, "halt"])?;
     session.zoneadm("uninstall", &["-z", ZONE, "uninstall", "-F"])?;
     session.zonecfg("delete", &["-z", ZONE, "delete", "-F"])?;
@@ -142,9 +154,9 @@ fn configure(session: &mut Session, zonepath: &Path, offline: bool) -> Outcome {
     let typed: Vec<String> = TYPED
         .iter()
         .map(|line| line.replace(SHOWN_ZONEPATH, &zonepath))
-        .map(|line| match offline {
-            true => line.replace("SYSdebian", "SYSlx"),
-            false => line,
+        .map(|line| match line.as_str() {
+            "create" if offline => "create -t SYSlx".to_owned(),
+            _ => line,
         })
         .collect();
     session.type_lines("zonecfg, typed", &["zonecfg", "-z", ZONE], &typed)?;
@@ -160,7 +172,7 @@ fn install(session: &mut Session, folder: &Path, offline: bool) -> Outcome {
         busybox::archive(folder, Path::new(&archive))?;
         args.extend(["-a", &archive]);
     } else {
-        args.extend(["--include", "procps"]);
+        args.extend(["-e", imported::TOOLS]);
     }
     session.zoneadm("install", &args)
 }

@@ -126,6 +126,16 @@ fn place(binary: &Path, options: &Options) -> Outcome<usize> {
     Ok(count)
 }
 
+/// Installs `binary` for `prefix`, below `destdir`.
+pub(crate) fn into(binary: &Path, prefix: &Path, destdir: &Path) -> Outcome {
+    let options = Options {
+        prefix: prefix.to_owned(),
+        destdir: destdir.to_owned(),
+        release: false,
+    };
+    place(binary, &options).map(drop)
+}
+
 pub(crate) fn dist(args: &[String]) -> Outcome {
     if let Some(word) = args.first() {
         return Err(format!("unknown argument `{word}`"));

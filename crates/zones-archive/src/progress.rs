@@ -15,6 +15,8 @@ pub enum Phase {
     Database,
     /// A folder is copied. Unit: files.
     Copy,
+    /// Two trees are compared. Unit: files.
+    Compare,
 }
 
 /// Where a long piece of work tells how far it is. Called from several threads.

@@ -156,6 +156,10 @@ fn from_mirror(
     root: &RootFd,
     progress: &dyn Progress,
 ) -> Result<Laid, InstallError> {
+    packages(&mirror_request(choices, host)?, root, progress)
+}
+
+fn mirror_request(choices: &Choices, host: &Host) -> Result<Request, InstallError> {
     refuse(
         choices.directory.is_some(),
         "brand debian installs from a mirror (-a URI), not from a directory",
@@ -164,7 +168,23 @@ fn from_mirror(
     request.mirror.clone_from(&choices.archive);
     request.suite.clone_from(&choices.suite);
     request.keyring.clone_from(&choices.keyring);
-    packages(&request, root, progress)
+    Ok(request)
+}
+
+/// What a zone of brand `debian` would be installed from, by the signed index of the mirror as it
+/// is now.
+///
+/// # Errors
+/// The choices do not go together, or the mirror does not give a proven index.
+pub fn plan_mirror(
+    choices: &Choices,
+    host: &Host,
+    progress: &dyn Progress,
+) -> Result<zones_debian::Plan, InstallError> {
+    Ok(zones_debian::plan(
+        &mirror_request(choices, host)?,
+        progress,
+    )?)
 }
 
 /// The host's own suite and mirrors, and what its apt has downloaded already.

@@ -9,6 +9,7 @@ mod hook;
 mod install;
 pub mod ipkg;
 mod manifest;
+mod sources;
 mod sysconfig;
 
 pub use global::{create_global, global_folder, open_global};
@@ -16,9 +17,10 @@ pub use hook::{
     CommandLine, Distrust, Hook, HookCall, HookEnd, HookError, MOMENTS, Moment, Stream, Words,
     environment,
 };
-pub use install::{Choices, Host, InstallError, Laid, finish, lay_down, native_arch};
+pub use install::{Choices, Host, InstallError, Laid, finish, lay_down, native_arch, plan_mirror};
 pub use manifest::{
     Brand, BrandDevice, BrandError, BrandMount, BrandPrivilege, Installer, PrivilegeSet,
     brand_names,
 };
+pub use sources::{copy_sources, forget_sources, guard, note_changes, note_sources, open_zone};
 pub use sysconfig::{SysConfig, SysConfigError};

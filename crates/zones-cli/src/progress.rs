@@ -29,6 +29,7 @@ fn words(phase: Phase) -> (&'static str, bool) {
         Phase::Unpack => ("Unpack", true),
         Phase::Database => ("Database", false),
         Phase::Copy => ("Copy", false),
+        Phase::Compare => ("Compare", false),
     }
 }
 

@@ -10,6 +10,7 @@ use zones_archive::{Phase, Progress};
 use crate::cache::Cache;
 use crate::error::DebianError;
 use crate::fetch::{Fetcher, Names, Network};
+use crate::hash::Hasher;
 use crate::index::{Index, Offer};
 use crate::release::{Release, Want, is_sha256};
 use crate::resolve::{Variant, is_base, resolve};
@@ -128,6 +129,31 @@ pub struct Plan {
     pub(crate) network: Network,
     pub(crate) names: Names,
     pub(crate) keyring: Option<PathBuf>,
+}
+
+impl Plan {
+    /// A hash over what would be installed: equal plans give equal roots, but for what scripts of
+    /// packages make of the day. Which mirror it comes from does not count.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let mut hasher = Hasher::default();
+        let mut add = |text: &str| {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        };
+        add(&self.codename);
+        add(&self.arch);
+        for package in &self.packages {
+            add(&package.name);
+            add(&package.want.sha256);
+            add(if package.automatic {
+                "automatic"
+            } else {
+                "asked"
+            });
+        }
+        hasher.finish()
+    }
 }
 
 /// Fetches and verifies the indices, then chooses packages.

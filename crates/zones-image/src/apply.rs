@@ -31,7 +31,7 @@ use zones_sys::RootFd;
 use crate::plan::Plan;
 
 pub use error::ApplyError;
-pub(crate) use extra::extras;
+pub(crate) use extra::{extras, node};
 pub use folder::sweep;
 pub(crate) use folder::{Folders, is_regular, kind};
 
@@ -43,6 +43,10 @@ pub trait Content: Sync {
     ///
     /// It is not there or cannot be read.
     fn open(&self, fmri: &Fmri, action: &Action) -> io::Result<Source>;
+
+    /// Hears that the payload of an action is not what the manifest promises, so that it is not
+    /// given again.
+    fn refuse(&self, _action: &Action) {}
 }
 
 /// An opened payload.

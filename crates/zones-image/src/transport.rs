@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use zones_ips::{Action, Digest, Fmri, Manifest, Publisher};
 use zones_repository::payload::{Expected, unpack};
+use zones_repository::signature::certificate;
 use zones_repository::{RepositoryError, Source};
 
 use crate::apply::{self, Content};
@@ -56,6 +57,22 @@ impl Origins {
             })?;
             Ok(bytes)
         })
+    }
+
+    /// The bytes of a certificate, by its name and not proved.
+    pub(crate) fn certificate(&self, fmri: &Fmri, name: &Digest) -> Result<Vec<u8>> {
+        self.first(
+            fmri,
+            &format!("the certificate {name} of {fmri}"),
+            |source| {
+                let publisher = fmri.publisher().ok_or(RepositoryError::NoPublisher)?;
+                let packed = source.payload(publisher, name)?;
+                certificate(name, packed).map_err(|source| RepositoryError::Payload {
+                    what: fmri.to_string(),
+                    source,
+                })
+            },
+        )
     }
 
     fn first<T>(
@@ -129,9 +146,15 @@ pub(crate) fn fetch(
     let mut seen = BTreeSet::new();
     for item in plan.content() {
         let (fmri, action) = (plan.fmri(item), plan.action(item));
-        let Some(name) = action.payload_digest() else {
+        if apply::node(action).is_some() {
             continue;
-        };
+        }
+        let name = action.payload_digest().ok_or_else(|| {
+            let label = Plan::label(action);
+            ImageError::Refused(format!(
+                "the package {fmri} names no content of '{label}'; it must be corrected"
+            ))
+        })?;
         if !seen.insert(name.to_string()) {
             continue;
         }
@@ -218,5 +241,11 @@ impl Content for Cached<'_> {
         let name = action.payload_digest();
         let name = name.ok_or_else(|| io::Error::other("the action has no payload"))?;
         self.0.get(&name, &Expected::of(action))
+    }
+
+    fn refuse(&self, action: &Action) {
+        if let Some(name) = action.payload_digest() {
+            self.0.forget(&name);
+        }
     }
 }

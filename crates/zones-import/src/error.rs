@@ -49,6 +49,19 @@ pub enum ImportError {
     /// The name of a package that is none for pkg(7).
     #[error("`{0}` is no name of a package")]
     Name(String),
+    /// One publisher has one version of a package, whatever the machine.
+    #[error(
+        "publisher `{publisher}` has packages for {known}, and this root is for {found}; import \
+         it under another publisher (-p)"
+    )]
+    OtherArchitecture {
+        /// The publisher.
+        publisher: String,
+        /// What it has.
+        known: String,
+        /// What was found.
+        found: String,
+    },
     /// The repository refuses.
     #[error("cannot publish {0}")]
     Publish(String, #[source] Box<RepositoryError>),

@@ -26,7 +26,7 @@ pub mod version;
 
 pub use compare::{Difference, What, compare};
 pub use error::{ImportError, Result};
-pub use revise::{ENTIRE, Last, Published, Revision, publish, revise};
+pub use revise::{ENTIRE, Facts, Imported, Last, Published, Revision, imported, publish, revise};
 pub use split::{Package, Split, split};
 pub use table::Table;
 pub use tree::{Kind, Node, Tree};

@@ -8,10 +8,85 @@ use zones_sys::RootFd;
 
 use crate::error::{ImportError, Result};
 use crate::say::{depend, set};
-use crate::split::{Package, Split, stem};
+use crate::split::{Package, Split, arch_variant, stem};
 
 /// The incorporation over everything that is imported.
 pub const ENTIRE: &str = "entire";
+
+/// The digest of what would be installed from a mirror, as [`ENTIRE`] has it.
+const PLAN: &str = "debian.plan";
+/// The release.
+const CODENAME: &str = "debian.codename";
+/// The architecture of the root.
+const ARCHITECTURE: &str = "debian.architecture";
+/// Changes with what an import makes of the same root.
+const FORMAT: &str = "1";
+
+/// Where a root came from, as far as that is known.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// A digest over all that was installed.
+    pub plan: Option<String>,
+    /// The name of the release.
+    pub codename: Option<String>,
+}
+
+impl Facts {
+    /// The digest as [`ENTIRE`] has it, the way in which roots are split with it.
+    #[must_use]
+    pub fn plan(&self) -> Option<String> {
+        self.plan.as_ref().map(|plan| format!("{FORMAT}.{plan}"))
+    }
+}
+
+/// The newest [`ENTIRE`] of a publisher.
+#[derive(Debug)]
+pub struct Imported {
+    /// Its name.
+    pub fmri: Fmri,
+    manifest: Manifest,
+}
+
+impl Imported {
+    /// Whether it came from just this.
+    #[must_use]
+    pub fn is_of(&self, facts: &Facts) -> bool {
+        facts.plan.is_some() && self.fact(PLAN) == facts.plan().as_deref()
+    }
+
+    fn fact(&self, name: &str) -> Option<&str> {
+        let is_it = |it: &&Action| it.kind() == ActionKind::Set && it.get("name") == Some(name);
+        self.manifest.actions().iter().find(is_it)?.get("value")
+    }
+}
+
+/// What was imported last; none when nothing was.
+///
+/// # Errors
+///
+/// The repository cannot be read.
+pub fn imported(store: &Store) -> Result<Option<Imported>> {
+    let Some(fmri) = newest(store)?.remove(&stem(ENTIRE)?) else {
+        return Ok(None);
+    };
+    let manifest = store.manifest(&fmri);
+    let manifest = manifest.map_err(|error| refusal(&fmri.to_string(), error))?;
+    Ok(Some(Imported { fmri, manifest }))
+}
+
+/// The newest version of each package of a publisher.
+fn newest(store: &Store) -> Result<BTreeMap<Stem, Fmri>> {
+    let listed = store.packages();
+    let listed = listed.map_err(|error| refusal("the packages of a root", error))?;
+    let mut newest: BTreeMap<Stem, Fmri> = BTreeMap::new();
+    for fmri in listed {
+        let known = newest.get(fmri.stem());
+        if known.is_none_or(|it| it.version() < fmri.version()) {
+            newest.insert(fmri.stem().clone(), fmri);
+        }
+    }
+    Ok(newest)
+}
 
 /// What was published last under a name.
 #[derive(Debug, Clone)]
@@ -43,6 +118,7 @@ pub struct Revision {
 /// Whatever `last` says.
 pub fn revise(
     packages: Vec<Package>,
+    facts: &[(&str, String)],
     last: &dyn Fn(&Stem) -> Result<Option<Last>>,
 ) -> Result<Vec<Revision>> {
     let mut revisions = Vec::with_capacity(packages.len() + 1);
@@ -50,7 +126,7 @@ pub fn revise(
         let last = last(&package.stem)?;
         revisions.push(revision(package, last.as_ref()));
     }
-    let entire = entire(&revisions)?;
+    let entire = entire(&revisions, facts)?;
     let last = last(&entire.stem)?;
     revisions.push(revision(entire, last.as_ref()));
     Ok(revisions)
@@ -114,7 +190,7 @@ fn body(actions: &[Action]) -> Vec<String> {
 
 /// The incorporation of exactly these revisions. Its version is that of the distribution, which the
 /// packages named `system/...` have.
-fn entire(revisions: &[Revision]) -> Result<Package> {
+fn entire(revisions: &[Revision], facts: &[(&str, String)]) -> Result<Package> {
     let system = revisions
         .iter()
         .find(|it| it.package.stem.as_str() == "system/core");
@@ -123,6 +199,9 @@ fn entire(revisions: &[Revision]) -> Result<Package> {
         "pkg.summary",
         "all packages, at versions that go together",
     )?];
+    for (name, value) in facts {
+        actions.push(set(name, value)?);
+    }
     for revision in revisions {
         let name = format!("{}@{}", revision.package.stem, revision.version.short());
         actions.push(depend("incorporate", &[name])?);
@@ -150,17 +229,25 @@ pub struct Published {
 ///
 /// # Errors
 ///
-/// The repository refuses, or a file is no longer as it was. What was published before is not
-/// listed then, and the next import goes on from there.
-pub fn publish(root: &RootFd, split: Split, store: &Store) -> Result<Published> {
+/// The repository refuses, has packages of another architecture, or a file has changed meanwhile.
+/// What was published before is not listed then, and the next import goes on from there.
+pub fn publish(root: &RootFd, split: Split, store: &Store, facts: &Facts) -> Result<Published> {
     let refused = |error| refusal("the packages of a root", error);
-    let mut newest: BTreeMap<Stem, Fmri> = BTreeMap::new();
-    for fmri in store.packages().map_err(refused)? {
-        let known = newest.get(fmri.stem());
-        if known.is_none_or(|it| it.version() < fmri.version()) {
-            newest.insert(fmri.stem().clone(), fmri);
-        }
+    let architecture = split.architecture.clone();
+    let known = imported(store)?;
+    let known = known.as_ref().and_then(|it| it.fact(ARCHITECTURE));
+    if let Some(known) = known.filter(|it| *it != architecture) {
+        return Err(ImportError::OtherArchitecture {
+            publisher: store.publisher().to_string(),
+            known: known.to_owned(),
+            found: architecture,
+        });
     }
+    let mut said = vec![(ARCHITECTURE, architecture.clone())];
+    said.extend(arch_variant(&architecture));
+    said.extend(facts.codename.clone().map(|it| (CODENAME, it)));
+    said.extend(facts.plan().map(|it| (PLAN, it)));
+    let newest = newest(store)?;
     let last = |stem: &Stem| {
         let Some(fmri) = newest.get(stem) else {
             return Ok(None);
@@ -171,7 +258,7 @@ pub fn publish(root: &RootFd, split: Split, store: &Store) -> Result<Published> 
         Ok(version.map(|version| Last { version, manifest }))
     };
     let mut published = Published::default();
-    for revision in revise(split.packages, &last)? {
+    for revision in revise(split.packages, &said, &last)? {
         match (revision.is_new, revision.is_first) {
             (true, true) => published.new.push(one(root, &revision, store)?),
             (true, false) => published.changed.push(one(root, &revision, store)?),

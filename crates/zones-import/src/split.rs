@@ -11,7 +11,7 @@ use zones_sys::RootFd;
 
 use crate::accounts::Accounts;
 use crate::alternatives;
-use crate::database;
+use crate::database::{self, Installed};
 use crate::depends::World;
 use crate::error::{ImportError, Result};
 use crate::say::DEVICE;
@@ -36,6 +36,8 @@ pub struct Package {
 pub struct Split {
     /// The packages, by name.
     pub packages: Vec<Package>,
+    /// The machine that it is for, as Debian names it.
+    pub architecture: String,
     /// What no package carries, and why.
     pub left_out: BTreeMap<String, String>,
     /// What stands in the root.
@@ -59,12 +61,43 @@ pub fn split(root: &RootFd, exclusions: &Table) -> Result<Split> {
     let mut parts = owners::share(&tree, &installed, &accounts, &alternatives, exclusions)?;
     let world = World::new(&installed);
     let release = database::text(root, "etc/os-release")?.unwrap_or_default();
-    let packages = packages::make(&installed, &world, &accounts, &mut parts, &release)?;
+    let whole = Whole {
+        release: packages::release_of(&release),
+        architecture: architecture(&installed),
+    };
+    let packages = packages::make(&installed, &world, &accounts, &mut parts, &whole)?;
     Ok(Split {
         packages,
+        architecture: whole.architecture,
         left_out: parts.left_out,
         tree,
     })
+}
+
+/// What all packages of a root have in common.
+struct Whole {
+    /// The version of the distribution.
+    release: DotSequence,
+    architecture: String,
+}
+
+/// The architecture of most packages that have one; another may be installed beside it.
+fn architecture(installed: &[Installed]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for package in installed.iter().filter(|it| it.architecture != "all") {
+        *counts.entry(&package.architecture).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    most.map_or_else(|| "all".to_owned(), |(name, _)| name.to_owned())
+}
+
+/// Architectures that images call as Debian does.
+const ARCHITECTURES: [&str; 5] = ["amd64", "i386", "arm64", "riscv64", "s390x"];
+
+/// The attribute that keeps packages out of images of other machines.
+pub(crate) fn arch_variant(architecture: &str) -> Option<(&'static str, String)> {
+    let is_known = ARCHITECTURES.contains(&architecture);
+    is_known.then(|| ("variant.arch", architecture.to_owned()))
 }
 
 impl Package {

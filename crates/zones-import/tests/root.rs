@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
-use zones_import::{Split, Table, Tree, compare, publish, split};
+use zones_import::{Facts, Split, Table, Tree, compare, imported, publish, split};
 use zones_ips::{Action, Publisher};
 use zones_repository::Repository;
 use zones_sys::RootFd;
@@ -284,7 +284,7 @@ fn a_second_import_publishes_what_changed() {
     let store = repository.add_publisher(&publisher).expect("a publisher");
     let import = || {
         let (fd, split) = read(folder.path());
-        let published = publish(&fd, split, &store).expect("published");
+        let published = publish(&fd, split, &store, &Facts::default()).expect("published");
         let names = |all: &[zones_ips::Fmri]| {
             let names: Vec<String> = all.iter().map(|it| it.short()).collect();
             names.join(" ")
@@ -312,6 +312,46 @@ fn a_second_import_publishes_what_changed() {
         .iter()
         .find(|it| it.get("path") == Some("etc/made-by-script"));
     assert_eq!(made.and_then(|it| it.get("pkg.size")), Some("11"));
+}
+
+#[test]
+fn a_publisher_says_what_was_imported_last() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = tempfile::tempdir().expect("a folder");
+    build(folder.path());
+    let repository = Repository::create(&store.path().join("repo")).expect("a repository");
+    let publisher: Publisher = "debian".parse().expect("a publisher");
+    let store = repository.add_publisher(&publisher).expect("a publisher");
+    assert!(imported(&store).expect("readable").is_none());
+    let facts = |plan: Option<&str>| Facts {
+        plan: plan.map(str::to_owned),
+        codename: Some("bookworm".to_owned()),
+    };
+    let import = |plan| {
+        let (fd, split) = read(folder.path());
+        publish(&fd, split, &store, &facts(plan))
+    };
+    import(Some("0a")).expect("published");
+    let last = imported(&store).expect("readable").expect("something");
+    assert_eq!(last.fmri.short(), "entire@12-0");
+    let is_of = |plan| last.is_of(&facts(plan));
+    assert_eq!(
+        [is_of(Some("0a")), is_of(Some("0b")), is_of(None)],
+        [true, false, false]
+    );
+    // A root that is just there has no plan, and differs from one that has.
+    let published = import(None).expect("published");
+    assert_eq!((published.changed.len(), published.unchanged), (1, 8));
+    // One publisher, one kind of machine.
+    let other = STATUS.replace("Architecture: amd64", "Architecture: arm64");
+    put(folder.path(), "var/lib/dpkg/status", &other, 0o644);
+    let info = folder.path().join("var/lib/dpkg/info");
+    std::fs::rename(info.join("lib:amd64.list"), info.join("lib:arm64.list")).expect("renamed");
+    let refusal = import(None).expect_err("refused").to_string();
+    assert!(
+        refusal.contains("for amd64, and this root is for arm64"),
+        "{refusal}"
+    );
 }
 
 #[test]

@@ -113,17 +113,22 @@ pub struct Expected {
     pub content: Option<Digest>,
     /// Of the stored form: the most preferred that is known.
     pub packed: Option<Digest>,
+    /// Of the stored form: the least preferred, which is quick, for what is proved by its content
+    /// before it is used.
+    pub transport: Option<Digest>,
 }
 
 impl Expected {
     /// What the action says of its payload.
     #[must_use]
     pub fn of(action: &Action) -> Self {
+        let packed = action.digests(Extract::Gzip);
         Self {
             size: action.size(),
             packed_size: action.compressed_size(),
             content: action.digests(Extract::File).first().copied(),
-            packed: action.digests(Extract::Gzip).first().copied(),
+            packed: packed.first().copied(),
+            transport: packed.last().copied(),
         }
     }
 
@@ -150,25 +155,74 @@ pub fn unpack(
 ) -> Result<u64, PayloadError> {
     let wanted = expected.content.ok_or(PayloadError::Unproved)?;
     let limit = expected.size.unwrap_or(PAYLOAD_LEN_MAX);
-    let mut from = GzDecoder::new(io::BufReader::with_capacity(CHUNK, from));
+    let room = room(expected.packed_size.unwrap_or(PAYLOAD_LEN_MAX));
+    let from = GzDecoder::new(io::BufReader::with_capacity(room, from));
     let mut hasher = Hasher::new(wanted.algorithm());
-    let mut chunk = vec![0; CHUNK];
-    let mut size = 0;
+    let size = chunks(from, limit, &mut |chunk| {
+        hasher.update(chunk);
+        to.write_all(chunk).map_err(PayloadError::Write)
+    })?;
+    prove(size, expected.size, hasher, wanted)?;
+    Ok(size)
+}
+
+/// Bytes of a buffer for so many: most payloads are small.
+fn room(bytes: u64) -> usize {
+    let bytes = usize::try_from(bytes).unwrap_or(CHUNK);
+    bytes.saturating_add(1).min(CHUNK)
+}
+
+/// Reads to the end and hands on what comes, in full chunks; gives the bytes.
+///
+/// # Errors
+///
+/// More than `limit` bytes come, reading fails, or `each` does.
+fn chunks(
+    mut from: impl Read,
+    limit: u64,
+    each: &mut dyn FnMut(&[u8]) -> Result<(), PayloadError>,
+) -> Result<u64, PayloadError> {
+    let mut buffer = vec![0; room(limit)];
+    let (mut size, mut filled) = (0, 0);
     loop {
-        let read = match from.read(&mut chunk) {
-            Ok(0) => break,
+        let read = match from.read(&mut buffer[filled..]) {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(PayloadError::Damaged(error)),
         };
-        size += read as u64;
+        (size, filled) = (size + read as u64, filled + read);
         if size > limit {
             return Err(PayloadError::Large(limit));
         }
-        hasher.update(&chunk[..read]);
-        to.write_all(&chunk[..read]).map_err(PayloadError::Write)?;
+        if read == 0 || filled == buffer.len() {
+            each(&buffer[..filled])?;
+            filled = 0;
+        }
+        if read == 0 {
+            return Ok(size);
+        }
     }
-    prove(size, expected.size, hasher, wanted)?;
+}
+
+/// Copies a payload as it is stored, proved by the digest of that form alone: what was damaged on
+/// the way is found, the content is not looked at. Gives the bytes written.
+///
+/// # Errors
+///
+/// As [`unpack`]; [`PayloadError::Unproved`] when no digest of that form is known.
+pub fn copy_packed(
+    from: impl Read,
+    expected: &Expected,
+    to: &mut dyn Write,
+) -> Result<u64, PayloadError> {
+    let wanted = expected.transport.ok_or(PayloadError::Unproved)?;
+    let limit = expected.packed_size.unwrap_or(PAYLOAD_LEN_MAX);
+    let mut hasher = Hasher::new(wanted.algorithm());
+    let size = chunks(from, limit, &mut |chunk| {
+        hasher.update(chunk);
+        to.write_all(chunk).map_err(PayloadError::Write)
+    })?;
+    prove(size, expected.packed_size, hasher, wanted)?;
     Ok(size)
 }
 

@@ -29,8 +29,9 @@ pub use filelock::lock_file;
 pub use frames::packet_socket;
 pub use mount::{MountAttr, can_map_owners, mount_setattr};
 pub use process::{
-    CloneFlags, Fork, ProcessId, clone_process, close_all_except, close_all_on_exec, exit_now,
-    kill_everybody, personality_32bit, pidfd_signal, set_fs_ids, trim_memory, unshare,
+    CloneFlags, Fork, ProcessId, clone_process, close_all_except, close_all_on_exec,
+    end_with_parent, exit_now, kill_everybody, personality_32bit, pidfd_signal, set_fs_ids,
+    trim_memory, unshare,
 };
 pub use procfs::{start_time, thread_count};
 pub use rootfd::{Dir, DirItem, RootFd, Stamp};

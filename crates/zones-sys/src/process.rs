@@ -151,6 +151,23 @@ fn old_clone(flags: u64, pidfd: &mut i32) -> libc::c_long {
     }
 }
 
+/// Has what `command` starts killed when the thread that starts it ends, however that ends. Source:
+/// prctl(2), `PR_SET_PDEATHSIG`.
+pub fn end_with_parent(command: &mut std::process::Command) {
+    use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+    let parent = getpid();
+    let ask = move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // It may have ended before the kernel was asked.
+        match getppid() == Some(parent) {
+            true => Ok(()),
+            false => Err(Errno::SRCH.into()),
+        }
+    };
+    // SAFETY: between fork and exec there are three system calls, which take no lock and no memory.
+    unsafe { std::os::unix::process::CommandExt::pre_exec(command, ask) };
+}
+
 /// A process that does nothing, so that others can use its namespaces; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Idler {

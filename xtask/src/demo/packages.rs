@@ -1,28 +1,14 @@
-//! The session of the field guide with packages: a repository, a depot on loopback, a zone of brand
-//! ipkg that is installed, updated, damaged, repaired and rolled back.
+//! The session of the field guide with packages and without a network: a repository, a depot on
+//! loopback, a zone of brand ipkg that is installed, updated, damaged, repaired and rolled back.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
+use super::depot::Depot;
 use super::session::Session;
 use super::{ZONE, busybox};
 use crate::shell::{Outcome, write};
 
-/// How long a depot may take to serve.
-const PATIENCE: Duration = Duration::from_secs(20);
 const PUBLISHER: &str = "publisher/prefix=donuts";
-
-/// A depot that ends with the demo.
-struct Depot(Child);
-
-impl Drop for Depot {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 pub(super) fn play(session: &mut Session, folder: &Path) -> Outcome {
     let place = |name: &str| folder.join(name).to_string_lossy().into_owned();
@@ -35,8 +21,8 @@ pub(super) fn play(session: &mut Session, folder: &Path) -> Outcome {
         &["set", "-s", &repository, PUBLISHER],
     )?;
     publish(session, folder, &repository, 1)?;
-    let (depot, uri) = serve(session, &repository)?;
-    session.show("pkg", "set-publisher", &["set-publisher", "-p", &uri])?;
+    let depot = Depot::start(session, &repository)?;
+    session.show("pkg", "set-publisher", &["set-publisher", "-p", &depot.uri])?;
     session.show("pkg", "install entire (global)", &["install", "entire"])?;
     install(session, folder)?;
     publish(session, folder, &repository, 2)?;
@@ -83,28 +69,6 @@ fn publish(session: &mut Session, folder: &Path, repository: &str, version: u32)
         session.show("pkgsend", &format!("publish {name}@{version}.0"), &words)?;
     }
     Ok(())
-}
-
-fn serve(session: &Session, repository: &str) -> Outcome<(Depot, String)> {
-    let failed = |error: std::io::Error| format!("cannot serve: {error}");
-    // Free a moment ago: somebody else would have to be very quick.
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    drop(listener);
-    let port = address.port().to_string();
-    println!("# pkg.depotd -d {repository} -a 127.0.0.1 -p {port} &");
-    let mut command = session.plain("pkg.depotd");
-    command.args(["-d", repository, "-a", "127.0.0.1", "-p", &port]);
-    command.stdin(Stdio::null()).stdout(Stdio::null());
-    let mut depot = Depot(command.stderr(Stdio::null()).spawn().map_err(failed)?);
-    let limit = Instant::now() + PATIENCE;
-    while TcpStream::connect(address).is_err() {
-        if Instant::now() > limit || depot.0.try_wait().map_err(failed)?.is_some() {
-            return Err(format!("no depot answers at {address}"));
-        }
-        std::thread::yield_now();
-    }
-    Ok((depot, format!("http://{address}/")))
 }
 
 fn install(session: &mut Session, folder: &Path) -> Outcome {

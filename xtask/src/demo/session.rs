@@ -1,8 +1,8 @@
 //! Commands as a user types them, with what they print and how long they took.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,50 @@ impl Session {
     /// A command with what it prints.
     pub(super) fn show(&mut self, applet: &str, label: &str, args: &[&str]) -> Outcome {
         self.run(label, applet, args, true).map(|_| ())
+    }
+
+    /// The same with another root of the host.
+    pub(super) fn show_at(
+        &mut self,
+        root: &Path,
+        applet: &str,
+        label: &str,
+        args: &[&str],
+    ) -> Outcome {
+        self.elsewhere(root, |it| it.show(applet, label, args))
+    }
+
+    /// See [`Self::capture`] and [`Self::show_at`].
+    pub(super) fn capture_at(
+        &mut self,
+        root: &Path,
+        applet: &str,
+        label: &str,
+        args: &[&str],
+    ) -> Outcome<String> {
+        self.elsewhere(root, |it| it.capture(applet, label, args))
+    }
+
+    fn elsewhere<T>(&mut self, root: &Path, work: impl FnOnce(&mut Self) -> T) -> T {
+        let own = std::mem::replace(&mut self.root, root.to_owned());
+        let done = work(self);
+        self.root = own;
+        done
+    }
+
+    /// A command that may fail: whether it succeeded, and what it prints.
+    pub(super) fn try_show(
+        &mut self,
+        applet: &str,
+        label: &str,
+        args: &[&str],
+    ) -> Outcome<(bool, String)> {
+        println!("# {applet} {}", args.join(" "));
+        let out = self.timed(label, applet, args)?;
+        let mut text = String::from_utf8_lossy(&out.stdout).into_owned();
+        text += &last_of_progress(&String::from_utf8_lossy(&out.stderr));
+        print!("{text}");
+        Ok((out.status.success(), text))
     }
 
     /// What a command prints, not shown.
@@ -92,11 +136,7 @@ impl Session {
         if show {
             println!("# {applet} {}", args.join(" "));
         }
-        let mut command = self.command(applet);
-        command.args(args);
-        let started = Instant::now();
-        let out = capture(&mut command).map_err(|error| format!("cannot run {applet}: {error}"))?;
-        self.timings.push((label.to_owned(), started.elapsed()));
+        let out = self.timed(label, applet, args)?;
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&out.stderr).into_owned();
         if show {
@@ -112,6 +152,15 @@ impl Session {
                 complaint.trim()
             ))
         }
+    }
+
+    fn timed(&mut self, label: &str, applet: &str, args: &[&str]) -> Outcome<Output> {
+        let mut command = self.command(applet);
+        command.args(args);
+        let started = Instant::now();
+        let out = capture(&mut command).map_err(|error| format!("cannot run {applet}: {error}"))?;
+        self.timings.push((label.to_owned(), started.elapsed()));
+        Ok(out)
     }
 
     /// Types the lines on a terminal, each after a prompt.

@@ -189,8 +189,8 @@ const SUBCOMMANDS: [Subcommand; 18] = [
     },
     Subcommand {
         name: "import-debian",
-        usage: "[-v] [-p publisher] [--suite name] [--arch name] [--variant minbase|standard] \
-                [--include package,...] [--mirror uri] [--keep] [--from-root dir] \
+        usage: "[-nv] [-p publisher] [--suite name] [--arch name] [--variant minbase|standard] \
+                [--include package,...] [--mirror uri] [--force] [--keep] [--from-root dir] \
                 [--compare image_dir] -s repo_path",
         summary: "publish a Debian system as packages without scripts, what changed of it",
         options: &import::OPTIONS,

@@ -14,6 +14,8 @@ mod trash;
 mod uninstall;
 mod verify;
 
+pub(super) use install::plan_mirror;
+
 use zones_store::{Layout, Store};
 use zones_types::{ZoneName, ZoneState};
 

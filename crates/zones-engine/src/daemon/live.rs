@@ -28,6 +28,9 @@ pub(super) use apply::How;
 
 /// How long the kernel may take to end killed processes.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often, and how long apart, a root is asked for that somebody has mounted.
+const GUARD_TRIES: u32 = 20;
+const GUARD_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) struct Live {
     plan: BootPlan,
@@ -58,14 +61,18 @@ pub(super) enum Heard {
 /// looked at by somebody at the same time.
 fn guard(root: &Path) -> Result<Option<File>, EngineError> {
     let failed = |error| EngineError::Store(crate::chain(&error));
-    let guard = zones_storage::guard(root).map_err(failed)?;
-    if guard.is_none() && zones_storage::view(root).map_err(failed)?.is_layered() {
-        return Err(EngineError::Store(format!(
-            "`{}` is in use by another command; try again when that is done",
-            root.display()
-        )));
+    // What is left of the last life of the zone may take a moment to go.
+    for _ in 0..GUARD_TRIES {
+        let guard = zones_storage::guard(root).map_err(failed)?;
+        if guard.is_some() || !zones_storage::view(root).map_err(failed)?.is_layered() {
+            return Ok(guard);
+        }
+        std::thread::sleep(GUARD_PAUSE);
     }
-    Ok(guard)
+    Err(EngineError::Store(format!(
+        "`{}` is in use by another command; try again when that is done",
+        root.display()
+    )))
 }
 
 impl Live {

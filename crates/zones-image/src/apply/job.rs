@@ -49,6 +49,12 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Whether what this process makes belongs to this owner at once.
+    pub(super) fn is_own(&self, stamp: Stamp) -> bool {
+        stamp.uid == rustix::process::geteuid().as_raw()
+            && stamp.gid == rustix::process::getegid().as_raw()
+    }
+
     pub(super) fn threads(&self) -> usize {
         match self.options.threads {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
+use rustix::fs::Stat;
+use rustix::io::Errno;
 use zones_storage::{View, guard, view};
 use zones_sys::RootFd;
 
@@ -14,7 +16,7 @@ use crate::error::{ImageError, Result};
 pub(super) struct Place {
     /// Layers are in use: they can be looked at, not changed.
     is_in_use: bool,
-    _guard: Option<File>,
+    guard: Option<File>,
 }
 
 impl Place {
@@ -36,9 +38,17 @@ impl Place {
         };
         let place = Self {
             is_in_use: guard.is_none(),
-            _guard: guard,
+            guard,
         };
         Ok((tree.map_err(damaged)?, place))
+    }
+
+    /// The folder by which the image is told from others: a mount has another number each time.
+    pub(super) fn stat(&self, tree: &RootFd) -> std::result::Result<Stat, Errno> {
+        match &self.guard {
+            Some(folder) => rustix::fs::fstat(folder),
+            None => rustix::fs::fstat(tree),
+        }
     }
 
     /// Whether something may be changed.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use zones_ips::{Action, ActionKind, DotSequence};
 
 use super::owners::{Parts, UNOWNED, companion};
-use super::{Package, stem};
+use super::{Package, Whole, arch_variant, stem};
 use crate::accounts::Accounts;
 use crate::database::Installed;
 use crate::depends::World;
@@ -24,9 +24,13 @@ pub(super) fn make(
     world: &World<'_>,
     accounts: &Accounts,
     parts: &mut Parts,
-    release: &str,
+    whole: &Whole,
 ) -> Result<Vec<Package>> {
-    let system = release_of(release);
+    let system = whole.release.clone();
+    let variant = match arch_variant(&whole.architecture) {
+        Some((name, value)) => vec![set(name, &value)?],
+        None => Vec::new(),
+    };
     let mut packages = Vec::new();
     let mut done = BTreeSet::new();
     for package in installed {
@@ -37,10 +41,15 @@ pub(super) fn make(
         let component = component(&package.version);
         let name = companion(&package.name);
         let changed = parts.actions.remove(&name);
-        packages.push(debian(package, world, parts, changed.is_some())?);
+        let more = match package.architecture.as_str() {
+            "all" => &[][..],
+            _ => &variant,
+        };
+        packages.push(debian(package, world, parts, changed.is_some(), more)?);
         if let Some(mut actions) = changed {
             let summary = format!("files that the scripts of {} changed", package.name);
             actions.push(set("pkg.summary", &summary)?);
+            actions.extend(variant.clone());
             packages.push(finish(&name, component, actions, BTreeMap::new())?);
         }
     }
@@ -49,6 +58,7 @@ pub(super) fn make(
         "pkg.summary",
         "files that no package lists: scripts made them",
     )?);
+    unowned.extend(variant.clone());
     packages.push(finish(UNOWNED, system.clone(), unowned, BTreeMap::new())?);
     let mut users = accounts.actions.clone();
     users.push(set("pkg.summary", "users and groups")?);
@@ -59,7 +69,7 @@ pub(super) fn make(
 }
 
 /// The number of a release of the distribution. Source: os-release(5).
-fn release_of(text: &str) -> DotSequence {
+pub(super) fn release_of(text: &str) -> DotSequence {
     let line = text.lines().find_map(|it| it.strip_prefix("VERSION_ID="));
     let number = line
         .map(|it| it.trim_matches('"'))
@@ -72,8 +82,10 @@ fn debian(
     world: &World<'_>,
     parts: &mut Parts,
     has_companion: bool,
+    more: &[Action],
 ) -> Result<Package> {
     let mut actions = parts.actions.remove(&package.name).unwrap_or_default();
+    actions.extend(more.iter().cloned());
     actions.extend(world.depends(package)?);
     actions.extend(sets(package)?);
     if has_companion {

@@ -1,11 +1,14 @@
 //! `pkg contents` and `pkg search`.
 
+use std::io::IsTerminal as _;
+
 use zones_image::Image;
 use zones_image::plan::Package;
 use zones_ips::{Action, Fmri, Version};
 
 use super::text::{Table, is_asked, patterns};
 use super::{Call, Outcome, Stop, failed, usage};
+use crate::plain::plain;
 use crate::report::{FAILURE, OK};
 
 pub(super) fn run(call: &Call<'_>) -> Outcome {
@@ -13,7 +16,12 @@ pub(super) fn run(call: &Call<'_>) -> Outcome {
     let image = call.image()?;
     let packages = asked(call, &image)?;
     if words.has("manifest") {
-        packages.iter().for_each(|it| print!("{}", it.manifest));
+        // Byte by byte as it is, but for the eyes.
+        let is_seen = std::io::stdout().is_terminal();
+        for package in &packages {
+            let text = package.manifest.to_string();
+            print!("{}", if is_seen { plain(&text) } else { text.into() });
+        }
         return Ok(OK);
     }
     let columns: Vec<&str> = match words.value("output") {

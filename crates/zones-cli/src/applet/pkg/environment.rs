@@ -4,15 +4,15 @@
 //! the zone on. A backup environment is a copy of how things were. By default an update makes a
 //! backup; `be-policy` and options of the command say otherwise.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use zones_archive::Silent;
 use zones_engine::chain;
 use zones_image::{Image, RECORDS_ONLY};
 use zones_storage::Environments;
-use zones_store::{Layout, Lock, Store};
-use zones_types::{ZoneName, ZonePath};
+use zones_store::Lock;
 
+use super::owner::zone_of;
 use super::{Call, Stop, failed};
 
 /// What is made around an operation.
@@ -32,15 +32,6 @@ pub(super) struct Made {
     name: String,
     old: String,
     _lock: Lock,
-}
-
-/// The zone whose root this is.
-pub(super) fn zone_of(layout: &Layout, root: &Path) -> Option<(ZoneName, ZonePath)> {
-    let entries = Store::open(layout.clone()).list().ok()?;
-    let mut zones = entries
-        .into_iter()
-        .filter_map(|it| Some((it.name.clone(), it.zonepath()?)));
-    zones.find(|(_, path)| path.root() == root)
 }
 
 /// What the command line and the image ask for.
@@ -128,7 +119,7 @@ pub(super) fn make(call: &Call<'_>, image: &mut Image, name: Option<String>) -> 
     made.map_err(|error| failed(chain(&error)))?;
     let path = environments.path(&name);
     Ok(Made {
-        image: Image::open(&path, call.client.clone())?,
+        image: call.open(&path)?,
         environments,
         name,
         old,

@@ -160,7 +160,9 @@ fn packages(target: &Target<'_>, wish: &Wish, root: &Path) -> Result<(), String>
     let client = pkg::client(target.layout, &words);
     let global = zones_brand::create_global(target.layout, client.clone());
     let global = global.map_err(|error| chain(&error))?;
-    let mut image = Image::open(root, client).map_err(|error| chain(&error))?;
+    let image = zones_brand::open_zone(target.layout, &target.zone, root, client);
+    let mut image = image.map_err(|error| chain(&error))?;
+    pkg::owner::warn_of_strangers(&image);
     let lock = image.lock().map_err(|error| chain(&error))?;
     line("Global zone version", &version(&global));
     line("Non-Global zone version", &version(&image));

@@ -10,11 +10,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use zones_archive::Progress;
+use zones_archive::{Progress, Silent};
 use zones_brand::{Hook, HookEnd, Host, Installer, Laid, Stream, SysConfig};
 use zones_debian::ConfigureStep;
 use zones_engine::{Ending, Hooks, Request, chain};
-use zones_store::{Lock, journal};
+use zones_store::{Layout, Lock, journal};
 use zones_sys::RootFd;
 use zones_types::{Verb, Verdict, ZonePath, ZoneState, judge};
 
@@ -67,6 +67,25 @@ pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
     match Job::new(target, wanted, hooks).and_then(|job| job.run()) {
         Ok(()) => OK,
         Err(text) => fail_zone(&target.zone, text),
+    }
+}
+
+/// What a zone of brand debian would be made of, were it installed with these options now.
+pub(in crate::applet) fn plan_mirror(
+    layout: &Layout,
+    args: &[String],
+) -> Result<zones_debian::Plan, String> {
+    let choices = choices::of_mirror(args)?;
+    let host = host(layout, HostSettings::read(layout)?.package_cache);
+    zones_brand::plan_mirror(&choices, &host, &Silent).map_err(|error| chain(&error))
+}
+
+fn host(layout: &Layout, cache_limit: Option<u64>) -> Host {
+    Host {
+        root: PathBuf::from("/"),
+        cache: layout.cache(),
+        cache_limit,
+        now: now(),
     }
 }
 
@@ -207,12 +226,7 @@ impl<'a> Job<'a> {
             let text = format!("Preparing at {}.", self.zonepath.root().display());
             self.screen.line("Image", &text);
         }
-        let host = Host {
-            root: PathBuf::from("/"),
-            cache: self.target.layout.cache(),
-            cache_limit: self.cache_limit,
-            now: now(),
-        };
+        let host = host(self.target.layout, self.cache_limit);
         let laid = zones_brand::lay_down(self.installer, choices, &host, &root, &self.screen)
             .map_err(|error| chain(&error))?;
         for note in &laid.notes {

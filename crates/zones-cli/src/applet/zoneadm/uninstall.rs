@@ -145,6 +145,8 @@ fn remove(target: &Target<'_>, args: &[String]) -> u8 {
         return failed(error);
     }
     zones_engine::forget_owners(target.layout, &target.zone);
+    // What stays is started afresh by the next installation.
+    let _ = zones_brand::forget_sources(target.layout, &target.zone);
     let _ = zones_store::journal::end(target.layout, &target.zone);
     match target.store.set_state(&target.zone, ZoneState::Configured) {
         Ok(_) => OK,

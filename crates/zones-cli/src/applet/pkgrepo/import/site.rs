@@ -1,12 +1,15 @@
 //! The temporary zone of an import. It has one reserved name, so that what a killed import left is
 //! found and removed by the next.
 
+mod guard;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use zones_store::{Layout, Lock, Store};
 use zones_types::ZoneName;
 
+use self::guard::Guard;
 use super::super::Trouble;
 
 /// The zone that the scripts of the packages run in.
@@ -14,19 +17,18 @@ const ZONE: &str = "pkgrepo-import";
 /// Names the lock of the import; there is no such zone.
 const LOCK: &str = "pkgrepo-import.lock";
 
-/// A zone of our own, configured and not installed.
+/// A zone of our own, configured and not installed. It is removed when this is dropped.
 pub(super) struct Site<'a> {
     layout: &'a Layout,
     zone: ZoneName,
+    guard: Option<Guard>,
+    is_kept: bool,
     _lock: Lock,
 }
 
 impl<'a> Site<'a> {
     /// Takes the lock, removes what another import left, configures the zone.
     pub(super) fn new(layout: &'a Layout) -> Result<Self, Trouble> {
-        if !rustix::process::geteuid().is_root() {
-            return failed("only a privileged user may import from a mirror; see --from-root");
-        }
         let named = |name: &str| {
             name.parse::<ZoneName>()
                 .map_err(|error| Trouble::Failed(error.to_string()))
@@ -34,14 +36,21 @@ impl<'a> Site<'a> {
         let (zone, lock) = (named(ZONE)?, named(LOCK)?);
         let lock = Lock::try_zone(layout, &lock)?;
         let Some(lock) = lock else {
-            return failed("another import is in progress; try again when it is done");
+            return failed(
+                "another import is in progress, or cleans up after itself; try again when it is \
+                 done",
+            );
         };
-        let site = Self {
+        let mut site = Self {
             layout,
             zone,
+            guard: None,
+            is_kept: false,
             _lock: lock,
         };
         site.remove()?;
+        // It has the lock, too, until it is done.
+        site.guard = Guard::new(|| _ = site.remove());
         let folder = site.folder();
         let line = format!(
             "create -b; set brand=debian; set zonepath={}; set autoboot=false",
@@ -55,22 +64,25 @@ impl<'a> Site<'a> {
     pub(super) fn install(&self, words: &[String]) -> Result<PathBuf, Trouble> {
         let mut all = vec!["-z", ZONE, "install"];
         all.extend(words.iter().map(String::as_str));
-        let done = self.call("zoneadm", &all, Stdio::inherit);
-        if let Err(error) = done {
-            self.remove()?;
-            return Err(error);
-        }
+        self.call("zoneadm", &all, Stdio::inherit)?;
         Ok(self.folder().join("root"))
     }
 
+    /// Leaves the zone as it is.
+    pub(super) fn keep(&mut self) {
+        self.is_kept = true;
+    }
+
     /// Removes the zone, in whatever state it is.
-    pub(super) fn remove(&self) -> Result<(), Trouble> {
+    fn remove(&self) -> Result<(), Trouble> {
         let store = Store::open(self.layout.clone());
         if store.get(&self.zone)?.is_none() {
             return Ok(());
         }
-        // A zone that is configured and no more refuses this, and has nothing to remove.
-        let _ = self.call("zoneadm", &["-z", ZONE, "uninstall", "-F"], Stdio::null);
+        // Each refuses a zone that has nothing of what it takes away.
+        for words in [&["-z", ZONE, "halt"][..], &["-z", ZONE, "uninstall", "-F"]] {
+            let _ = self.call("zoneadm", words, Stdio::null);
+        }
         self.call("zonecfg", &["-z", ZONE, "delete", "-F"], Stdio::inherit)
     }
 
@@ -83,10 +95,23 @@ impl<'a> Site<'a> {
         command.arg(applet).arg("-R").arg(self.layout.prefix());
         command.args(words).stdin(Stdio::null());
         command.stdout(output()).stderr(output());
+        zones_sys::end_with_parent(&mut command);
         match command.status() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => failed(format!("{applet} for zone '{ZONE}' failed: {status}")),
             Err(error) => failed(format!("cannot start {applet}: {error}")),
+        }
+    }
+}
+
+impl Drop for Site<'_> {
+    fn drop(&mut self) {
+        let removed = if self.is_kept { Ok(()) } else { self.remove() };
+        if let Err(Trouble::Failed(why) | Trouble::Usage(why)) = removed {
+            eprintln!("pkgrepo: the temporary zone stays until the next import: {why}");
+        }
+        if let Some(guard) = self.guard.take() {
+            guard.dismiss();
         }
     }
 }

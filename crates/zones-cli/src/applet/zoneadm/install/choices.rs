@@ -46,6 +46,11 @@ pub(super) fn parse(args: &[String], installer: Installer, letters: &str) -> Res
     })
 }
 
+/// What options of a zone from a Debian mirror say.
+pub(super) fn of_mirror(args: &[String]) -> Result<Choices, String> {
+    Ok(try_parse(args, "")?.choices)
+}
+
 fn hook_only(args: &[String], letters: &str) -> Result<Wanted, String> {
     let mut wanted = Wanted::default();
     let mut words = args.iter();
