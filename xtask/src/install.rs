@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::shell::{Outcome, build, host_tuple, output, read, run as run_command, top, write};
 
 /// Source below the repository, target below the prefix.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 6] = [
     (
         "packaging/completions/zones.bash",
         "share/bash-completion/completions/zones",
@@ -23,6 +23,14 @@ const FILES: [(&str, &str); 4] = [
     (
         "packaging/systemd/zones.service",
         "lib/systemd/system/zones.service",
+    ),
+    (
+        "packaging/systemd/zones-snapshot.service",
+        "lib/systemd/system/zones-snapshot.service",
+    ),
+    (
+        "packaging/systemd/zones-snapshot.timer",
+        "lib/systemd/system/zones-snapshot.timer",
     ),
 ];
 

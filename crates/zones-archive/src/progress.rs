@@ -17,6 +17,8 @@ pub enum Phase {
     Copy,
     /// Two trees are compared. Unit: files.
     Compare,
+    /// A zone goes out or comes in as a stream. Unit: bytes.
+    Stream,
 }
 
 /// Where a long piece of work tells how far it is. Called from several threads.

@@ -11,6 +11,8 @@ use zones_config::IpType;
 use zones_types::BrandName;
 
 use crate::hook::{CommandLine, Distrust, Hook, trusted};
+use crate::identity::Identity;
+use crate::ready::Ready;
 
 /// The manifests that are part of the binary.
 const EMBEDDED: [(&str, &str); 4] = [
@@ -59,6 +61,12 @@ pub struct Brand {
     /// File systems of its zones.
     #[serde(default)]
     pub mounts: Vec<BrandMount>,
+    /// What of a copied root says which machine it is.
+    #[serde(default)]
+    pub identity: Identity,
+    /// When its zones count as come up.
+    #[serde(default)]
+    pub ready: Ready,
     /// Where its files are, or would be.
     #[serde(skip)]
     pub folder: PathBuf,

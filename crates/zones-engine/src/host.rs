@@ -51,7 +51,7 @@ pub(crate) fn rare_controllers(config: &ZoneConfig) -> Vec<Controller> {
 
 /// All that any zone may have a group in: for those who look for one.
 pub(crate) fn every_hierarchy() -> Result<Hierarchies, EngineError> {
-    hierarchies(&[Controller::Cpuset, Controller::Io])
+    hierarchies(&[Controller::Cpuset, Controller::Io, Controller::Freezer])
 }
 
 /// Adapts the weights of all `active` zones to one that comes or is gone.
@@ -114,6 +114,14 @@ pub fn load(layout: &Layout, zone: &ZoneName) -> Result<ZoneConfig, EngineError>
 /// What is wrong with its configuration or brand.
 pub fn plan(layout: &Layout, zone: &ZoneName) -> Result<BootPlan, EngineError> {
     plan_of(layout, &load(layout, zone)?)
+}
+
+/// The brand of a zone.
+pub(crate) fn brand_of(layout: &Layout, config: &ZoneConfig) -> Result<Brand, EngineError> {
+    Ok(Brand::find(
+        &config.brand_or_default(),
+        &brand_folder(layout),
+    )?)
 }
 
 /// The plan for a configuration that is perhaps not the one on disk.

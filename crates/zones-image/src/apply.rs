@@ -79,8 +79,9 @@ pub struct Options {
     pub time: Timestamp,
     /// Threads that lay files; 0 is as many as there are processors.
     pub threads: usize,
-    /// Whether all is on disk when [`apply`] returns (one syncfs(2); no file is synced alone).
-    pub is_synced: bool,
+    /// Whether files begin to go to disk while others are laid, so that the caller's syncfs(2) at
+    /// the end is short. No file is synced alone.
+    pub is_flushed: bool,
 }
 
 /// The phases in their order, as pkg(1) names them.

@@ -4,6 +4,7 @@ mod listed;
 mod manifests;
 mod place;
 mod publishers;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -27,6 +28,7 @@ use crate::state::{self, Frozen, Installed};
 use place::Place;
 
 pub use listed::Listed;
+pub use search::Scope;
 
 const LOCK: &str = "lock";
 pub(crate) const MODIFIED: &str = "modified";

@@ -31,7 +31,7 @@ pub use cache::{Cache, Form};
 pub use catalogs::Fetched as Refreshed;
 pub use error::{ImageError, Result};
 pub use guard::Guard;
-pub use image::{Client, Create, Image, ImageLock, Listed};
+pub use image::{Client, Create, Image, ImageLock, Listed, Scope};
 pub use linked::{Link, check_name};
 pub use operation::{Done, Planned, Wanted};
 pub use progress::{Download, Event, Finish, Stage, Tell};

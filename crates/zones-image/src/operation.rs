@@ -353,7 +353,7 @@ impl Image {
             salvage: path("lost+found")?,
             time: Timestamp::from_unix(self.seconds()).unwrap_or_default(),
             threads: 0,
-            is_synced: false,
+            is_flushed: true,
         })
     }
 

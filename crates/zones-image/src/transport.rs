@@ -1,12 +1,13 @@
 //! Manifests and payloads from the origins of a publisher, several at once, each proved.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use zones_ips::{Action, Digest, Fmri, Manifest, Publisher};
 use zones_repository::payload::{Expected, unpack};
+use zones_repository::search::{Hit, Query};
 use zones_repository::signature::certificate;
 use zones_repository::{RepositoryError, Source};
 
@@ -73,6 +74,24 @@ impl Origins {
                 })
             },
         )
+    }
+
+    /// What the origins of a publisher find together; None when one of them cannot search. The
+    /// first `mirrors` sources have payloads only.
+    pub(crate) fn search(
+        &self,
+        publisher: &Publisher,
+        mirrors: usize,
+        query: &Query,
+    ) -> Option<Vec<Hit>> {
+        let mut all: Vec<Hit> = Vec::new();
+        for source in self.by_publisher.get(publisher)?.get(mirrors..)? {
+            let hits = source.search(publisher, query).ok()??;
+            // What two origins have is the same package.
+            let known: BTreeSet<Fmri> = all.iter().map(|it| it.fmri.clone()).collect();
+            all.extend(hits.into_iter().filter(|it| !known.contains(&it.fmri)));
+        }
+        Some(all)
     }
 
     fn first<T>(
@@ -142,8 +161,8 @@ pub(crate) fn fetch(
 ) -> Result<Fetched> {
     let mut wanted = Vec::new();
     let mut packages: Vec<(&Fmri, AtomicUsize)> = Vec::new();
-    let mut places = BTreeMap::new();
-    let mut seen = BTreeSet::new();
+    let mut places = HashMap::new();
+    let mut seen = HashSet::new();
     for item in plan.content() {
         let (fmri, action) = (plan.fmri(item), plan.action(item));
         if apply::node(action).is_some() {
@@ -155,10 +174,10 @@ pub(crate) fn fetch(
                 "the package {fmri} names no content of '{label}'; it must be corrected"
             ))
         })?;
-        if !seen.insert(name.to_string()) {
+        if !seen.insert(name) {
             continue;
         }
-        let package = *places.entry(fmri.to_string()).or_insert_with(|| {
+        let package = *places.entry(item.package()).or_insert_with(|| {
             packages.push((fmri, AtomicUsize::new(0)));
             packages.len() - 1
         });

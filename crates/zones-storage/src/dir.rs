@@ -10,6 +10,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::driver::{Driver, DriverKind, StorageError};
+use crate::overlay::{Overlay, stack};
 
 #[derive(Debug)]
 pub(crate) struct Dir;
@@ -24,6 +25,10 @@ impl Driver for Dir {
     }
 
     fn destroy(&self, root: &Path) -> Result<(), StorageError> {
+        // Layers may be known to others, wherever their root was moved to.
+        if stack::mark_of(root).is_some() {
+            return Overlay::default().destroy(root);
+        }
         remove_tree(root).map_err(|source| error("destroy", root, source))
     }
 }

@@ -8,7 +8,7 @@ use zones_archive::{ArchiveError, CopyReport, Devices, Progress, copy_tree};
 use zones_sys::RootFd;
 
 use crate::overlay::{Overlay, stack::take_attributes, top_folder};
-use crate::view::View;
+use crate::view::{self, View};
 use crate::{btrfs::Btrfs, dir::Dir};
 
 /// Which driver keeps a zone.
@@ -82,7 +82,7 @@ pub trait Driver: std::fmt::Debug {
     /// # Errors
     /// What says so cannot be read.
     fn view(&self, root: &Path) -> Result<View, StorageError> {
-        Ok(View::Plain(root.to_owned()))
+        view::view(root)
     }
 
     /// Makes `to`, which must not exist, a copy of the root `from`: owners, modes, times, links,
@@ -164,8 +164,11 @@ fn relocate(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
     Ok(())
 }
 
-/// The copy that every file system can make.
-pub(crate) fn copy_files<D: Driver + ?Sized>(
+/// The copy that every file system can make: file by file, into a root of `driver`.
+///
+/// # Errors
+/// As those of [`Driver::copy`].
+pub fn copy_files<D: Driver + ?Sized>(
     driver: &D,
     from: &Path,
     to: &Path,

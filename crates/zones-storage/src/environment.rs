@@ -14,6 +14,7 @@ use zones_store::{StoreError, atomic};
 
 use crate::driver::{Copied, CopyError, Driver, StorageError, choose};
 use crate::name;
+use crate::trial::Trial;
 
 /// What the environment of a new zone is called.
 const FIRST: &str = "zbe";
@@ -49,6 +50,9 @@ pub struct Known {
     pub uuid: String,
     /// When it was made, seconds since 1970.
     pub created: i64,
+    /// Why it did not come up when it was booted last; empty if it did, or was not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub failed: String,
 }
 
 /// Why a boot environment is not as it was wished.
@@ -68,6 +72,11 @@ pub enum EnvironmentError {
     /// It is in use.
     #[error("BE {0} is active now or on the next boot; activate another one first")]
     Active(String),
+    /// It is what a trial goes back to.
+    #[error(
+        "BE {0} is what the zone goes back to if the active one does not come up; boot it first"
+    )]
+    Fallback(String),
     /// The roots are not where they should be.
     #[error("`{}`: neither its root nor boot environment {name} is whole", zonepath.display())]
     Lost {
@@ -159,6 +168,7 @@ impl Environments {
                     name,
                     uuid,
                     created,
+                    failed: String::new(),
                 };
                 self.record.known.push(known);
             }
@@ -227,17 +237,32 @@ impl Environments {
         now: i64,
         progress: &dyn Progress,
     ) -> Result<Copied, EnvironmentError> {
-        checked(name)?;
         self.complete()?;
         self.known(from)?;
+        self.create_of(name, &self.path(from), now, progress)
+    }
+
+    /// Makes an environment with the files of a root that may be a snapshot.
+    ///
+    /// # Errors
+    /// As those of [`Environments::create`].
+    pub fn create_of(
+        &mut self,
+        name: &str,
+        from: &Path,
+        now: i64,
+        progress: &dyn Progress,
+    ) -> Result<Copied, EnvironmentError> {
+        checked(name)?;
+        self.complete()?;
         if self.has(name) {
             return Err(EnvironmentError::Exists(name.to_owned()));
         }
         let driver = self.prepare()?;
         let folder = self.zonepath.join(FOLDER);
         let new = folder.join(format!("{}{name}", UNFINISHED[0]));
-        let is_live = from == self.record.active && self.is_used()?;
-        let copied = driver.copy(&self.path(from), &new, is_live, progress)?;
+        let is_live = from == self.path(&self.record.active) && self.is_used()?;
+        let copied = driver.copy(from, &new, is_live, progress)?;
         let place = folder.join(name);
         fs::rename(&new, &place).map_err(failed("make", &place))?;
         let uuid = zones_store::random_uuid()?;
@@ -245,6 +270,7 @@ impl Environments {
             name: name.to_owned(),
             uuid,
             created: now,
+            failed: String::new(),
         });
         self.write()?;
         Ok(copied)
@@ -285,11 +311,43 @@ impl Environments {
         self.known(name)?;
         self.prepare()?;
         self.record.next = (name != self.record.active).then(|| name.to_owned());
+        // Whoever asks for it again has mended it, or wants to know.
+        self.note_failure(name, "");
         self.write()
     }
 
+    fn note_failure(&mut self, name: &str, why: &str) {
+        let mut known = self.record.known.iter_mut();
+        if let Some(known) = known.find(|it| it.name == name) {
+            why.clone_into(&mut known.failed);
+        }
+    }
+
+    /// The trial of the active environment, if it is on trial.
+    #[must_use]
+    pub fn trial(&self) -> Option<Trial> {
+        let trial = Trial::read(&self.zonepath)?;
+        (trial.name == self.record.active).then_some(trial)
+    }
+
+    /// Goes back from an environment that did not come up to the one before it, and gives its name;
+    /// `None` when there is no trial or nothing to go back to. Only for a zone that is down.
+    ///
+    /// # Errors
+    /// As those of [`Environments::settle`]; call that again to go on.
+    pub fn fall_back(&mut self, why: &str) -> Result<Option<String>, EnvironmentError> {
+        let Some(trial) = self.trial().filter(|it| self.has(&it.previous)) else {
+            return Ok(None);
+        };
+        self.complete()?;
+        self.note_failure(&trial.name, why);
+        self.record.next = Some(trial.previous);
+        self.write()?;
+        self.settle()
+    }
+
     /// Makes the environment that was activated the root, when another one is it, and gives its
-    /// name. Only for a zone that is down.
+    /// name. It is on trial then, see [`Trial`]. Only for a zone that is down.
     ///
     /// # Errors
     /// A rename fails; call again to go on.
@@ -301,6 +359,10 @@ impl Environments {
         let folder = self.zonepath.join(FOLDER);
         let (old, new) = (folder.join(&self.record.active), folder.join(&next));
         let is = |path: &Path| fs::symlink_metadata(path).is_ok_and(|it| it.is_dir());
+        let trial = Trial::of_switch(&self.zonepath, &self.record.active, &next);
+        if let Some(trial) = &trial {
+            trial.write(&self.zonepath)?;
+        }
         if is(&root) && is(&new) && !is(&old) {
             move_to(&root, &old)?;
         }
@@ -317,6 +379,9 @@ impl Environments {
         self.record.active.clone_from(&next);
         self.record.next = None;
         self.write()?;
+        if trial.is_none() {
+            Trial::end(&self.zonepath)?;
+        }
         Ok(Some(next))
     }
 
@@ -345,6 +410,9 @@ impl Environments {
         self.known(name)?;
         if name == self.record.active || name == self.next() {
             return Err(EnvironmentError::Active(name.to_owned()));
+        }
+        if self.trial().is_some_and(|trial| trial.previous == name) {
+            return Err(EnvironmentError::Fallback(name.to_owned()));
         }
         let driver = self.prepare()?;
         let gone = self
@@ -381,6 +449,33 @@ impl Environments {
         Ok(copied)
     }
 
+    /// Takes the root at `from`, which lies in the same file system, in as an environment.
+    ///
+    /// # Errors
+    /// The name is taken, or the root cannot be moved.
+    pub fn adopt(
+        &mut self,
+        name: &str,
+        uuid: &str,
+        created: i64,
+        from: &Path,
+    ) -> Result<(), EnvironmentError> {
+        checked(name)?;
+        self.complete()?;
+        if self.has(name) {
+            return Err(EnvironmentError::Exists(name.to_owned()));
+        }
+        let driver = self.prepare()?;
+        driver.rename(from, &self.zonepath.join(FOLDER).join(name))?;
+        self.record.known.push(Known {
+            name: name.to_owned(),
+            uuid: uuid.to_owned(),
+            created,
+            failed: String::new(),
+        });
+        self.write()
+    }
+
     /// Gives an environment another name.
     ///
     /// # Errors
@@ -396,6 +491,7 @@ impl Environments {
             return Err(EnvironmentError::Active(name.to_owned()));
         }
         self.prepare()?;
+        let trial = self.trial();
         if name == self.record.active {
             self.record.active = to.to_owned();
         } else {
@@ -407,7 +503,16 @@ impl Environments {
         if let Some(known) = known.find(|it| it.name == name) {
             known.name = to.to_owned();
         }
-        self.write()
+        self.write()?;
+        let renamed = |it: String| if it == name { to.to_owned() } else { it };
+        trial.map_or(Ok(()), |trial| {
+            let renamed = Trial {
+                name: renamed(trial.name),
+                previous: renamed(trial.previous),
+                ..trial
+            };
+            Ok(renamed.write(&self.zonepath)?)
+        })
     }
 }
 
@@ -485,6 +590,9 @@ mod tests {
             Err(EnvironmentError::Active(_))
         ));
         all.rename("zbe", "broken").unwrap();
+        let refused = all.destroy("broken");
+        assert!(matches!(refused, Err(EnvironmentError::Fallback(_))));
+        Trial::end(path).unwrap();
         all.destroy("broken").unwrap();
         assert!(matches!(
             all.activate("broken"),
@@ -517,6 +625,46 @@ mod tests {
             assert_eq!((all.active(), all.next()), ("before", "before"), "{steps}");
             assert_eq!(all.all().len(), 2, "{steps}");
         }
+    }
+
+    #[test]
+    fn an_environment_that_does_not_come_up_is_left_for_the_one_before() {
+        let folder = zone();
+        let path = folder.path();
+        let mut all = Environments::open(path).unwrap();
+        assert_eq!(all.trial(), None);
+        for name in ["new", "newer"] {
+            all.create(name, "zbe", 7, &Silent).unwrap();
+        }
+        all.activate("new").unwrap();
+        all.settle().unwrap();
+        let trial = all.trial().unwrap();
+        assert_eq!(
+            (trial.name.as_str(), trial.previous.as_str()),
+            ("new", "zbe")
+        );
+        // Another one before the first has come up: the way back leads to what has.
+        all.activate("newer").unwrap();
+        all.settle().unwrap();
+        assert_eq!(all.trial().unwrap().previous, "zbe");
+        let back = all.fall_back("init ended").unwrap();
+        assert_eq!(back.as_deref(), Some("zbe"));
+        let mut all = Environments::open(path).unwrap();
+        assert_eq!(
+            (all.active(), all.next(), all.trial()),
+            ("zbe", "zbe", None)
+        );
+        let newer = all.all().iter().find(|it| it.name == "newer").unwrap();
+        assert_eq!(newer.failed, "init ended");
+        assert_eq!(all.fall_back("again").unwrap(), None);
+        // Asked for again it gets another chance.
+        all.activate("newer").unwrap();
+        all.settle().unwrap();
+        assert!(all.all().iter().all(|it| it.failed.is_empty()));
+        Trial::end(path).unwrap();
+        all.activate("zbe").unwrap();
+        all.settle().unwrap();
+        assert_eq!(all.trial().unwrap().previous, "newer");
     }
 
     #[test]

@@ -10,10 +10,14 @@ mod environment;
 mod name;
 mod overlay;
 mod snapshot;
+mod trial;
 mod view;
 
 pub use dir::NEW;
-pub use driver::{Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as};
+pub use driver::{
+    Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as, copy_files,
+};
 pub use environment::{EnvironmentError, Environments, Known};
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
+pub use trial::Trial;
 pub use view::{Layers, Mapping, View, guard, look, open, view};

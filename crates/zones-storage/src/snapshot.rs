@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use zones_archive::Progress;
 use zones_store::{StoreError, atomic};
 
-use crate::driver::{Copied, CopyError, Driver, StorageError, choose};
+use crate::driver::{Copied, CopyError, Driver, DriverKind, StorageError, choose};
 use crate::environment::{EnvironmentError, Environments};
 use crate::name;
 
@@ -149,6 +149,20 @@ impl Snapshots {
             .unwrap_or_else(|| base.to_owned())
     }
 
+    /// Whether a new one can have this name.
+    ///
+    /// # Errors
+    /// It cannot be a name, or there is one.
+    pub fn check_new(&self, name: &str) -> Result<(), SnapshotError> {
+        if !name::is_fine(name) {
+            return Err(SnapshotError::Name(name.to_owned()));
+        }
+        match self.find(name) {
+            Ok(_) => Err(SnapshotError::Exists(name.to_owned())),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Takes one of the root as it is now. Nobody writes to the root meanwhile.
     ///
     /// # Errors
@@ -160,12 +174,7 @@ impl Snapshots {
         origin: &str,
         progress: &dyn Progress,
     ) -> Result<Copied, SnapshotError> {
-        if !name::is_fine(name) {
-            return Err(SnapshotError::Name(name.to_owned()));
-        }
-        if self.find(name).is_ok() {
-            return Err(SnapshotError::Exists(name.to_owned()));
-        }
+        self.check_new(name)?;
         let environments = Environments::open(&self.zonepath)?.of_running(self.is_live);
         let is_live = environments.is_used()?;
         let driver = self.prepare()?;
@@ -183,6 +192,36 @@ impl Snapshots {
         self.write()?;
         driver.rename(&new, &self.path(name))?;
         Ok(copied)
+    }
+
+    /// Takes the root at `from`, which lies in the same file system, in as a snapshot.
+    ///
+    /// # Errors
+    /// The name is taken, or the root cannot be moved.
+    pub fn adopt(
+        &mut self,
+        snapshot: Snapshot,
+        from: &Path,
+        progress: &dyn Progress,
+    ) -> Result<(), SnapshotError> {
+        if !name::is_fine(&snapshot.name) {
+            return Err(SnapshotError::Name(snapshot.name));
+        }
+        if self.find(&snapshot.name).is_ok() {
+            return Err(SnapshotError::Exists(snapshot.name));
+        }
+        let driver = self.prepare()?;
+        let mut new = from.to_owned();
+        // A plain folder is as good as frozen when nobody writes to it.
+        if driver.kind() != DriverKind::Dir {
+            new = self.path(&format!("{}{}", UNFINISHED[0], snapshot.name));
+            driver.freeze(from, &new, false, progress)?;
+        }
+        let place = self.path(&snapshot.name);
+        self.known.push(snapshot);
+        self.write()?;
+        driver.rename(&new, &place)?;
+        Ok(driver.destroy(from)?)
     }
 
     /// Removes one.

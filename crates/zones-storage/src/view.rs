@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -122,6 +123,10 @@ fn failed(root: &Path, source: Errno) -> StorageError {
     }
 }
 
+/// How often, and how long, a thread that ended is waited for.
+const MOMENTS: u32 = 100;
+const MOMENT: Duration = Duration::from_micros(200);
+
 impl View {
     /// The files, under a mount that nobody else sees and that goes with the descriptor; a plain
     /// folder is just opened.
@@ -204,10 +209,20 @@ impl Layers {
         match self.compose(mapping) {
             // Kernels before 6.15 take neither descriptors nor mounts that are not attached.
             Err(Errno::INVAL | Errno::BADF | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                std::thread::scope(|scope| {
+                let threads = zones_sys::thread_count();
+                let attached = std::thread::scope(|scope| {
                     let attached = scope.spawn(|| self.compose_attached(mapping)).join();
                     attached.unwrap_or(Err(Errno::IO))
-                })
+                });
+                // The caller may be about to fork, which only one thread alone may do; the kernel
+                // counts the other for a moment longer.
+                for _ in 0..MOMENTS {
+                    if zones_sys::thread_count() <= threads {
+                        break;
+                    }
+                    std::thread::sleep(MOMENT);
+                }
+                attached
             }
             other => other,
         }
@@ -219,8 +234,12 @@ impl Layers {
         // A string may have 255 bytes.
         let source = self.root.to_str().filter(|it| it.len() < 256);
         mnt::fsconfig_set_string(&overlay, "source", source.unwrap_or("zone"))?;
+        // Kept open until all is mounted: such a tree goes with its descriptor.
+        let mut trees = Vec::with_capacity(self.lower.len());
         for folder in &self.lower {
-            mnt::fsconfig_set_fd(&overlay, "lowerdir+", mapped(folder, mapping)?)?;
+            let tree = mapped(folder, mapping)?;
+            mnt::fsconfig_set_fd(&overlay, "lowerdir+", &tree)?;
+            trees.push(tree);
         }
         if let Some(top) = &self.top {
             // One mount for both: overlayfs moves files from one to the other.
@@ -230,11 +249,13 @@ impl Layers {
                 let folder = rustix::fs::openat(&top, name, flags, Mode::empty())?;
                 mnt::fsconfig_set_fd(&overlay, option, folder)?;
             }
+            trees.push(top);
         }
         for (option, value) in OPTIONS {
             mnt::fsconfig_set_string(&overlay, option, value)?;
         }
         as_root_of(mapping, || mnt::fsconfig_create(&overlay))?;
+        drop(trees);
         let attributes = mnt::MountAttrFlags::empty();
         mnt::fsmount(&overlay, mnt::FsMountFlags::FSMOUNT_CLOEXEC, attributes)
     }

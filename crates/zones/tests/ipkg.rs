@@ -288,7 +288,7 @@ fn zones_follow_the_global_image() {
     );
     pkg_ok(&host, &["audit-linked", "-a"]);
     assert_eq!(pkg(&host, &["update", "-r"]).status.code(), Some(4));
-    let conf = fs::read_to_string(z1.join("etc/tool.conf")).unwrap();
+    let conf = fs::read_to_string(support::Files::look(&z1).join("etc/tool.conf")).unwrap();
     assert_eq!(conf, "setting = 2\n");
 }
 

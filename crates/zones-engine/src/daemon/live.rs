@@ -32,6 +32,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const GUARD_TRIES: u32 = 20;
 const GUARD_PAUSE: Duration = Duration::from_millis(50);
 
+/// What a zone may write of its root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// What its profile allows.
+    AsConfigured,
+    /// All of it, for maintenance.
+    Everything,
+}
+
 pub(super) struct Live {
     plan: BootPlan,
     state: RunState,
@@ -84,8 +93,9 @@ impl Live {
         layout: &Layout,
         zone: &ZoneName,
         phase: Phase,
+        writing: Writing,
     ) -> Result<(Self, Vec<String>), EngineError> {
-        let result = Self::build(layout, zone, phase);
+        let result = Self::build(layout, zone, phase, writing);
         if result.is_err() {
             sweep(layout, zone);
         }
@@ -96,6 +106,7 @@ impl Live {
         layout: &Layout,
         zone: &ZoneName,
         phase: Phase,
+        writing: Writing,
     ) -> Result<(Self, Vec<String>), EngineError> {
         let config = host::load(layout, zone)?;
         let active: Vec<(ZoneName, RunState)> = RunState::all(layout).collect();
@@ -126,6 +137,9 @@ impl Live {
         host::anticipate_join(&hierarchies);
         let mut plan = host::plan_of(layout, &config)?;
         plan.id = state.id;
+        if writing == Writing::Everything {
+            plan.immutable = None;
+        }
         state.privileged = plan.range.is_none();
         if state.privileged && !zones_sys::is_sealed() {
             return Err(EngineError::NotSealed);
@@ -135,6 +149,7 @@ impl Live {
             // Software maintenance: loopback only, no limits but the protection itself.
             plan.interfaces.clear();
             plan.filesystems.clear();
+            plan.immutable = None;
         }
         let guard = guard(&plan.root)?;
         plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
@@ -256,6 +271,8 @@ impl Live {
         if state.privileged && !zones_sys::is_sealed() {
             return Err(EngineError::NotSealed);
         }
+        // A daemon that died may have left it stopped, and its helper with it.
+        super::rest::thaw(layout, zone);
         // What it runs with, which need not be what is on disk by now.
         let config = match snapshot::live_config(layout, zone)? {
             Some(config) => config,
@@ -405,6 +422,10 @@ impl Live {
         self.sched.as_ref().and_then(|sched| sched.2.as_ref())
     }
 
+    pub(super) fn zonepath(&self) -> Option<&std::path::Path> {
+        self.plan.root.parent()
+    }
+
     pub(super) fn bootargs(&self) -> Vec<String> {
         self.state
             .bootargs
@@ -497,6 +518,7 @@ impl Live {
 /// Returns what [`Live::teardown`] does.
 pub(super) fn sweep(layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
     let state = RunState::read(layout, zone);
+    super::rest::thaw(layout, zone);
     let mut network = None;
     if let Some(state) = &state {
         // While the namespace still stands, so that links can be fetched out of it afterwards.

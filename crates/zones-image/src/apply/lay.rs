@@ -45,7 +45,8 @@ pub(super) fn files(
                 if at > limit.load(Ordering::Acquire) {
                     return;
                 }
-                if let Err(error) = hand.file(step, number + at) {
+                let done = hand.file(step, number + at);
+                if let Err(error) = done.and_then(|()| hand.flush()) {
                     let mut first = failure.lock().unwrap_or_else(PoisonError::into_inner);
                     if first.as_ref().is_none_or(|(known, _)| at < *known) {
                         limit.store(at, Ordering::Release);
@@ -71,6 +72,12 @@ pub(super) fn files(
 }
 
 impl Hand<'_, '_> {
+    fn flush(&self) -> Result<(), ApplyError> {
+        let top = self.job.options.salvage.as_ref();
+        let flushed = self.job.flush();
+        flushed.map_err(failed("sync the file system of", top))
+    }
+
     /// Carries out what was decided about one file.
     pub(super) fn file(&mut self, step: &Step, number: usize) -> Result<(), ApplyError> {
         let Some(item) = step.to else { return Ok(()) };

@@ -13,6 +13,7 @@ use zones_ips::{Digest, Fmri, Publisher, quote};
 
 use super::{Packed, Source, bounded, payload_name};
 use crate::error::{RepositoryError, Result};
+use crate::search::{Hit, Query, read_v1};
 
 /// How often a request is made before its transient error is given on.
 const TRIES: usize = 4;
@@ -24,6 +25,8 @@ const REDIRECTED: [u16; 5] = [301, 302, 303, 307, 308];
 const LEAST_BYTES_PER_SECOND: u64 = 1024;
 /// Bytes of `catalog.attrs`: it names the files of a catalog.
 const ATTRS_LEN_MAX: usize = 16 << 20;
+/// Bytes that the answer of a search may have.
+const SEARCH_LEN_MAX: usize = 64 << 20;
 /// Bytes of an error page that are looked at.
 const PAGE_LEN_MAX: usize = 64 * 1024;
 /// Statuses after which another try may help. Source: pkg(1), transport.
@@ -403,6 +406,16 @@ impl Source for HttpSource {
             None => format!("manifest/0/{name}"),
         };
         self.whole(&path, MANIFEST_LEN_MAX)?.ok_or_else(missing)
+    }
+
+    fn search(&self, publisher: &Publisher, query: &Query) -> Result<Option<Vec<Hit>>> {
+        let path = format!("{publisher}/search/1/{}", quote::quote(&query.to_v1()));
+        let Some(bytes) = self.whole(&path, SEARCH_LEN_MAX)? else {
+            return Ok(None);
+        };
+        let hits = read_v1(query, &String::from_utf8_lossy(&bytes));
+        let hits = hits.ok_or_else(|| self.failed(&path, &"no answer of a search"))?;
+        Ok(Some(hits))
     }
 
     fn payload(&self, publisher: &Publisher, name: &Digest) -> Result<Packed> {

@@ -11,6 +11,7 @@ use zones_engine::chain;
 use zones_image::{Image, RECORDS_ONLY};
 use zones_storage::Environments;
 use zones_store::Lock;
+use zones_types::{ZoneName, ZoneState};
 
 use super::owner::zone_of;
 use super::{Call, Stop, failed};
@@ -95,13 +96,35 @@ pub(super) fn backup(
     name: Option<String>,
 ) -> Result<String, Stop> {
     let (mut environments, _, _lock) = open(call, image)?;
-    let active = environments.active().to_owned();
-    let name = name.unwrap_or_else(|| environments.free_name(&format!("{active}-backup")));
-    // Making it may put layers in the place of the files.
-    let step = |image: &Image| environments.create(&name, &active, seconds(image), &Silent);
-    let made = image.step_aside(step)?;
-    made.map_err(|error| failed(chain(&error)))?;
+    let base = format!("{}-backup", environments.active());
+    let name = name.unwrap_or_else(|| environments.free_name(&base));
+    copy(call, image, &mut environments, &name)?;
     Ok(name)
+}
+
+/// Copies the active environment; what runs in it stands still meanwhile.
+fn copy(
+    call: &Call<'_>,
+    image: &mut Image,
+    environments: &mut Environments,
+    name: &str,
+) -> Result<(), Stop> {
+    let zone = zone_of(call.layout, image.path()).map(|(zone, _)| zone);
+    let is_up = |zone: &ZoneName| {
+        let state = zones_engine::active(call.layout, zone).map(|(state, _)| state);
+        matches!(state, Some(ZoneState::Ready | ZoneState::Running))
+    };
+    let frozen = zone.as_ref().filter(|zone| is_up(zone));
+    let frozen = frozen.map(|zone| zones_engine::freeze(call.layout, zone));
+    let frozen = frozen.transpose().map_err(|error| failed(error.chain()))?;
+    let active = environments.active().to_owned();
+    // Making it may put layers in the place of the files.
+    let step = |image: &Image| environments.create(name, &active, seconds(image), &Silent);
+    let made = image.step_aside(step);
+    if let Some(frozen) = frozen {
+        frozen.thaw().map_err(|error| failed(error.chain()))?;
+    }
+    made?.map(drop).map_err(|error| failed(chain(&error)))
 }
 
 /// Makes the copy that an operation works in.
@@ -114,9 +137,7 @@ pub(super) fn make(call: &Call<'_>, image: &mut Image, name: Option<String>) -> 
         let base = numbered.filter(|(_, it)| is_number(it));
         environments.free_name(base.map_or(&old, |(base, _)| base))
     });
-    let step = |image: &Image| environments.create(&name, &old, seconds(image), &Silent);
-    let made = image.step_aside(step)?;
-    made.map_err(|error| failed(chain(&error)))?;
+    copy(call, image, &mut environments, &name)?;
     let path = environments.path(&name);
     Ok(Made {
         image: call.open(&path)?,

@@ -6,7 +6,7 @@ mod ipkg;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -280,20 +280,7 @@ impl<'a> Job<'a> {
 
     fn make_root(&self) -> Result<RootFd, String> {
         let path = self.zonepath.as_path();
-        let text = |error: std::io::Error| format!("cannot create `{}`: {error}", path.display());
-        if let Some(parent) = path.parent() {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o755)
-                .create(parent)
-                .map_err(text)?;
-        }
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(text)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(text)?;
+        super::clone::make_zonepath(path)?;
         let driver = zones_storage::choose(path).map_err(|error| chain(&error))?;
         let root = self.zonepath.root();
         driver.create(&root).map_err(|error| chain(&error))?;
@@ -364,7 +351,7 @@ impl<'a> Job<'a> {
     }
 }
 
-fn read_sysconfig(path: &Path) -> Result<SysConfig, String> {
+pub(super) fn read_sysconfig(path: &Path) -> Result<SysConfig, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
     SysConfig::parse(&text).map_err(|error| format!("{}: {}", path.display(), chain(&error)))

@@ -15,16 +15,17 @@ use super::{Target, hooks};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 /// What belongs to a zone below its zonepath; anything else is somebody's data and stays.
-const STANDARD: [&str; 9] = [
+const STANDARD: [&str; 10] = [
+    ".import",
     "be",
     "dev",
     "lastexited",
     "logs",
     "lu",
     "root",
+    "snap",
     "SUNWattached.xml",
     "root.new",
-    "snap",
 ];
 
 pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
@@ -200,17 +201,17 @@ fn standard(zonepath: &Path) -> Vec<OsString> {
         .map(|entry| entry.file_name())
         .filter(|name| name.to_string_lossy().starts_with(zones_storage::NEW));
     // Each by itself: it may be a subvolume, or have layers.
-    let inner = ["be", "snap"].iter().flat_map(|folder| {
+    let roots = ["be", "snap"].into_iter().flat_map(|folder| {
         let entries = std::fs::read_dir(zonepath.join(folder));
         let entries = entries.into_iter().flatten().flatten();
-        entries.map(|entry| Path::new(folder).join(entry.file_name()).into())
+        entries.map(move |entry| Path::new(folder).join(entry.file_name()).into())
     });
     let fixed = STANDARD.iter().map(OsString::from);
-    inner.chain(fixed).chain(new).collect()
+    roots.chain(fixed).chain(new).collect()
 }
 
 /// Mount points below a folder, from the kernel's own table (octal escapes of blanks undone).
-fn mounts_below(root: &Path) -> Vec<String> {
+pub(super) fn mounts_below(root: &Path) -> Vec<String> {
     let table = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let points = table.lines().filter_map(|line| line.split(' ').nth(1));
     let points = points.map(|point| point.replace("\\040", " ").replace("\\011", "\t"));

@@ -218,7 +218,7 @@ fn root(target: &Target<'_>, root: &Path, verb: &str, findings: &mut Findings) {
             ));
             return;
         }
-        if verb == "install" {
+        if matches!(verb, "install" | "clone") {
             findings.errors.push(format!(
                 "{shown} exists already; remove it or use another zonepath."
             ));
