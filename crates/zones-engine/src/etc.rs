@@ -13,7 +13,7 @@ const OURS: &str = "# Written by zones at boot; remove this line to keep changes
 /// Writes both files where the zone has none of its own. The zone's root is hostile: files are
 /// found by descriptor inside of it, and only plain ones are written.
 pub(crate) fn write(plan: &BootPlan, resolvers: Option<&str>) {
-    let Ok(root) = RootFd::open(&plan.root) else {
+    let Ok(root) = zones_storage::open(&plan.root) else {
         return;
     };
     let name = &plan.zone;

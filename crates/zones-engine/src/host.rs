@@ -205,7 +205,7 @@ fn range_among(
 
 /// Whether the root's programs are 32-bit x86 ones, so that `uname -m` should say i686.
 fn is_32bit_x86(root: &Path) -> bool {
-    let userland = zones_sys::RootFd::open(root)
+    let userland = zones_storage::look(root)
         .ok()
         .and_then(|root| zones_archive::detect_arch(&root));
     userland.is_some_and(|userland| userland.machine == "i686")

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
-use zones_sys::RootFd;
 
 /// Which init a root has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +39,7 @@ impl InitKind {
 
 /// Finds out by the program that the first candidate leads to, links resolved inside of the root.
 pub(crate) fn of(root: &Path, candidates: &[String]) -> InitKind {
-    let Ok(root) = RootFd::open(root) else {
+    let Ok(root) = zones_storage::look(root) else {
         return InitKind::Plain;
     };
     let program = candidates.iter().find_map(|path| {

@@ -22,6 +22,9 @@ use walk::{Keeper, Special};
 
 pub use walk::WalkError;
 
+const SHARED: &str = "attr idmap=shift cannot be: the files are shared with snapshots or other \
+                      zones; remove the attribute, or clone the zone with -m copy";
+
 /// What the attribute `idmap` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
@@ -86,6 +89,16 @@ pub(crate) fn settle(
     whole: bool,
 ) -> Result<bool, EngineError> {
     let note = Note::of(layout, zone);
+    let view =
+        zones_storage::view(root).map_err(|error| EngineError::Store(crate::chain(&error)))?;
+    if view.is_layered() {
+        // Layers are shared with other zones, and only such as bear the zone's own numbers.
+        note.end();
+        return match Wish::of(config)? {
+            Wish::Shift => Err(EngineError::Store(SHARED.to_owned())),
+            Wish::Mount | Wish::Auto => Ok(false),
+        };
+    }
     let tree = RootFd::open(root).map_err(|error| EngineError::file("open", root)(error.into()))?;
     let stat = rustix::fs::fstat(&tree).map_err(EngineError::kernel("look at the zone's root"))?;
     let now = base_of(stat.st_uid);

@@ -40,6 +40,13 @@ pub enum ImageError {
         "The image cannot be modified as it is currently in use by another package client: {0}."
     )]
     Locked(String),
+    /// The files lie in layers that somebody else has mounted.
+    #[error(
+        "'{}' is in use: its files lie in layers, which one at a time may change; run pkg in the \
+         zone, or halt the zone first",
+        .0.display()
+    )]
+    InUse(PathBuf),
     /// The settings or a file of state cannot be understood.
     #[error("`{}`: {why}", path.display())]
     Damaged {
@@ -95,7 +102,7 @@ impl ImageError {
     #[must_use]
     pub fn exit(&self) -> u8 {
         match self {
-            Self::Locked(_) => 7,
+            Self::Locked(_) | Self::InUse(_) => 7,
             Self::Constrained(failure) => failure.exit as u8,
             _ => 1,
         }

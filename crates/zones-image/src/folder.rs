@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use zones_repository::Disk;
 use zones_repository::disk::{Temp, parent};
+use zones_sys::RootFd;
 
 use crate::error::{ImageError, Result};
 
@@ -30,10 +31,10 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// The data of the image rooted at `root`.
-    pub(crate) fn find(root: &Path) -> Result<Self> {
+    /// The data of the image rooted at `root`, of which `tree` are the files.
+    pub(crate) fn find(root: &Path, tree: RootFd) -> Result<Self> {
         let missing = || ImageError::NoImage(root.to_owned());
-        let disk = Disk::open(root).map_err(|_| missing())?;
+        let disk = Disk::of(tree, root);
         let bases = [FULL, USER].map(Path::new);
         let base = bases
             .into_iter()
@@ -41,6 +42,13 @@ impl Folder {
         let base = base.ok_or_else(missing)?.to_owned();
         let limit = STATE_LEN_MAX;
         Ok(Self { disk, base, limit })
+    }
+
+    /// The same data where the files are now.
+    pub(crate) fn again(&self, tree: RootFd) -> Result<Self> {
+        let found = Self::find(self.root(), tree)?;
+        let limit = self.limit;
+        Ok(Self { limit, ..found })
     }
 
     /// A place for the data of a new image.

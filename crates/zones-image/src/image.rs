@@ -2,6 +2,7 @@
 
 mod listed;
 mod manifests;
+mod place;
 mod publishers;
 mod search;
 
@@ -24,6 +25,7 @@ use crate::origin::Access;
 use crate::plan::Policy;
 use crate::settings::Settings;
 use crate::state::{self, Frozen, Installed};
+use place::Place;
 
 pub use listed::Listed;
 pub use search::Scope;
@@ -80,6 +82,7 @@ pub struct Image {
     /// Settings as they are on disk, or to be written by [`Image::save`].
     pub settings: Settings,
     pub(crate) client: Client,
+    place: Place,
     /// What the host says, of an image that a stranger may write to.
     pub(crate) held: Option<Box<Held>>,
 }
@@ -140,6 +143,7 @@ impl Image {
             root: root_fd,
             settings,
             client,
+            place: Place::default(),
             held: None,
         };
         let now = image.now();
@@ -157,23 +161,41 @@ impl Image {
     /// # Errors
     /// There is none, or its settings cannot be understood.
     pub fn open(root: &Path, client: Client) -> Result<Self> {
-        let folder = Folder::find(root)?;
+        let (tree, place) = Place::open(root)?;
+        let again = place::again(&tree, root)?;
+        let folder = Folder::find(root, again)?;
         let text = folder.text(SETTINGS)?.unwrap_or_default();
         let settings = Settings::parse(&text, &folder.full(SETTINGS))?;
-        let root = RootFd::open(root).map_err(|errno| ImageError::damaged(root, errno))?;
         Ok(Self {
             folder,
-            root,
+            root: tree,
             settings,
             client,
+            place,
             held: None,
         })
+    }
+
+    /// Lets go of the files for as long as `step` takes, which may put something else in their
+    /// place: a root with layers, say. The lock stays what it was for other clients.
+    ///
+    /// # Errors
+    /// The files are not there afterwards.
+    pub fn step_aside<T>(&mut self, step: impl FnOnce(&Self) -> T) -> Result<T> {
+        let path = self.path().to_owned();
+        self.place = Place::default();
+        let done = step(self);
+        let (tree, place) = Place::open(&path)?;
+        self.folder = self.folder.again(place::again(&tree, &path)?)?;
+        (self.root, self.place) = (tree, place);
+        Ok(done)
     }
 
     /// Whether there is an image at `root`.
     #[must_use]
     pub fn is_at(root: &Path) -> bool {
-        Folder::find(root).is_ok()
+        let tree = zones_storage::look(root);
+        tree.is_ok_and(|tree| Folder::find(root, tree).is_ok())
     }
 
     /// The path of the root.
@@ -203,6 +225,7 @@ impl Image {
     /// # Errors
     /// Another client has it.
     pub fn lock(&self) -> Result<ImageLock> {
+        self.place.check(self.path())?;
         // Root of a zone may take the lock of its image away; nobody takes that of the host.
         let mut lock = ImageLock(Vec::new());
         let mut dead = None;
@@ -227,7 +250,7 @@ impl Image {
     /// The name of the lock outside of the image: boot environments of a zone are images of their
     /// own, wherever they are moved to.
     fn lock_name(&self) -> Result<String> {
-        let stat = rustix::fs::fstat(&self.root);
+        let stat = self.place.stat(&self.root);
         let stat = stat.map_err(|errno| ImageError::damaged(self.path(), errno))?;
         Ok(format!("{LOCK}.{:x}-{:x}", stat.st_dev, stat.st_ino))
     }

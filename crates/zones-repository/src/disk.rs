@@ -54,6 +54,15 @@ impl Disk {
         })
     }
 
+    /// As [`open`](Self::open), of a folder that is open already; `path` is for messages.
+    #[must_use]
+    pub fn of(root: RootFd, path: &Path) -> Self {
+        Self {
+            root,
+            path: path.to_owned(),
+        }
+    }
+
     /// The folder, as it was opened.
     pub fn path(&self) -> &Path {
         &self.path

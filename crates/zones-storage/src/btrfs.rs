@@ -32,11 +32,23 @@ impl Driver for Btrfs {
 
     /// A snapshot where `from` is a subvolume of the same file system. Subvolumes in it are empty
     /// folders of the snapshot.
-    fn copy(&self, from: &Path, to: &Path, progress: &dyn Progress) -> Result<Copied, CopyError> {
+    fn copy(
+        &self,
+        from: &Path,
+        to: &Path,
+        _is_live: bool,
+        progress: &dyn Progress,
+    ) -> Result<Copied, CopyError> {
         snapshot(self, from, to, false, progress)
     }
 
-    fn freeze(&self, from: &Path, to: &Path, progress: &dyn Progress) -> Result<Copied, CopyError> {
+    fn freeze(
+        &self,
+        from: &Path,
+        to: &Path,
+        _is_live: bool,
+        progress: &dyn Progress,
+    ) -> Result<Copied, CopyError> {
         snapshot(self, from, to, true, progress)
     }
 

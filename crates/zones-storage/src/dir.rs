@@ -10,6 +10,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::driver::{Driver, DriverKind, StorageError};
+use crate::overlay::{Overlay, stack};
 
 #[derive(Debug)]
 pub(crate) struct Dir;
@@ -24,6 +25,10 @@ impl Driver for Dir {
     }
 
     fn destroy(&self, root: &Path) -> Result<(), StorageError> {
+        // Layers may be known to others, wherever their root was moved to.
+        if stack::mark_of(root).is_some() {
+            return Overlay::default().destroy(root);
+        }
         remove_tree(root).map_err(|source| error("destroy", root, source))
     }
 }
@@ -40,7 +45,7 @@ fn error(verb: &'static str, path: &Path, source: Errno) -> StorageError {
 /// Makes the folder under a name of its own and gives it the right one then: on ext4 the name helps
 /// to choose the place on the disk, see [`spread`], and a root that was just removed must not
 /// choose the place of the next one.
-fn create(root: &Path) -> Result<(), Errno> {
+pub(crate) fn create(root: &Path) -> Result<(), Errno> {
     let parent = root.parent().ok_or(Errno::INVAL)?;
     let name = root.file_name().ok_or(Errno::INVAL)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

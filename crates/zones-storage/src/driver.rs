@@ -7,6 +7,8 @@ use rustix::io::Errno;
 use zones_archive::{ArchiveError, CopyReport, Devices, Progress, copy_tree};
 use zones_sys::RootFd;
 
+use crate::overlay::{Overlay, stack::take_attributes, top_folder};
+use crate::view::{self, View};
 use crate::{btrfs::Btrfs, dir::Dir};
 
 /// Which driver keeps a zone.
@@ -16,6 +18,8 @@ pub enum DriverKind {
     Dir,
     /// A btrfs subvolume.
     Btrfs,
+    /// A plain folder that becomes layers under overlayfs when it is copied.
+    Overlay,
 }
 
 impl DriverKind {
@@ -25,6 +29,7 @@ impl DriverKind {
         match self {
             Self::Dir => "dir",
             Self::Btrfs => "btrfs",
+            Self::Overlay => "overlay",
         }
     }
 }
@@ -71,23 +76,45 @@ pub trait Driver: std::fmt::Debug {
     /// When it exists or the file system refuses; nothing is left then.
     fn create(&self, root: &Path) -> Result<(), StorageError>;
 
+    /// How the files of a root are put together. Whoever wants to see them asks for this: a path of
+    /// a root is for drivers.
+    ///
+    /// # Errors
+    /// What says so cannot be read.
+    fn view(&self, root: &Path) -> Result<View, StorageError> {
+        view::view(root)
+    }
+
     /// Makes `to`, which must not exist, a copy of the root `from`: owners, modes, times, links,
-    /// holes, access lists, capabilities and attributes of users are kept, sockets are not.
+    /// holes, access lists, capabilities and attributes of users are kept, sockets are not where
+    /// files are copied one by one. `is_live` says that `from` is mounted by a zone that runs;
+    /// whoever calls sees that nobody writes to it meanwhile.
     ///
     /// # Errors
     /// When `to` exists, `from` cannot be read, or there is no room; nothing is left of `to` then.
-    fn copy(&self, from: &Path, to: &Path, progress: &dyn Progress) -> Result<Copied, CopyError> {
+    fn copy(
+        &self,
+        from: &Path,
+        to: &Path,
+        _is_live: bool,
+        progress: &dyn Progress,
+    ) -> Result<Copied, CopyError> {
         copy_files(self, from, to, progress)
     }
 
     /// Makes `to`, which must not exist, a copy of the root `from` that stays as it is. It is a root
-    /// to [`copy`](Self::copy) from and to [`destroy`](Self::destroy), never to write to. Whoever
-    /// calls sees that nobody writes to `from` meanwhile.
+    /// to [`copy`](Self::copy) from and to [`destroy`](Self::destroy), never to write to.
     ///
     /// # Errors
     /// As those of `copy`.
-    fn freeze(&self, from: &Path, to: &Path, progress: &dyn Progress) -> Result<Copied, CopyError> {
-        self.copy(from, to, progress)
+    fn freeze(
+        &self,
+        from: &Path,
+        to: &Path,
+        is_live: bool,
+        progress: &dyn Progress,
+    ) -> Result<Copied, CopyError> {
+        self.copy(from, to, is_live, progress)
     }
 
     /// Gives a root another place, in the same file system; nothing is there yet. Outlives a power
@@ -147,39 +174,95 @@ pub fn copy_files<D: Driver + ?Sized>(
     to: &Path,
     progress: &dyn Progress,
 ) -> Result<Copied, CopyError> {
-    let open = |path: &Path| {
-        RootFd::open(path).map_err(|source| StorageError {
-            driver: driver.kind().as_str(),
-            verb: "open",
-            path: path.to_owned(),
-            source,
-        })
+    let view = driver.view(from)?;
+    let source = match &view {
+        // Needs no rights.
+        View::Plain(_) => view.open(),
+        View::Layers(_) => view.open_read_only(),
     };
-    let source = open(from)?;
+    let source = source.map_err(|source| driver.error("open", from, source))?;
     driver.create(to)?;
     let copy = || -> Result<CopyReport, CopyError> {
-        Ok(copy_tree(&source, &open(to)?, Devices::Keep, progress)?)
+        let open = |source| driver.error("open", to, source);
+        let target = RootFd::open(to).map_err(open)?;
+        let report = copy_tree(&source, &target, Devices::Keep, progress)?;
+        let top = top_folder(&view).map_err(open)?;
+        take_attributes(&top, to).map_err(open)?;
+        Ok(report)
     };
     copy().map(Copied::Files).inspect_err(|_| {
         let _ = driver.destroy(to);
     })
 }
 
-/// The driver for zones below `parent`, an existing folder.
+/// A driver, and why it is the one.
+#[derive(Debug)]
+pub struct Choice {
+    /// The driver.
+    pub driver: Box<dyn Driver>,
+    /// One sentence for a person.
+    pub why: String,
+}
+
+impl DriverKind {
+    /// The driver of this kind, wherever that works.
+    #[must_use]
+    pub fn driver(self) -> Box<dyn Driver> {
+        match self {
+            Self::Dir => Box::new(Dir),
+            Self::Btrfs => Box::new(Btrfs),
+            Self::Overlay => Box::new(Overlay::default()),
+        }
+    }
+}
+
+/// File systems that carry layers and can show their owners otherwise. Source: statfs(2); the
+/// kernel's list in mount_setattr(2), `MOUNT_ATTR_IDMAP`.
+pub(crate) const LAYERED: [(i64, &str); 3] = [
+    (0xef53, "ext4"),
+    (0x5846_5342, "xfs"),
+    (0x0102_1994, "tmpfs"),
+];
+const BTRFS_MAGIC: i64 = 0x9123_683e;
+
+/// The driver for zones below `parent`, an existing folder: the one asked for, else what the file
+/// system there can do best.
 ///
 /// # Errors
-/// When the folder cannot be asked.
-pub fn choose(parent: &Path) -> Result<Box<dyn Driver>, StorageError> {
-    const BTRFS_MAGIC: i64 = 0x9123_683e;
-    let kind = rustix::fs::statfs(parent).map_err(|source| StorageError {
-        driver: "any",
+/// When the folder cannot be asked, or the driver that was asked for cannot work there.
+pub fn choose_as(parent: &Path, wish: Option<DriverKind>) -> Result<Choice, StorageError> {
+    let failed = |source| StorageError {
+        driver: wish.map_or("any", DriverKind::as_str),
         verb: "look at",
         path: parent.to_owned(),
         source,
-    })?;
-    Ok(if kind.f_type == BTRFS_MAGIC {
-        Box::new(Btrfs)
-    } else {
-        Box::new(Dir)
-    })
+    };
+    let magic = rustix::fs::statfs(parent).map_err(failed)?.f_type;
+    let layered = LAYERED.iter().find(|(it, _)| *it == magic);
+    let is_btrfs = magic == BTRFS_MAGIC;
+    let (kind, why) = match (wish, layered) {
+        (Some(DriverKind::Btrfs), _) if !is_btrfs => return Err(failed(Errno::OPNOTSUPP)),
+        (Some(DriverKind::Overlay), None) => return Err(failed(Errno::OPNOTSUPP)),
+        (Some(kind), _) => (kind, "asked for".to_owned()),
+        (None, _) if is_btrfs => (DriverKind::Btrfs, "btrfs takes snapshots itself".to_owned()),
+        (None, Some((_, name))) if rustix::process::geteuid().is_root() => {
+            let why = format!("{name} carries layers under overlayfs");
+            (DriverKind::Overlay, why)
+        }
+        (None, Some(_)) => (DriverKind::Dir, "layers are for root alone".to_owned()),
+        (None, None) => {
+            let why = format!("file system {magic:#x} is not known to carry layers");
+            (DriverKind::Dir, why)
+        }
+    };
+    let driver = kind.driver();
+    Ok(Choice { driver, why })
+}
+
+/// As [`choose_as`], with no wish.
+///
+/// # Errors
+/// As those of `choose_as`.
+pub fn choose(parent: &Path) -> Result<Box<dyn Driver>, StorageError> {
+    Ok(choose_as(parent, None)?.driver)
 }

@@ -28,6 +28,7 @@ const UNFINISHED: [&str; 2] = [".new-", ".gone-"];
 pub struct Environments {
     zonepath: PathBuf,
     record: Record,
+    is_live: bool,
 }
 
 /// What is written down.
@@ -129,9 +130,22 @@ impl Environments {
         let mut all = Self {
             zonepath: zonepath.to_owned(),
             record,
+            is_live: false,
         };
         all.look();
         Ok(all)
+    }
+
+    /// Says whether the zone runs, with the active environment for its root.
+    #[must_use]
+    pub fn of_running(mut self, is_live: bool) -> Self {
+        self.is_live = is_live;
+        self
+    }
+
+    /// Whether the root is in use, as far as anybody knows.
+    pub(crate) fn is_used(&self) -> Result<bool, StorageError> {
+        Ok(self.is_live || crate::guard(&self.zonepath.join("root"))?.is_none())
     }
 
     /// What is there counts, whatever is written down.
@@ -247,7 +261,8 @@ impl Environments {
         let driver = self.prepare()?;
         let folder = self.zonepath.join(FOLDER);
         let new = folder.join(format!("{}{name}", UNFINISHED[0]));
-        let copied = driver.copy(from, &new, progress)?;
+        let is_live = from == self.path(&self.record.active) && self.is_used()?;
+        let copied = driver.copy(from, &new, is_live, progress)?;
         let place = folder.join(name);
         fs::rename(&new, &place).map_err(failed("make", &place))?;
         let uuid = zones_store::random_uuid()?;
@@ -428,7 +443,7 @@ impl Environments {
             .zonepath
             .join(FOLDER)
             .join(format!("{}root", UNFINISHED[0]));
-        let copied = driver.copy(from, &new, progress)?;
+        let copied = driver.copy(from, &new, false, progress)?;
         driver.exchange(&new, &self.zonepath.join("root"))?;
         driver.destroy(&new)?;
         Ok(copied)
@@ -539,7 +554,16 @@ mod tests {
     }
 
     fn version(zonepath: &Path) -> String {
-        fs::read_to_string(zonepath.join("root/version")).unwrap()
+        let root = crate::look(&zonepath.join("root")).unwrap();
+        let text = root.read(Path::new("version"), 9).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    fn write(zonepath: &Path, text: &str) {
+        let root = crate::open(&zonepath.join("root")).unwrap();
+        let stamp = zones_sys::Stamp::root(0o644);
+        root.write(Path::new("version"), text.as_bytes(), stamp)
+            .unwrap();
     }
 
     #[test]
@@ -552,7 +576,7 @@ mod tests {
             ("zbe", "zbe", 1)
         );
         all.create("before", "zbe", 7, &Silent).unwrap();
-        fs::write(path.join("root/version"), "2").unwrap();
+        write(path, "2");
         all.activate("before").unwrap();
         let mut all = Environments::open(path).unwrap();
         assert_eq!((all.active(), all.next()), ("zbe", "before"));
@@ -585,7 +609,7 @@ mod tests {
             let path = folder.path();
             let mut all = Environments::open(path).unwrap();
             all.create("before", "zbe", 7, &Silent).unwrap();
-            fs::write(path.join("root/version"), "2").unwrap();
+            write(path, "2");
             all.activate("before").unwrap();
             if steps > 0 {
                 fs::rename(path.join("root"), path.join("be/zbe")).unwrap();

@@ -8,12 +8,17 @@ mod dir;
 mod driver;
 mod environment;
 mod name;
+mod overlay;
 mod snapshot;
 mod trial;
+mod view;
 
 pub use dir::NEW;
-pub use driver::{Copied, CopyError, Driver, DriverKind, StorageError, choose, copy_files};
+pub use driver::{
+    Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as, copy_files,
+};
 pub use environment::{EnvironmentError, Environments, Known};
 pub use name::is_fine as is_fine_name;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use trial::Trial;
+pub use view::{Layers, Mapping, View, guard, look, open, view};

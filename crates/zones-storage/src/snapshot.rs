@@ -26,6 +26,7 @@ const UNFINISHED: [&str; 2] = [".new-", ".gone-"];
 pub struct Snapshots {
     zonepath: PathBuf,
     known: Vec<Snapshot>,
+    is_live: bool,
 }
 
 /// One of them.
@@ -101,7 +102,19 @@ impl Snapshots {
         // What is there counts, whatever is written down.
         known.retain(|it| fs::symlink_metadata(folder.join(&it.name)).is_ok());
         let zonepath = zonepath.to_owned();
-        Ok(Self { zonepath, known })
+        Ok(Self {
+            zonepath,
+            known,
+            is_live: false,
+        })
+    }
+
+    /// Says whether the zone runs. Whoever says so keeps its processes from writing while
+    /// [`create`](Self::create) is at work.
+    #[must_use]
+    pub fn of_running(mut self, is_live: bool) -> Self {
+        self.is_live = is_live;
+        self
     }
 
     /// All of them, the oldest first.
@@ -162,11 +175,12 @@ impl Snapshots {
         progress: &dyn Progress,
     ) -> Result<Copied, SnapshotError> {
         self.check_new(name)?;
-        let environments = Environments::open(&self.zonepath)?;
+        let environments = Environments::open(&self.zonepath)?.of_running(self.is_live);
+        let is_live = environments.is_used()?;
         let driver = self.prepare()?;
         let new = self.path(&format!("{}{name}", UNFINISHED[0]));
         let active = environments.active();
-        let copied = driver.freeze(&environments.path(active), &new, progress)?;
+        let copied = driver.freeze(&environments.path(active), &new, is_live, progress)?;
         self.known.push(Snapshot {
             name: name.to_owned(),
             uuid: zones_store::random_uuid()?,
@@ -201,7 +215,7 @@ impl Snapshots {
         // A plain folder is as good as frozen when nobody writes to it.
         if driver.kind() != DriverKind::Dir {
             new = self.path(&format!("{}{}", UNFINISHED[0], snapshot.name));
-            driver.freeze(from, &new, progress)?;
+            driver.freeze(from, &new, false, progress)?;
         }
         let place = self.path(&snapshot.name);
         self.known.push(snapshot);
@@ -277,16 +291,25 @@ mod tests {
     #[test]
     fn a_rollback_keeps_newer_snapshots() {
         let folder = zone();
-        let version = folder.path().join("root/version");
+        let root = folder.path().join("root");
+        let version = Path::new("version");
+        let write = |text: &str| {
+            let stamp = zones_sys::Stamp::root(0o644);
+            let root = crate::open(&root).unwrap();
+            root.write(version, text.as_bytes(), stamp).unwrap();
+        };
         let mut all = Snapshots::open(folder.path()).unwrap();
         all.create("one", 1, "", &Silent).unwrap();
-        fs::write(&version, "2").unwrap();
+        write("2");
         all.create("two", 2, "", &Silent).unwrap();
-        fs::write(&version, "3").unwrap();
+        write("3");
         for (name, text) in [("one", "1"), ("two", "2"), ("one", "1")] {
             let all = Snapshots::open(folder.path()).unwrap();
             all.rollback(name, &Silent).unwrap();
-            assert_eq!(fs::read_to_string(&version).unwrap(), text);
+            assert_eq!(
+                crate::look(&root).unwrap().read(version, 9).unwrap(),
+                text.as_bytes()
+            );
             assert_eq!(all.all().len(), 2);
         }
         let mut all = Snapshots::open(folder.path()).unwrap();

@@ -1,5 +1,7 @@
-//! One contract for all storage drivers. `dir` is tried on whatever holds the build folder; `btrfs`
-//! on an image of its own, mounted where only the test sees it.
+//! One contract for all storage drivers. `dir` is tried on whatever holds the build folder, layers on
+//! ext4, xfs and memory, `btrfs` on an image: mounted where only the test sees it. The variable
+//! `ZONES_TEST_STORAGE` names further folders, one after the other with `:` between; what the file
+//! system there is made for is tried, too.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -7,6 +9,7 @@
     clippy::print_stdout
 )]
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -15,7 +18,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 use zones_archive::{Progress, Silent};
-use zones_storage::{Copied, Driver, DriverKind, choose};
+use zones_storage::{Copied, Driver, DriverKind, View, choose_as};
+use zones_sys::RootFd;
 
 fn folder() -> TempDir {
     tempfile::Builder::new()
@@ -24,16 +28,87 @@ fn folder() -> TempDir {
         .unwrap()
 }
 
+thread_local! {
+    /// The driver that is tried; `None` for what the file system is made for.
+    static WISH: Cell<Option<DriverKind>> = const { Cell::new(None) };
+}
+
+/// Runs a clause in a folder of its own.
+fn in_folder(folder: &Path, wish: Option<DriverKind>, body: fn(&Path)) {
+    WISH.set(wish);
+    let zone = folder.join("zone");
+    fs::create_dir(&zone).unwrap();
+    body(&zone);
+}
+
 /// Runs the contract on a folder.
 fn on_dir(name: &'static str, body: fn(&Path)) {
     let folder = folder();
     if name.ends_with("destroy_enters_no_mount") {
-        return match in_own_mounts(move || body(folder.path())) {
+        let run = move || in_folder(folder.path(), Some(DriverKind::Dir), body);
+        return match in_own_mounts(run) {
             Ok(()) => {}
             Err(reason) => println!("SKIP {name}: {reason}"),
         };
     }
-    body(folder.path());
+    in_folder(folder.path(), Some(DriverKind::Dir), body);
+}
+
+/// What is named by the environment.
+fn on_given(name: &'static str, body: fn(&Path)) {
+    let given = std::env::var_os("ZONES_TEST_STORAGE").unwrap_or_default();
+    let folders: Vec<_> = std::env::split_paths(&given)
+        .filter(|it| !it.as_os_str().is_empty())
+        .collect();
+    if folders.is_empty() {
+        println!("SKIP {name}: ZONES_TEST_STORAGE names no folder");
+    }
+    for base in folders {
+        let done = in_own_mounts(move || {
+            let place = tempfile::Builder::new()
+                .prefix("storage-")
+                .tempdir_in(&base);
+            in_folder(place.unwrap().path(), None, body);
+        });
+        done.unwrap();
+    }
+}
+
+/// Layers in memory.
+fn on_tmpfs(name: &'static str, body: fn(&Path)) {
+    let done = in_own_mounts(move || -> Result<(), String> {
+        let folder = folder();
+        let place = folder.path().to_str().unwrap();
+        tool("mount", &["-t", "tmpfs", "none", place])?;
+        let _mounted = Mounted(folder.path().to_owned());
+        in_folder(folder.path(), Some(DriverKind::Overlay), body);
+        Ok(())
+    });
+    skipped(name, done);
+}
+
+fn on_ext4(name: &'static str, body: fn(&Path)) {
+    on_image(
+        name,
+        &["mkfs.ext4", "-q", "-F"],
+        Some(DriverKind::Overlay),
+        body,
+    );
+}
+
+fn on_xfs(name: &'static str, body: fn(&Path)) {
+    on_image(name, &["mkfs.xfs", "-q"], Some(DriverKind::Overlay), body);
+}
+
+fn on_btrfs(name: &'static str, body: fn(&Path)) {
+    on_image(name, &["mkfs.btrfs", "-q"], None, body);
+}
+
+fn skipped(name: &str, done: Result<Result<(), String>, String>) {
+    match done {
+        Ok(Ok(())) => {}
+        Ok(Err(reason)) | Err(reason) => println!("SKIP {name}: {reason}"),
+    }
 }
 
 /// Runs in a mount namespace that dies with its thread.
@@ -56,9 +131,14 @@ fn in_own_mounts<T: Send + 'static>(
     }
 }
 
-/// Runs it on btrfs, in a mount namespace that dies with its thread: a failed test leaves no mount
+/// Runs it on an image, in a mount namespace that dies with its thread: a failed test leaves no mount
 /// and no loop device, whose last user is the mount.
-fn on_btrfs(name: &'static str, body: fn(&Path)) {
+fn on_image(
+    name: &'static str,
+    mkfs: &'static [&'static str],
+    wish: Option<DriverKind>,
+    body: fn(&Path),
+) {
     let done = in_own_mounts(move || -> Result<(), String> {
         let folder = folder();
         let image = folder.path().join("image");
@@ -66,19 +146,17 @@ fn on_btrfs(name: &'static str, body: fn(&Path)) {
         fs::create_dir(&mount).unwrap();
         fs::File::create(&image)
             .unwrap()
-            .set_len(256 << 20)
+            .set_len(320 << 20)
             .unwrap();
         let (image, place) = (image.to_str().unwrap(), mount.to_str().unwrap());
-        tool("mkfs.btrfs", &["-q", image])?;
+        let (program, args) = mkfs.split_first().unwrap();
+        tool(program, &[args, &[image]].concat())?;
         tool("mount", &["-o", "loop", image, place])?;
         let _mounted = Mounted(mount.clone());
-        body(&mount);
+        in_folder(&mount, wish, body);
         Ok(())
     });
-    match done {
-        Ok(Ok(())) => {}
-        Ok(Err(reason)) | Err(reason) => println!("SKIP {name}: {reason}"),
-    }
+    skipped(name, done);
 }
 
 struct Mounted(PathBuf);
@@ -110,6 +188,26 @@ macro_rules! contract {
                 super::on_dir(concat!("dir::", stringify!($clause)), super::$clause);
             })*
         }
+        mod overlay_memory {
+            $(#[test] fn $clause() {
+                super::on_tmpfs(concat!("overlay_memory::", stringify!($clause)), super::$clause);
+            })*
+        }
+        mod overlay_ext4 {
+            $(#[test] fn $clause() {
+                super::on_ext4(concat!("overlay_ext4::", stringify!($clause)), super::$clause);
+            })*
+        }
+        mod overlay_xfs {
+            $(#[test] fn $clause() {
+                super::on_xfs(concat!("overlay_xfs::", stringify!($clause)), super::$clause);
+            })*
+        }
+        mod given {
+            $(#[test] fn $clause() {
+                super::on_given(concat!("given::", stringify!($clause)), super::$clause);
+            })*
+        }
         mod btrfs {
             $(#[test] fn $clause() {
                 super::on_btrfs(concat!("btrfs::", stringify!($clause)), super::$clause);
@@ -133,10 +231,65 @@ contract! {
     copy_keeps_everything,
     copy_shares_nothing_that_is_written,
     copy_leaves_nothing_when_it_fails,
+    copy_costs_the_same_for_many_files,
+    copies_of_copies_keep_everything,
+    copies_outlive_their_source,
+    frozen_roots_bring_everything_back,
+    live_roots_are_copied,
+    views_are_written_through,
+    roots_are_moved_and_exchanged,
 }
 
 fn driver(parent: &Path) -> Box<dyn Driver> {
-    choose(parent).unwrap()
+    choose_as(parent, WISH.get()).unwrap().driver
+}
+
+/// The files of a root, for as long as this is kept.
+struct Seen {
+    _view: Option<RootFd>,
+    path: PathBuf,
+}
+
+impl Seen {
+    fn of(driver: &dyn Driver, root: &Path) -> Self {
+        let view = driver.view(root).unwrap();
+        if let View::Plain(path) = view {
+            return Self { _view: None, path };
+        }
+        Self::by(view.open().unwrap())
+    }
+
+    fn by(view: RootFd) -> Self {
+        use std::os::fd::{AsFd as _, AsRawFd as _};
+        let path = format!("/proc/self/fd/{}/.", view.as_fd().as_raw_fd()).into();
+        Self {
+            _view: Some(view),
+            path,
+        }
+    }
+}
+
+impl std::ops::Deref for Seen {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Whether copies share everything.
+fn shares(driver: &dyn Driver) -> bool {
+    driver.kind() != DriverKind::Dir
+}
+
+/// Nothing is left of layers that nobody needs, nor of what was being made.
+fn nothing_is_left(parent: &Path) {
+    for folder in [parent, parent.parent().unwrap()] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(!name.starts_with('.'), "{name}");
+        }
+    }
 }
 
 fn create_makes_an_empty_root(parent: &Path) {
@@ -441,44 +594,281 @@ fn special(root: &Path) {
 }
 
 fn copy_keeps_everything(parent: &Path) {
-    let driver = driver(parent);
+    let driver = &*driver(parent);
     let (from, to) = (parent.join("from"), parent.join("to"));
     driver.create(&from).unwrap();
-    special(&from);
-    let want = picture(&from);
-    let copied = driver.copy(&from, &to, &Silent).unwrap();
-    assert_eq!(picture(&to), want);
-    assert_eq!(
-        copied == Copied::Snapshot,
-        driver.kind() == DriverKind::Btrfs
-    );
-    // From a plain folder, file by file; on btrfs blocks are shared all the same.
+    special(&Seen::of(driver, &from));
+    let mode = fs::Permissions::from_mode(0o711);
+    fs::set_permissions(&*Seen::of(driver, &from), mode).unwrap();
+    let want = picture(&Seen::of(driver, &from));
+    let copied = driver.copy(&from, &to, false, &Silent).unwrap();
+    assert_eq!(picture(&Seen::of(driver, &to)), want);
+    assert_eq!(picture(&Seen::of(driver, &from)), want);
+    let mode = fs::metadata(&*Seen::of(driver, &to)).unwrap().mode();
+    assert_eq!(mode & 0o7777, 0o711);
+    assert_eq!(copied == Copied::Snapshot, shares(driver));
+    if driver.kind() != DriverKind::Btrfs {
+        return;
+    }
+    // From a plain folder, file by file; blocks are shared all the same.
     let (plain, again) = (parent.join("plain"), parent.join("again"));
     fs::create_dir(&plain).unwrap();
     special(&plain);
     let want = picture(&plain);
-    let Copied::Files(report) = driver.copy(&plain, &again, &Silent).unwrap() else {
+    let Copied::Files(report) = driver.copy(&plain, &again, false, &Silent).unwrap() else {
         panic!("a folder is no subvolume");
     };
     assert_eq!(picture(&again), want);
     assert!(report.bytes > 11 << 20);
-    if driver.kind() == DriverKind::Btrfs {
-        assert!(report.shared > 11 << 20, "{report:?}");
-    }
+    assert!(report.shared > 11 << 20, "{report:?}");
 }
 
 fn copy_shares_nothing_that_is_written(parent: &Path) {
-    let driver = driver(parent);
+    let driver = &*driver(parent);
     let (from, to) = (parent.join("from"), parent.join("to"));
     driver.create(&from).unwrap();
-    fs::write(from.join("file"), vec![1; 1 << 20]).unwrap();
-    driver.copy(&from, &to, &Silent).unwrap();
-    fs::write(to.join("file"), "changed").unwrap();
-    fs::write(to.join("new"), "x").unwrap();
-    assert_eq!(fs::read(from.join("file")).unwrap(), vec![1; 1 << 20]);
-    assert!(!from.join("new").exists());
+    fs::write(Seen::of(driver, &from).join("file"), vec![1; 1 << 20]).unwrap();
+    driver.copy(&from, &to, false, &Silent).unwrap();
+    {
+        let to = Seen::of(driver, &to);
+        fs::write(to.join("file"), "changed").unwrap();
+        fs::write(to.join("new"), "x").unwrap();
+        let from = Seen::of(driver, &from);
+        assert_eq!(fs::read(from.join("file")).unwrap(), vec![1; 1 << 20]);
+        assert!(!from.join("new").exists());
+        fs::write(from.join("other"), "x").unwrap();
+        assert!(!to.join("other").exists());
+    }
     driver.destroy(&from).unwrap();
+    let to = Seen::of(driver, &to);
     assert_eq!(fs::read_to_string(to.join("file")).unwrap(), "changed");
+}
+
+/// Counted, not timed: files that the file system has afterwards.
+fn copy_costs_the_same_for_many_files(parent: &Path) {
+    let driver = &*driver(parent);
+    let cost = |count: usize| {
+        let (from, to) = (parent.join("from"), parent.join("to"));
+        driver.create(&from).unwrap();
+        for number in 0..count {
+            fs::write(Seen::of(driver, &from).join(number.to_string()), "").unwrap();
+        }
+        let used = || {
+            let stat = rustix::fs::statvfs(parent).unwrap();
+            stat.f_files - stat.f_ffree
+        };
+        let before = used();
+        driver.copy(&from, &to, false, &Silent).unwrap();
+        let cost = used() - before;
+        let frozen = parent.join("frozen");
+        driver.freeze(&to, &frozen, false, &Silent).unwrap();
+        let both = used() - before;
+        for root in [&from, &to, &frozen] {
+            driver.destroy(root).unwrap();
+        }
+        (cost, both)
+    };
+    let (few, many) = (cost(10), cost(1_000));
+    // xfs reserves room for files in groups of 64.
+    let slack = 128;
+    assert!(
+        !shares(driver) || many.0 <= few.0 + slack,
+        "{few:?} {many:?}"
+    );
+    assert!(
+        !shares(driver) || many.1 <= few.1 + slack,
+        "{few:?} {many:?}"
+    );
+    nothing_is_left(parent);
+}
+
+fn copies_of_copies_keep_everything(parent: &Path) {
+    let driver = &*driver(parent);
+    let root = |number: usize| parent.join(format!("root{number}"));
+    let last = if shares(driver) { 50 } else { 5 };
+    driver.create(&root(0)).unwrap();
+    fill(&Seen::of(driver, &root(0)));
+    for number in 1..=last {
+        let before = root(number - 1);
+        {
+            let seen = Seen::of(driver, &before);
+            fs::write(seen.join(format!("file{number}")), "x").unwrap();
+            fs::create_dir(seen.join(format!("folder{number}"))).unwrap();
+            if number > 1 {
+                fs::remove_file(seen.join(format!("file{}", number - 1))).unwrap();
+            }
+        }
+        driver.copy(&before, &root(number), false, &Silent).unwrap();
+        if number > 1 {
+            driver.destroy(&root(number - 2)).unwrap();
+        }
+    }
+    let seen = Seen::of(driver, &root(last));
+    let names = fs::read_dir(&*seen)
+        .unwrap()
+        .map(|it| it.unwrap().file_name());
+    let names: Vec<_> = names.map(|it| it.to_string_lossy().into_owned()).collect();
+    let count = |start: &str| names.iter().filter(|it| it.starts_with(start)).count();
+    assert_eq!((count("file"), count("folder")), (1, last));
+    assert_eq!(fs::read_to_string(seen.join("a/b/c/file")).unwrap(), "x");
+    drop(seen);
+    for number in [last - 1, last] {
+        driver.destroy(&root(number)).unwrap();
+    }
+    nothing_is_left(parent);
+}
+
+fn copies_outlive_their_source(parent: &Path) {
+    let driver = &*driver(parent);
+    let [from, frozen, one, two] = ["from", "frozen", "one", "two"].map(|it| parent.join(it));
+    driver.create(&from).unwrap();
+    fill(&Seen::of(driver, &from));
+    fs::remove_file(Seen::of(driver, &from).join("s")).unwrap();
+    let want = picture(&Seen::of(driver, &from));
+    driver.freeze(&from, &frozen, false, &Silent).unwrap();
+    driver.copy(&frozen, &one, false, &Silent).unwrap();
+    driver.copy(&one, &two, false, &Silent).unwrap();
+    for root in [&from, &frozen, &one] {
+        driver.destroy(root).unwrap();
+        assert_eq!(picture(&Seen::of(driver, &two)), want);
+    }
+    driver.destroy(&two).unwrap();
+    nothing_is_left(parent);
+}
+
+/// Whatever becomes of a root, what was frozen is as it was.
+fn frozen_roots_bring_everything_back(parent: &Path) {
+    let driver = &*driver(parent);
+    let [root, frozen, again] = ["root", "frozen", "again"].map(|it| parent.join(it));
+    driver.create(&root).unwrap();
+    special(&Seen::of(driver, &root));
+    let mut want = picture(&Seen::of(driver, &root));
+    for round in 0..3 {
+        driver.freeze(&root, &frozen, false, &Silent).unwrap();
+        {
+            let seen = Seen::of(driver, &root);
+            for entry in fs::read_dir(&*seen).unwrap().map(Result::unwrap) {
+                match entry.file_type().unwrap().is_dir() {
+                    true => fs::remove_dir_all(entry.path()).unwrap(),
+                    false => fs::remove_file(entry.path()).unwrap(),
+                }
+            }
+            // Under old names come other things.
+            fs::create_dir(seen.join("big")).unwrap();
+            fs::write(seen.join("a"), "x").unwrap();
+        }
+        assert_eq!(picture(&Seen::of(driver, &frozen)), want);
+        driver.copy(&frozen, &again, false, &Silent).unwrap();
+        assert_eq!(picture(&Seen::of(driver, &again)), want);
+        driver.exchange(&again, &root).unwrap();
+        driver.destroy(&again).unwrap();
+        driver.destroy(&frozen).unwrap();
+        // Something new in a folder, and something moved, for the next round.
+        {
+            let seen = Seen::of(driver, &root);
+            fs::write(seen.join("a/new"), "x").unwrap();
+            fs::rename(seen.join("a"), seen.join("aside")).unwrap();
+            fs::create_dir(seen.join("a")).unwrap();
+            fs::rename(seen.join("aside"), seen.join(format!("a/{round}"))).unwrap();
+        }
+        want = picture(&Seen::of(driver, &root));
+    }
+    driver.destroy(&root).unwrap();
+    nothing_is_left(parent);
+}
+
+/// Of a root that is in use, which goes on as it was.
+fn live_roots_are_copied(parent: &Path) {
+    let driver = &*driver(parent);
+    let [root, one, two, copy] = ["root", "one", "two", "copy"].map(|it| parent.join(it));
+    driver.create(&root).unwrap();
+    special(&Seen::of(driver, &root));
+    let live = Seen::of(driver, &root);
+    let first = picture(&live);
+    driver.freeze(&root, &one, true, &Silent).unwrap();
+    drop(live);
+    // Now one that has layers, if the driver knows any.
+    driver.copy(&root, &copy, false, &Silent).unwrap();
+    driver.destroy(&copy).unwrap();
+    let live = Seen::of(driver, &root);
+    fs::remove_dir_all(live.join("a")).unwrap();
+    fs::create_dir(live.join("a")).unwrap();
+    fs::write(live.join("a/new"), "x").unwrap();
+    fs::remove_file(live.join("big")).unwrap();
+    fs::rename(live.join("closed"), live.join("moved")).unwrap();
+    let second = picture(&live);
+    driver.freeze(&root, &two, true, &Silent).unwrap();
+    driver.copy(&root, &copy, true, &Silent).unwrap();
+    fs::write(live.join("after"), "x").unwrap();
+    assert_eq!(picture(&Seen::of(driver, &one)), first);
+    assert_eq!(picture(&Seen::of(driver, &two)), second);
+    assert_eq!(picture(&Seen::of(driver, &copy)), second);
+    drop(live);
+    for root in [&root, &one, &two, &copy] {
+        driver.destroy(root).unwrap();
+    }
+    nothing_is_left(parent);
+}
+
+/// Every kind of change, and for readers alone none.
+fn views_are_written_through(parent: &Path) {
+    let driver = &*driver(parent);
+    let (root, copy) = (parent.join("root"), parent.join("copy"));
+    driver.create(&root).unwrap();
+    special(&Seen::of(driver, &root));
+    driver.copy(&root, &copy, false, &Silent).unwrap();
+    {
+        let seen = Seen::of(driver, &copy);
+        std::os::unix::fs::chown(seen.join("big"), Some(7), Some(8)).unwrap();
+        fs::set_permissions(seen.join("a/b"), fs::Permissions::from_mode(0o2750)).unwrap();
+        fs::hard_link(seen.join("big"), seen.join("big2")).unwrap();
+        fs::rename(seen.join("a/b/c"), seen.join("c")).unwrap();
+        fs::write(seen.join("c/file"), "changed").unwrap();
+        fill_more(&seen);
+    }
+    let want = picture(&Seen::of(driver, &copy));
+    let again = parent.join("again");
+    driver.copy(&copy, &again, false, &Silent).unwrap();
+    assert_eq!(picture(&Seen::of(driver, &again)), want);
+    assert_eq!(picture(&Seen::of(driver, &copy)), want);
+    if rustix::process::geteuid().is_root() {
+        let seen = Seen::by(driver.view(&again).unwrap().open_read_only().unwrap());
+        assert_eq!(picture(&seen), want);
+        let error = fs::write(seen.join("x"), "x").unwrap_err();
+        assert_eq!(
+            error.raw_os_error(),
+            Some(rustix::io::Errno::ROFS.raw_os_error())
+        );
+    }
+}
+
+/// A socket stays where nothing is copied file by file, so none is made here.
+fn fill_more(root: &Path) {
+    fs::create_dir_all(root.join("more/deep")).unwrap();
+    fs::write(root.join("more/deep/file"), "x").unwrap();
+    symlink("/etc", root.join("more/link")).unwrap();
+}
+
+fn roots_are_moved_and_exchanged(parent: &Path) {
+    let driver = &*driver(parent);
+    let [one, two, three] = ["one", "two", "three"].map(|it| parent.join(it));
+    driver.create(&one).unwrap();
+    fs::write(Seen::of(driver, &one).join("file"), "1").unwrap();
+    driver.copy(&one, &two, false, &Silent).unwrap();
+    fs::write(Seen::of(driver, &two).join("file"), "2").unwrap();
+    let read = |root: &Path| fs::read_to_string(Seen::of(driver, root).join("file")).unwrap();
+    driver.exchange(&one, &two).unwrap();
+    assert_eq!((read(&one), read(&two)), ("2".to_owned(), "1".to_owned()));
+    driver.rename(&one, &three).unwrap();
+    assert_eq!(read(&three), "2");
+    assert!(!one.exists());
+    driver.rename(&two, &three).unwrap_err();
+    driver.exchange(&two, &one).unwrap_err();
+    assert_eq!((read(&two), read(&three)), ("1".to_owned(), "2".to_owned()));
+    for root in [&two, &three] {
+        driver.destroy(root).unwrap();
+    }
+    nothing_is_left(parent);
 }
 
 fn copy_leaves_nothing_when_it_fails(parent: &Path) {
@@ -490,15 +880,15 @@ fn copy_leaves_nothing_when_it_fails(parent: &Path) {
     }
     let driver = driver(parent);
     let (from, to) = (parent.join("from"), parent.join("to"));
-    driver.copy(&from, &to, &Silent).unwrap_err();
+    driver.copy(&from, &to, false, &Silent).unwrap_err();
     assert!(!to.exists());
     fs::create_dir(&from).unwrap();
     fs::write(from.join("file"), "x").unwrap();
-    driver.copy(&from, &to, &Stopped).unwrap_err();
+    driver.copy(&from, &to, false, &Stopped).unwrap_err();
     assert!(!to.exists());
     fs::create_dir(&to).unwrap();
     fs::write(to.join("mine"), "kept").unwrap();
-    driver.copy(&from, &to, &Silent).unwrap_err();
+    driver.copy(&from, &to, false, &Silent).unwrap_err();
     assert_eq!(fs::read_to_string(to.join("mine")).unwrap(), "kept");
 }
 
@@ -523,15 +913,19 @@ fn destroy_enters_no_mount(parent: &Path) {
 
 #[test]
 fn the_file_system_chooses_the_driver() {
-    let place = folder();
-    let on_btrfs_already = cfg!(target_os = "linux")
-        && rustix::fs::statfs(place.path()).unwrap().f_type == 0x9123_683e;
-    if !on_btrfs_already {
-        assert_eq!(driver(place.path()).kind(), DriverKind::Dir);
-    }
-    on_btrfs("the_file_system_chooses_the_driver", |mount| {
-        assert_eq!(driver(mount).kind(), DriverKind::Btrfs);
-    });
-    let error = choose(&place.path().join("none")).unwrap_err();
+    let btrfs = |mount: &Path| assert_eq!(driver(mount).kind(), DriverKind::Btrfs);
+    on_btrfs("the_file_system_chooses_the_driver", btrfs);
+    let error = choose_as(&folder().path().join("none"), None).unwrap_err();
     assert!(error.to_string().contains("none"), "{error}");
+    // What cannot work is refused.
+    let proc = choose_as(Path::new("/proc"), None).unwrap();
+    assert_eq!(proc.driver.kind(), DriverKind::Dir);
+    assert!(
+        proc.why.contains("not known to carry layers"),
+        "{}",
+        proc.why
+    );
+    for kind in [DriverKind::Overlay, DriverKind::Btrfs] {
+        choose_as(Path::new("/proc"), Some(kind)).unwrap_err();
+    }
 }

@@ -95,7 +95,7 @@ fn write_roots<W: Write>(
 
 /// The files of a root, to read.
 pub(crate) fn open(root: &Path) -> Result<RootFd, StreamError> {
-    RootFd::open(root).map_err(|errno| StreamError::folder("open", root)(errno.into()))
+    Ok(zones_storage::look(root)?)
 }
 
 /// The numbers in a stream are those that the zone sees.

@@ -332,9 +332,7 @@ impl<R: Read> Job<'_, R> {
     }
 
     fn open(&self, path: &Path) -> Result<Tree, StreamError> {
-        let root = RootFd::open(path);
-        let root = root.map_err(|errno| StreamError::folder("open", path)(errno.into()))?;
-        Ok(Tree::new(root))
+        Ok(Tree::new(zones_storage::open(path)?))
     }
 
     fn begin(&mut self, header: &Header, number: u32) -> Result<(), StreamError> {
@@ -360,7 +358,7 @@ impl<R: Read> Job<'_, R> {
         match base {
             None => self.driver.create(&new)?,
             Some(base) => {
-                self.driver.copy(&base, &new, self.progress)?;
+                self.driver.copy(&base, &new, false, self.progress)?;
             }
         }
         self.driver.rename(&new, &path)?;

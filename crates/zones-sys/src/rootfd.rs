@@ -36,6 +36,12 @@ impl RootFd {
         rustix::fs::openat(CWD, path, flags, Mode::empty()).map(Self)
     }
 
+    /// An open folder as the root of a tree: of a mount, say, that is attached nowhere.
+    #[must_use]
+    pub fn from_folder(folder: OwnedFd) -> Self {
+        Self(folder)
+    }
+
     /// Opens `path` below the root; absolute paths and links start at the root.
     ///
     /// # Errors

@@ -150,7 +150,8 @@ fn root(host: &Host, zone: &str) -> PathBuf {
 }
 
 fn tool(host: &Host, zone: &str) -> String {
-    fs::read_to_string(root(host, zone).join("usr/bin/tool")).unwrap()
+    let tree = zones_storage::look(&root(host, zone)).unwrap();
+    String::from_utf8(tree.read(Path::new("usr/bin/tool"), 999).unwrap()).unwrap()
 }
 
 fn image<'a>(root: &'a Path, args: &[&'a str]) -> Vec<&'a str> {
@@ -288,7 +289,7 @@ fn zones_follow_the_global_image() {
     );
     pkg_ok(&host, &["audit-linked", "-a"]);
     assert_eq!(pkg(&host, &["update", "-r"]).status.code(), Some(4));
-    let conf = fs::read_to_string(z1.join("etc/tool.conf")).unwrap();
+    let conf = fs::read_to_string(support::Files::look(&z1).join("etc/tool.conf")).unwrap();
     assert_eq!(conf, "setting = 2\n");
 }
 

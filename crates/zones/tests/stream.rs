@@ -9,14 +9,14 @@ use std::process::Stdio;
 
 use support::{Host, err, out};
 use zones_archive::{DiffOptions, Silent, differ};
-use zones_sys::RootFd;
 
 fn assert_same(one: &Path, other: &Path) {
     let times = DiffOptions {
         times: true,
         ..DiffOptions::default()
     };
-    let (a, b) = (RootFd::open(one).unwrap(), RootFd::open(other).unwrap());
+    let look = |root| zones_storage::look(root).unwrap();
+    let (a, b) = (look(one), look(other));
     let changes = differ(Some(&a), &b, times, &Silent).unwrap();
     assert!(changes.is_empty(), "{changes:#?}");
 }

@@ -10,13 +10,15 @@ use support::{Host, err, out, refused};
 
 impl Host {
     fn put(&self, zone: &str, path: &str, text: &str) {
-        let path = self.zonepath(zone).join("root").join(path);
+        let root = support::Files::open(&self.zonepath(zone).join("root"));
+        let path = root.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
     fn get(&self, zone: &str, path: &str) -> String {
-        let path = self.zonepath(zone).join("root").join(path);
+        let root = support::Files::look(&self.zonepath(zone).join("root"));
+        let path = root.join(path);
         std::fs::read_to_string(&path).unwrap_or_else(|error| format!("{error}"))
     }
 
@@ -101,8 +103,8 @@ fn a_running_zone_stands_still_while_its_snapshot_is_taken() {
         let name = format!("s{round}");
         host.ok("zoneadm", &["-z", "z", "snapshot", &name]);
         let read = |file| {
-            let path = host.zonepath("z").join("snap").join(&name).join(file);
-            std::fs::read_to_string(path)
+            let root = support::Files::look(&host.zonepath("z").join("snap").join(&name));
+            std::fs::read_to_string(root.join(file))
                 .unwrap()
                 .trim()
                 .parse::<i64>()
@@ -119,7 +121,9 @@ fn a_running_zone_stands_still_while_its_snapshot_is_taken() {
         1,
         "rollback operation is invalid for running zones.",
     );
-    let first = std::fs::read_to_string(host.zonepath("z").join("snap/s0/a")).unwrap();
+    let root = support::Files::look(&host.zonepath("z").join("snap/s0"));
+    let first = std::fs::read_to_string(root.join("a")).unwrap();
+    drop(root);
     host.ok("zoneadm", &["-z", "z", "rollback", "-r", "s0"]);
     busy.wait().unwrap();
     assert_eq!(host.state("z"), "running");
@@ -491,7 +495,8 @@ fn a_move_may_die_at_any_moment() {
                 !std::path::Path::new(gone).exists(),
                 "round {round}: {gone} {at}"
             );
-            let last = std::path::Path::new(&at).join("root/many/199");
+            let root = support::Files::look(&std::path::Path::new(&at).join("root"));
+            let last = root.join("many/199");
             assert_eq!(std::fs::read_to_string(last).unwrap(), "1", "round {round}");
             assert_eq!(host.snapshots("z"), "one:zbe:\n");
         }
@@ -510,7 +515,9 @@ fn differences_are_told() {
     host.put("z", "etc/same", "1");
     host.put("z", "etc/other", "1");
     host.ok("zoneadm", &["-z", "z", "snapshot", "one"]);
-    std::fs::remove_file(host.zonepath("z").join("root/etc/old")).unwrap();
+    let root = support::Files::open(&host.zonepath("z").join("root"));
+    std::fs::remove_file(root.join("etc/old")).unwrap();
+    drop(root);
     host.put("z", "etc/new", "1");
     host.put("z", "etc/other", "22");
     let lines = "+ /etc/new\n- /etc/old\nM /etc/other (size, content)\n";

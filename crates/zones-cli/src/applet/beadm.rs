@@ -188,6 +188,7 @@ fn open(
         .ok_or_else(unknown)?;
     let zonepath = entry.zonepath().ok_or_else(unknown)?;
     let environments = Environments::open(zonepath.as_path())?;
+    let environments = environments.of_running(state != ZoneState::Installed);
     let call = Call {
         layout: layout.clone(),
         zone,

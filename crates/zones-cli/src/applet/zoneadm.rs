@@ -6,7 +6,6 @@ mod clone;
 mod diff;
 mod doctor;
 mod environment;
-mod files;
 mod hooks;
 mod install;
 mod list;

@@ -2,7 +2,9 @@
 
 mod apply;
 
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -26,6 +28,9 @@ pub(super) use apply::How;
 
 /// How long the kernel may take to end killed processes.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often, and how long apart, a root is asked for that somebody has mounted.
+const GUARD_TRIES: u32 = 20;
+const GUARD_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a zone may write of its root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +55,8 @@ pub(super) struct Live {
     ending: Option<Ending>,
     /// What was repaired when this daemon took over; for the next command.
     note: Option<String>,
+    /// Keeps others from mounting the same layers; see [`zones_storage::guard`].
+    _guard: Option<File>,
 }
 
 /// What zsched had to say.
@@ -57,6 +64,24 @@ pub(super) enum Heard {
     Ended(Ending),
     Trouble(String),
     Nothing,
+}
+
+/// Keeps others from changing the root. Layers must not be mounted twice; a plain folder may be
+/// looked at by somebody at the same time.
+fn guard(root: &Path) -> Result<Option<File>, EngineError> {
+    let failed = |error| EngineError::Store(crate::chain(&error));
+    // What is left of the last life of the zone may take a moment to go.
+    for _ in 0..GUARD_TRIES {
+        let guard = zones_storage::guard(root).map_err(failed)?;
+        if guard.is_some() || !zones_storage::view(root).map_err(failed)?.is_layered() {
+            return Ok(guard);
+        }
+        std::thread::sleep(GUARD_PAUSE);
+    }
+    Err(EngineError::Store(format!(
+        "`{}` is in use by another command; try again when that is done",
+        root.display()
+    )))
 }
 
 impl Live {
@@ -126,6 +151,7 @@ impl Live {
             plan.filesystems.clear();
             plan.immutable = None;
         }
+        let guard = guard(&plan.root)?;
         plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
         crate::etc::write(&plan, config.attr("resolvers"));
         let mut missing = group.apply(&plan.limits);
@@ -205,6 +231,7 @@ impl Live {
             network: held,
             ending: None,
             note: None,
+            _guard: guard,
         };
         if phase == Phase::Mounted {
             live.idle()?;
@@ -275,6 +302,7 @@ impl Live {
         // A placeholder that nobody can reach: the living zsched listens on the real one.
         let spare = Channel::listen(&sessions_path(layout, zone).with_extension("new"))
             .map_err(EngineError::kernel("listen"))?;
+        let guard = zones_storage::guard(&plan.root).ok().flatten();
         let mut live = Self {
             plan,
             network: net::hold(&state.undo_network, pid),
@@ -286,6 +314,8 @@ impl Live {
             listener: spare,
             ending: None,
             note: None,
+            // A helper of the dead daemon may have it still; it goes with the zone as well.
+            _guard: guard,
         };
         if live.sched.is_none() {
             live.replace_sched(layout, zone)?;

@@ -169,17 +169,22 @@ fn name_zone(plan: &BootPlan, run: &OwnedFd) -> Result<()> {
     Ok(())
 }
 
-/// The root's own mount: a private view of the folder on disk, owners shifted, devices dead.
+/// The root's own mount: a private view of the files on disk, owners shifted, devices dead.
 fn mount_root(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Result<RootFd> {
     let path = plan.root.display().to_string();
-    let flags = mnt::OpenTreeFlags::OPEN_TREE_CLONE | mnt::OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let tree = mnt::open_tree(CWD, &plan.root, flags).map_err(failed("open", &path))?;
+    let mapping = namespace.zip(plan.range).filter(|_| !plan.shifted);
+    let mapping = mapping.map(|(users, range)| zones_storage::Mapping {
+        users,
+        base: range.base,
+    });
+    let view = zones_storage::view(&plan.root);
+    let view = view.map_err(|error| failed("open", &path)(error.source))?;
+    let tree = view.mount(mapping).map_err(failed(MAP_OWNERS, &path))?;
     let attr = MountAttr {
         set: MountAttr::NODEV,
-        idmap: namespace.filter(|_| !plan.shifted),
         ..MountAttr::default()
     };
-    mount_setattr(tree.as_fd(), attr).map_err(failed(MAP_OWNERS, &path))?;
+    mount_setattr(tree.as_fd(), attr).map_err(failed("set options of", &path))?;
     mnt::move_mount(
         &tree,
         "",

@@ -235,7 +235,8 @@ fn grant_ports(plan: &BootPlan) -> Result<(), Failure> {
 fn make_mount_points(plan: &BootPlan) -> Result<(), Failure> {
     let text = |path: &str, error: Errno| format!("cannot use `{path}`: {error}");
     let path = plan.root.display().to_string();
-    let root = zones_sys::RootFd::open(&plan.root).map_err(|error| text(&path, error))?;
+    let root = zones_storage::open(&plan.root);
+    let root = root.map_err(|error| text(&path, error.source))?;
     for name in builder::MOUNT_POINTS {
         let mode = rustix::fs::Mode::from_raw_mode(0o755);
         let made = match rustix::fs::mkdirat(&root, name, mode) {

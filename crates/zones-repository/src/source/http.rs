@@ -4,6 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ring::rand::{SecureRandom as _, SystemRandom};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use ureq::{Agent, Body, http::Response};
 use zones_ips::catalog::{ATTRS, CATALOG_LEN_MAX};
@@ -16,7 +17,13 @@ use crate::error::{RepositoryError, Result};
 use crate::search::{Hit, Query, read_v1};
 
 /// How often a request is made before its transient error is given on.
-const TRIES: usize = 4;
+const TRIES: u32 = 4;
+/// The same where many clients ask at once: the server says so, or cuts connections.
+const TRIES_IF_BUSY: u32 = 12;
+/// Between two tries: doubled each time, up to the longest; half of it by chance, so that clients
+/// that were turned away together do not come back together.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(3);
 /// Redirects that are followed.
 const REDIRECTS: u32 = 5;
 /// Statuses that send a client elsewhere.
@@ -60,7 +67,7 @@ impl Default for HttpOptions {
             proxy: None,
             connect: Duration::from_secs(60),
             silence: Duration::from_secs(30),
-            connections: 16,
+            connections: 8,
         }
     }
 }
@@ -134,38 +141,39 @@ impl HttpSource {
         send: Outgoing<'_>,
     ) -> Result<Option<Response<Body>>> {
         let mut uri = format!("{}/{path}", self.origin);
-        let mut left = TRIES;
-        let mut hops = 0;
+        let (mut tries, mut hops) = (0, 0);
         loop {
-            left -= 1;
-            let why = match self.once(&uri, headers, send) {
+            tries += 1;
+            let mut asked = None;
+            let (why, is_busy) = match self.once(&uri, headers, send) {
                 Ok(answer) if REDIRECTED.contains(&answer.status().as_u16()) => {
                     hops += 1;
                     let next = redirected(&uri, &answer);
                     let next = next.filter(|_| hops <= REDIRECTS && is_question(send));
                     uri = next.ok_or_else(|| self.failed(path, &refusal(&answer)))?;
-                    left += 1;
+                    tries -= 1;
                     continue;
                 }
                 Ok(answer) if answer.status().is_success() => return Ok(Some(answer)),
                 Ok(answer) if answer.status() == 404 => return Ok(None),
                 Ok(answer) => {
                     let status = answer.status().as_u16();
+                    asked = retry_after(&answer);
                     let why = format!("{status}: {}", reason(answer));
                     if !TRANSIENT.contains(&status) {
                         return Err(self.failed(path, &why));
                     }
-                    why
+                    (why, status == 503)
                 }
                 Err(error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_))) => {
                     return Err(self.failed(path, &error));
                 }
-                Err(error) => error.to_string(),
+                Err(error) => (error.to_string(), is_cut(&error)),
             };
-            if left == 0 {
+            if tries >= (if is_busy { TRIES_IF_BUSY } else { TRIES }) {
                 return Err(self.failed(path, &why));
             }
-            std::thread::sleep(Duration::from_millis(100) * (TRIES - left) as u32);
+            std::thread::sleep(pause(tries, asked));
         }
     }
 
@@ -251,6 +259,35 @@ impl HttpSource {
         let bytes = answer.ok_or_else(|| self.failed("publisher/0/", &"no package depot"))?;
         P5i::parse(&bytes).map_err(|error| self.failed("publisher/0/", &error))
     }
+}
+
+/// Whether a server that is there cut the connection.
+fn is_cut(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let cut = [
+        BrokenPipe,
+        ConnectionAborted,
+        ConnectionReset,
+        UnexpectedEof,
+    ];
+    matches!(error, ureq::Error::Io(error) if cut.contains(&error.kind()))
+}
+
+/// What an answer asks to wait for, in seconds. Source: RFC 9110, section 10.2.3.
+fn retry_after(answer: &Response<Body>) -> Option<Duration> {
+    let seconds = answer.headers().get("retry-after")?.to_str().ok()?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// How long to wait after so many tries.
+fn pause(tries: u32, asked: Option<Duration>) -> Duration {
+    let doubled = PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(16));
+    let whole = doubled.max(asked.unwrap_or_default()).min(PAUSE_MAX);
+    let mut random = [0; 4];
+    // Without chance all wait for the whole.
+    let _ = SystemRandom::new().fill(&mut random);
+    let chance = f64::from(u32::from_ne_bytes(random)) / f64::from(u32::MAX);
+    whole.mul_f64(1.0 - chance / 2.0)
 }
 
 /// The body, without the limit that the library sets.

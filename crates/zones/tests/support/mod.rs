@@ -20,6 +20,38 @@ pub struct Host {
     folder: TempDir,
 }
 
+/// The files of a root, which may lie in layers, for as long as this is kept.
+pub struct Files {
+    _tree: zones_sys::RootFd,
+    path: PathBuf,
+}
+
+impl Files {
+    /// To be read; the root may be in use.
+    pub fn look(root: &Path) -> Self {
+        Self::of(zones_storage::look(root).unwrap())
+    }
+
+    /// To be changed; nobody uses the root.
+    pub fn open(root: &Path) -> Self {
+        Self::of(zones_storage::open(root).unwrap())
+    }
+
+    fn of(tree: zones_sys::RootFd) -> Self {
+        use std::os::fd::{AsFd as _, AsRawFd as _};
+        let path = format!("/proc/self/fd/{}/.", tree.as_fd().as_raw_fd()).into();
+        Self { _tree: tree, path }
+    }
+}
+
+impl std::ops::Deref for Files {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// Why root tests cannot run here; printed and counted by the test runner.
 pub fn missing() -> Option<&'static str> {
     if !rustix::process::geteuid().is_root() {

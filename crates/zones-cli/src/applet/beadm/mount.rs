@@ -26,7 +26,9 @@ pub(super) fn mount(call: &mut Call) -> Outcome {
     std::fs::create_dir_all(&place).map_err(|error| failed("make", &shown, error))?;
     let source = call.environments.path(&name);
     let bind = MountFlags::BIND;
-    rustix::mount::mount_bind(&source, &place).map_err(|it| failed("mount at", &shown, it))?;
+    let view = zones_storage::view(&source).map_err(|it| Stop::Failed(zones_engine::chain(&it)))?;
+    view.mount_at(&place)
+        .map_err(|it| failed("mount at", &shown, it))?;
     // Nothing of a zone becomes a privileged program or a device of the host.
     let safe = bind | MountFlags::NOSUID | MountFlags::NODEV;
     rustix::mount::mount_remount(&place, safe, c"").map_err(|error| {
@@ -59,13 +61,18 @@ pub(super) fn of(call: &Call, name: &str) -> Option<String> {
     let path = call.zonepath.as_path().join("be").join(name);
     let own = identity(&path)?;
     let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let places = table.lines().filter_map(|line| {
+    let plain = |text: &str| text.replace("\\040", " ").replace("\\011", "\t");
+    let mut places = table.lines().filter_map(|line| {
         let mut fields = line.split(' ').skip(3);
-        let (root, place) = (fields.next()?, fields.next()?);
-        root.ends_with(&format!("/be/{name}")).then_some(place)
+        let (root, place) = (fields.next()?, plain(fields.next()?));
+        // Layers are an overlay that has the path for its source.
+        let (kind, source) = line.split_once(" - ")?.1.split_once(' ')?;
+        let is_layers = kind == "overlay" && Path::new(&plain(source.split(' ').next()?)) == path;
+        let is_folder =
+            || root.ends_with(&format!("/be/{name}")) && identity(Path::new(&place)) == Some(own);
+        (is_layers || is_folder()).then_some(place)
     });
-    let mut places = places.map(|it| it.replace("\\040", " ").replace("\\011", "\t"));
-    places.find(|it| identity(Path::new(it)) == Some(own))
+    places.next()
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {

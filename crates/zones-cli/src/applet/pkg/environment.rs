@@ -85,11 +85,16 @@ fn open(call: &Call<'_>, image: &Image) -> Result<(Environments, PathBuf, Lock),
     })?;
     let environments = Environments::open(path.as_path());
     let environments = environments.map_err(|error| failed(chain(&error)))?;
+    let environments = environments.of_running(zones_engine::active(call.layout, &zone).is_some());
     Ok((environments, path.as_path().to_owned(), lock))
 }
 
 /// Keeps how things are. Gives the name of the copy.
-pub(super) fn backup(call: &Call<'_>, image: &Image, name: Option<String>) -> Result<String, Stop> {
+pub(super) fn backup(
+    call: &Call<'_>,
+    image: &mut Image,
+    name: Option<String>,
+) -> Result<String, Stop> {
     let (mut environments, _, _lock) = open(call, image)?;
     let base = format!("{}-backup", environments.active());
     let name = name.unwrap_or_else(|| environments.free_name(&base));
@@ -100,7 +105,7 @@ pub(super) fn backup(call: &Call<'_>, image: &Image, name: Option<String>) -> Re
 /// Copies the active environment; what runs in it stands still meanwhile.
 fn copy(
     call: &Call<'_>,
-    image: &Image,
+    image: &mut Image,
     environments: &mut Environments,
     name: &str,
 ) -> Result<(), Stop> {
@@ -113,15 +118,17 @@ fn copy(
     let frozen = frozen.map(|zone| zones_engine::freeze(call.layout, zone));
     let frozen = frozen.transpose().map_err(|error| failed(error.chain()))?;
     let active = environments.active().to_owned();
-    let made = environments.create(name, &active, seconds(image), &Silent);
+    // Making it may put layers in the place of the files.
+    let step = |image: &Image| environments.create(name, &active, seconds(image), &Silent);
+    let made = image.step_aside(step);
     if let Some(frozen) = frozen {
         frozen.thaw().map_err(|error| failed(error.chain()))?;
     }
-    made.map(drop).map_err(|error| failed(chain(&error)))
+    made?.map(drop).map_err(|error| failed(chain(&error)))
 }
 
 /// Makes the copy that an operation works in.
-pub(super) fn make(call: &Call<'_>, image: &Image, name: Option<String>) -> Result<Made, Stop> {
+pub(super) fn make(call: &Call<'_>, image: &mut Image, name: Option<String>) -> Result<Made, Stop> {
     let (mut environments, _, lock) = open(call, image)?;
     let old = environments.active().to_owned();
     let name = name.unwrap_or_else(|| {
@@ -168,6 +175,7 @@ impl Made {
     /// The operation failed in the copy, which goes.
     pub(super) fn back_out(mut self) {
         let name = self.name.clone();
+        drop(self.image);
         match self.environments.destroy(&name) {
             Ok(()) => eprintln!(
                 "The running system has not been modified. Modifications were only made to a \

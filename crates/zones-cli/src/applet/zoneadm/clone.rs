@@ -15,7 +15,7 @@ use zones_storage::{Copied, DriverKind, Snapshots};
 use zones_store::{Lock, journal};
 use zones_types::{Verb, Verdict, ZonePath, ZoneState, judge};
 
-use super::{Target, files, hooks, install, run as verbs, target_of, uninstall, verify};
+use super::{Target, hooks, install, run as verbs, target_of, uninstall, verify};
 use crate::applet::pkg;
 use crate::progress::Waiting;
 use crate::report::{OK, fail_zone};
@@ -261,16 +261,17 @@ impl<'a> Job<'a> {
         } else {
             self.copy()?;
             let root = self.zonepath.root();
-            let opened = files::open(&root)?;
+            // Opened for each step: layers are mounted once at a time.
+            let open = || zones_storage::open(&root).map_err(|error| chain(&error));
             if !self.wish.keeps_identity {
                 let identity = &self.hooks.brand().identity;
                 let names = (self.source.zone.as_str(), self.target.zone.as_str());
-                let renewed = identity.renew(&opened, names.0, names.1);
+                let renewed = identity.renew(&open()?, names.0, names.1);
                 renewed.map_err(|error| chain(&error))?;
             }
             self.relink(&root)?;
             if let Some(settings) = &self.sysconfig {
-                settings.apply(&opened).map_err(|error| chain(&error))?;
+                settings.apply(&open()?).map_err(|error| chain(&error))?;
             }
         }
         self.own_hook(Hook::Postclone)?;
@@ -343,7 +344,10 @@ impl<'a> Job<'a> {
         let root = self.zonepath.root();
         let copied = match self.wish.is_copy {
             true => zones_storage::copy_files(&*driver, &from, &root, &waiting),
-            false => driver.copy(&from, &root, &waiting),
+            false => {
+                let guard = zones_storage::guard(&from).map_err(|error| chain(&error))?;
+                driver.copy(&from, &root, guard.is_none(), &waiting)
+            }
         };
         let copied = copied.map_err(|error| chain(&error));
         if self.wish.snapshot.is_none() {

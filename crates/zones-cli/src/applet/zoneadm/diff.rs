@@ -10,7 +10,7 @@ use zones_engine::chain;
 use zones_storage::Snapshots;
 use zones_types::ZoneState;
 
-use super::{Target, files, run as verbs};
+use super::{Target, run as verbs};
 use crate::getopt::{Given, Known, flag, value};
 use crate::progress::Waiting;
 use crate::report::{FAILURE, OK, fail_zone};
@@ -82,7 +82,8 @@ fn compare(target: &Target<'_>, names: &[String], times: bool) -> Result<Vec<Cha
         times,
         ..DiffOptions::default()
     };
-    let (old, new) = (files::open(&old)?, files::open(&new)?);
+    let open = |root: &Path| zones_storage::look(root).map_err(|error| chain(&error));
+    let (old, new) = (open(&old)?, open(&new)?);
     let changes = differ(Some(&old), &new, options, &Waiting::new(None));
     changes.map_err(|error| chain(&error))
 }

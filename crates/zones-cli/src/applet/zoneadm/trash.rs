@@ -149,7 +149,15 @@ fn one(note: &Path) -> Result<(), zones_storage::StorageError> {
         return Ok(());
     };
     match zones_storage::choose(parent) {
-        Ok(driver) => driver.destroy(&folder),
+        // Each by itself: layers must be told.
+        Ok(driver) => {
+            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|it| it.is_dir()) {
+                    driver.destroy(&entry.path())?;
+                }
+            }
+            driver.destroy(&folder)
+        }
         Err(_) => Ok(()),
     }
 }

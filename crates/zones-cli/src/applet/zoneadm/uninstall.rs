@@ -162,12 +162,13 @@ pub(super) fn remove_files(layout: &Layout, zonepath: &Path) -> Result<(), Strin
         return Ok(());
     }
     let driver = zones_storage::choose(zonepath).map_err(|error| zones_engine::chain(&error))?;
+    let is_slow = matches!(driver.kind(), DriverKind::Dir | DriverKind::Overlay);
     let mut trash = Trash::new(layout, zonepath);
     for name in standard(zonepath) {
         let path = zonepath.join(name);
         match std::fs::symlink_metadata(&path) {
             // A subvolume goes at once; the kernel takes its files apart later on.
-            Ok(meta) if meta.is_dir() && driver.kind() == DriverKind::Dir && trash.take(&path) => {}
+            Ok(meta) if meta.is_dir() && is_slow && trash.take(&path) => {}
             Ok(meta) if meta.is_dir() => driver
                 .destroy(&path)
                 .map_err(|error| zones_engine::chain(&error))?,
@@ -199,7 +200,7 @@ fn standard(zonepath: &Path) -> Vec<OsString> {
     let new = found
         .map(|entry| entry.file_name())
         .filter(|name| name.to_string_lossy().starts_with(zones_storage::NEW));
-    // Each by itself: it may be a subvolume.
+    // Each by itself: it may be a subvolume, or have layers.
     let roots = [".import", "be", "snap"].into_iter().flat_map(|folder| {
         let entries = std::fs::read_dir(zonepath.join(folder));
         let entries = entries.into_iter().flatten().flatten();

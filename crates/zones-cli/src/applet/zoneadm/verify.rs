@@ -245,9 +245,15 @@ fn root(target: &Target<'_>, root: &Path, verb: &str, findings: &mut Findings) {
     }
     if !meta.is_dir() {
         findings.errors.push(format!("{shown} is not a directory."));
-    } else if meta.permissions().mode() & 0o777 != 0o755 {
+    } else if mode_of(root).is_some_and(|mode| mode & 0o777 != 0o755) {
         findings.errors.push(format!("{shown} mode is not 0755."));
     }
+}
+
+/// The mode of the zone's root as the zone sees it.
+fn mode_of(root: &Path) -> Option<u32> {
+    let tree = zones_storage::look(root).ok()?;
+    Some(tree.lstat(Path::new("/")).ok()?.st_mode)
 }
 
 fn parent_mode(parent: &Path, findings: &mut Findings) {

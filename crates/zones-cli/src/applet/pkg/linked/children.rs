@@ -233,11 +233,11 @@ impl Ready {
             match environment::kind(call, &self.image, is_changed)? {
                 Kind::None => drop(self.image.execute(&self.planned, &self.lock, &tell)?),
                 Kind::Backup(name) => {
-                    environment::backup(call, &self.image, name)?;
+                    environment::backup(call, &mut self.image, name)?;
                     self.image.execute(&self.planned, &self.lock, &tell)?;
                 }
                 Kind::New(name) => {
-                    let mut made = environment::make(call, &self.image, name)?;
+                    let mut made = environment::make(call, &mut self.image, name)?;
                     let lock = made.image.lock()?;
                     if let Err(error) = made.image.execute(&self.planned, &lock, &tell) {
                         made.back_out();
