@@ -20,11 +20,11 @@ pub(super) const TEXT: &str =
 /// File systems in the order of the disks; each keeps its disk over all cuts.
 const FILE_SYSTEMS: [&str; 4] = ["ext4", "xfs", "btrfs", "zfs"];
 
-/// How long commands write before the power fails.
-const SOONEST: Duration = Duration::from_millis(200);
-const LATEST: Duration = Duration::from_secs(8);
+/// The power fails within this time after a random number of commands, below `COMMANDS`.
+const LATEST: Duration = Duration::from_secs(2);
+const COMMANDS: u64 = 8;
 
-/// How long a boot's checks may take.
+/// How long a boot's checks, or the commands before a cut, may take.
 const LIMIT: Duration = Duration::from_secs(400);
 
 /// What the command line asks for.
@@ -81,14 +81,11 @@ pub(super) fn run(
     let mut last = "";
     for cut in 0..plan.cuts {
         let next = turn.next().unwrap_or_default();
-        let after = random.between(SOONEST, LATEST);
-        let mark = format!(
-            "cut {cut}: {next} after {:.3} s of writing",
-            after.as_secs_f64()
-        );
+        let moment = Moment::draw(&mut random);
+        let mark = format!("cut {cut}: {next} {moment}");
         place.log(&mark);
         let guest = boot(&model, last, next, random.below(1 << 31))?;
-        until_cut(guest, after, place, tally, &mut model)
+        until_cut(guest, moment, place, tally, &mut model)
             .map_err(|error| format!("{mark}: {error}"))?;
         model.cut(next);
         last = next;
@@ -99,10 +96,33 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Reads until the writing begins, then for as long as the power lasts, then what was still said.
+/// When the power fails. Counted in commands, because a slow guest does few in any time.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    commands: u64,
+    after: Duration,
+}
+
+impl Moment {
+    fn draw(random: &mut Random) -> Self {
+        Self {
+            commands: random.below(COMMANDS),
+            after: random.below_time(LATEST),
+        }
+    }
+}
+
+impl std::fmt::Display for Moment {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = self.after.as_secs_f64();
+        write!(to, "{seconds:.3} s after {} commands", self.commands)
+    }
+}
+
+/// Reads until the moment, then what was still said.
 fn until_cut(
     guest: Guest,
-    after: Duration,
+    moment: Moment,
     place: &mut Place,
     tally: &mut Tally,
     model: &mut Model,
@@ -111,24 +131,28 @@ fn until_cut(
         place.log(line);
         tally.line(line);
         model.line(line);
-        line.starts_with("vm end")
     };
     let mut until = Instant::now() + LIMIT;
-    let mut writing = false;
+    // Commands that are still to come, once the writing has begun.
+    let mut left = None;
     loop {
         match guest.next(until) {
-            Event::Line(line) if line == "writing" => {
-                read(&line);
-                writing = true;
-                until = Instant::now() + after;
-            }
             Event::Line(line) => {
-                if read(&line) {
-                    return Err("the script ended before the power did".to_owned());
+                read(&line);
+                left = match left {
+                    None if line == "writing" => Some(moment.commands),
+                    Some(count) if count > 0 && line.starts_with("ack ") => Some(count - 1),
+                    _ if line.starts_with("vm end") => {
+                        return Err("the script ended before the power did".to_owned());
+                    }
+                    _ => continue,
+                };
+                if left == Some(0) {
+                    until = Instant::now() + moment.after;
                 }
             }
-            Event::Silence if writing => break,
-            Event::Silence => return Err("the checks do not end".to_owned()),
+            Event::Silence if left == Some(0) => break,
+            Event::Silence => return Err("the commands do not end".to_owned()),
             Event::Gone => return Err("the guest went away".to_owned()),
         }
     }
@@ -226,9 +250,9 @@ impl Random {
         (self.next() >> 11) % bound.max(1)
     }
 
-    fn between(&mut self, least: Duration, most: Duration) -> Duration {
-        let span = u64::try_from((most - least).as_micros()).unwrap_or(u64::MAX);
-        least + Duration::from_micros(self.below(span))
+    fn below_time(&mut self, bound: Duration) -> Duration {
+        let micros = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(self.below(micros))
     }
 }
 
@@ -263,9 +287,9 @@ mod tests {
     fn a_seed_repeats_and_stays_within_its_bounds() {
         let draw = |seed| {
             let mut random = Random::new(seed);
-            let (least, most) = (Duration::from_millis(1), Duration::from_millis(9));
-            let times: Vec<Duration> = (0..100).map(|_| random.between(least, most)).collect();
-            assert!(times.iter().all(|time| (least..most).contains(time)));
+            let bound = Duration::from_millis(9);
+            let times: Vec<Duration> = (0..100).map(|_| random.below_time(bound)).collect();
+            assert!(times.iter().all(|time| *time < bound));
             times
         };
         assert_eq!(draw(3), draw(3));
