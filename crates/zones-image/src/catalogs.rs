@@ -149,8 +149,7 @@ pub(crate) fn merge(
     let origins = format!("publisher/{publisher}/origins");
     let mut gone = folder.names(&origins)?;
     gone.retain(|name| !keep.contains(name));
-    let is_there = folder.has(format!("{}/{ATTRS}", merged(publisher)));
-    if !is_changed && gone.is_empty() && is_there {
+    if !is_changed && gone.is_empty() && is_merged(folder, publisher, uris) {
         return folder.write_soon(stamp(publisher), b"");
     }
     let mut whole: Option<Catalog> = None;
@@ -176,6 +175,21 @@ pub(crate) fn merge(
         folder.remove(format!("{origins}/{name}"))?;
     }
     folder.write_soon(stamp(publisher), b"")
+}
+
+/// Whether the merged catalog is whole and as new as the copies: a process that was killed, or a
+/// power failure, may have come after a copy and before it.
+fn is_merged(folder: &Folder, publisher: &Publisher, uris: &[&str]) -> bool {
+    let Ok(Some(whole)) = of(folder, publisher) else {
+        return false;
+    };
+    let modified = |uri: &&str| {
+        let bytes = folder.read(format!("{}/{ATTRS}", copy_of(publisher, uri)));
+        let attrs = Attrs::parse(&bytes.ok()??, Signed::Required).ok()?;
+        Some(attrs.modified)
+    };
+    let newest = uris.iter().filter_map(modified).max();
+    newest.is_none_or(|newest| whole.attrs.modified >= newest)
 }
 
 /// Copies what one image knows of a publisher to the folder of another.
@@ -229,12 +243,15 @@ fn read(folder: &Folder, below: &str) -> Result<Option<Catalog>> {
     Ok(Some(catalog))
 }
 
+/// Attributes that outlive a power failure without their parts are a catalog that nobody can read.
 fn write(folder: &Folder, below: &str, catalog: &mut Catalog) -> Result<()> {
     let written = catalog.write(None);
-    for (name, bytes) in written.files {
-        folder.write_soon(format!("{below}/{name}"), &bytes)?;
-    }
-    folder.write(format!("{below}/{ATTRS}"), &written.attrs)
+    folder.together(|batch| {
+        for (name, bytes) in &written.files {
+            batch.add(format!("{below}/{name}"), bytes)?;
+        }
+        batch.add(format!("{below}/{ATTRS}"), &written.attrs)
+    })
 }
 
 /// What all enabled publishers offer, read for the solver when it asks.

@@ -349,3 +349,22 @@ fn a_search_asks_the_origin_and_reads_manifests_only_where_it_cannot() {
         depot.wait().unwrap();
     }
 }
+
+#[test]
+fn a_refresh_mends_a_catalog_that_lost_its_content() {
+    let Some(site) = site_or_skip("catalog without content") else {
+        return;
+    };
+    site.proto("usr/bin/foo", "one\n");
+    site.proto("etc/foo.conf", "a = 1\n");
+    site.publish("pkg://test/app/foo@1.0", FOO);
+    site.image();
+    let listed = site.pkg_ok(&["list", "-a"]);
+    assert!(listed.contains("app/foo"), "{listed}");
+    // What a power failure leaves of a file that nobody synced, after its rename.
+    let part = "var/pkg/publisher/test/catalog/catalog.base.C";
+    std::fs::write(site.path("image").join(part), "").unwrap();
+    site.pkg_ok(&["refresh"]);
+    assert_ne!(site.text(part), "");
+    assert!(site.pkg_ok(&["install", "app/foo"]).contains("1"));
+}
