@@ -6,7 +6,7 @@ _zones_names() {
 }
 
 _zones_subcommands() {
-    zoneadm help 2>/dev/null | sed -n '/^Subcommands:/,$ { s/^\([a-z]\{1,\}\).*/\1/p }'
+    zoneadm help 2>/dev/null | sed -n '/^Subcommands:/,$ { s/^\([a-z-]\{1,\}\).*/\1/p }'
 }
 
 _zones_applet() {
@@ -31,14 +31,26 @@ _zones_applet() {
             case $sub in
                 '') words="-z -u -R $(_zones_subcommands)" ;;
                 list) words='-c -i -n -p -v -s -o' ;;
-                boot) words='-s -f --' ;;
+                boot) words='-s -f -w -B --' ;;
+                clone) words="-m -s -X -c $(_zones_names)" ;;
+                snapshot) words='--due -a' ;;
+                rollback) words=-r ;;
+                list-snapshots) words='-H -p -o' ;;
+                diff) words='-p -o' ;;
+                doctor) words=-o ;;
+                move) COMPREPLY=($(compgen -d -- "$cur")); return ;;
                 ready) words=-n ;;
                 apply) words='-n -q -v' ;;
                 shutdown) words='-r -t' ;;
-                install) words='-P -e -a -d -c --suite --arch --include --variant --keyring' ;;
-                attach) words='-F -n -u' ;;
+                install) words='-P -e -a -b -d -c --suite --arch --include --variant --keyring' ;;
+                attach) words='-F -n -u -U' ;;
                 detach) words=-n ;;
                 uninstall) words=-F ;;
+                export | import)
+                    [[ $cur != -* ]] && { COMPREPLY=($(compgen -f -- "$cur")); return; }
+                    words='-s -i --resume'
+                    [[ $sub == import ]] && words='-d -r -F -t'
+                    ;;
                 mark) words=incomplete ;;
                 sysboot) words=stop ;;
                 help) words=$(_zones_subcommands) ;;
@@ -53,7 +65,7 @@ _zones_applet() {
                 *) words=$(zoneadm list -n 2>/dev/null) ;;
             esac
             ;;
-        beadm) words='-z activate create destroy list mount rename unmount' ;;
+        beadm) words='-z activate create destroy list mount rename unmount -a -e -f -H -p -s -o' ;;
         pkg | pkgrepo | pkgsend)
             if ((COMP_CWORD == first)); then
                 words="$("$applet" help 2>/dev/null |

@@ -6,7 +6,7 @@ function __zones_names
 end
 
 function __zones_subcommands
-    zoneadm help 2>/dev/null | sed -n '/^Subcommands:/,$ { s/^\([a-z]\{1,\}\).*/\1/p }'
+    zoneadm help 2>/dev/null | sed -n '/^Subcommands:/,$ { s/^\([a-z-]\{1,\}\).*/\1/p }'
 end
 
 function __zones_no_subcommand
@@ -22,6 +22,24 @@ complete -c zoneadm -s R -x -a '(__fish_complete_directories)' -d root
 complete -c zoneadm -n __zones_no_subcommand -a '(__zones_subcommands)'
 complete -c zoneadm -n '__fish_seen_subcommand_from list' -a '-c -i -n -p -v -s -o'
 complete -c zoneadm -n '__fish_seen_subcommand_from apply' -a '-n -q -v'
+complete -c zoneadm -n '__fish_seen_subcommand_from boot' -s B -x -d 'boot environment'
+complete -c zoneadm -n '__fish_seen_subcommand_from clone' -a '(__zones_names)'
+complete -c zoneadm -n '__fish_seen_subcommand_from clone' -s m -x -a copy -d method
+complete -c zoneadm -n '__fish_seen_subcommand_from clone' -s s -x -d snapshot
+complete -c zoneadm -n '__fish_seen_subcommand_from clone' -s X -d 'keep the identity of the source'
+complete -c zoneadm -n '__fish_seen_subcommand_from snapshot' -l due -d 'what the schedule asks for'
+complete -c zoneadm -n '__fish_seen_subcommand_from rollback' -s r -d 'halt before, boot after'
+complete -c zoneadm -n '__fish_seen_subcommand_from list-snapshots' -a '-H -p -o'
+complete -c zoneadm -n '__fish_seen_subcommand_from move' -x -a '(__fish_complete_directories)'
+complete -c zoneadm -n '__fish_seen_subcommand_from boot' -s w -d 'writable this once'
+complete -c zoneadm -n '__fish_seen_subcommand_from export import' -F
+complete -c zoneadm -n '__fish_seen_subcommand_from export' -s s -x -d snapshot
+complete -c zoneadm -n '__fish_seen_subcommand_from export' -s i -x -d 'snapshot that the receiver has'
+complete -c zoneadm -n '__fish_seen_subcommand_from export' -l resume -x -d 'token of import -t'
+complete -c zoneadm -n '__fish_seen_subcommand_from import' -s d -r -d zonepath
+complete -c zoneadm -n '__fish_seen_subcommand_from import' -s r -d 'keep what comes, go on'
+complete -c zoneadm -n '__fish_seen_subcommand_from import' -s F -d 'give up changes'
+complete -c zoneadm -n '__fish_seen_subcommand_from import' -s t -d 'print the token'
 complete -c zoneadm -n '__fish_seen_subcommand_from mark' -a incomplete
 complete -c zoneadm -n '__fish_seen_subcommand_from sysboot' -a stop
 complete -c zoneadm -n '__fish_seen_subcommand_from install' -s a -r -d 'mirror or archive'
@@ -45,6 +63,8 @@ complete -c zlogin -s S -d 'safe mode'
 complete -c zlogin -s e -x -d 'escape character'
 
 complete -c beadm -s z -x -a '(__zones_names)' -d zone
+complete -c beadm -n '__fish_seen_subcommand_from create' -s e -x -d 'environment or @snapshot'
+complete -c beadm -n '__fish_seen_subcommand_from list' -a '-a -s -H -p -o'
 complete -c beadm -n __fish_use_subcommand -a 'activate create destroy list mount rename unmount'
 
 function __zones_pkg_subcommands

@@ -67,7 +67,8 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         return Ok(());
     }
     if only == ["pkg"] {
-        println!("{}", packages::run(&build(true)?)?);
+        let rounds = rounds.unwrap_or(packages::ROUNDS);
+        println!("{}", packages::run(&build(true)?, rounds)?);
         return Ok(());
     }
     let rounds = rounds.unwrap_or(if quick { QUICK_ROUNDS } else { ROUNDS });
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         text += &depot::run(&place.zones)?;
     }
     if (only.is_empty() && !quick) || only.iter().any(|name| name == "pkg") {
-        text += &packages::run(&place.zones)?;
+        text += &packages::run(&place.zones, packages::ROUNDS)?;
     }
     let path = target().join("bench/report.md");
     write(&path, &text)?;

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::shell::{Outcome, build, host_tuple, output, read, run as run_command, top, write};
 
 /// Source below the repository, target below the prefix.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 6] = [
     (
         "packaging/completions/zones.bash",
         "share/bash-completion/completions/zones",
@@ -23,6 +23,14 @@ const FILES: [(&str, &str); 4] = [
     (
         "packaging/systemd/zones.service",
         "lib/systemd/system/zones.service",
+    ),
+    (
+        "packaging/systemd/zones-snapshot.service",
+        "lib/systemd/system/zones-snapshot.service",
+    ),
+    (
+        "packaging/systemd/zones-snapshot.timer",
+        "lib/systemd/system/zones-snapshot.timer",
     ),
 ];
 
@@ -124,6 +132,16 @@ fn place(binary: &Path, options: &Options) -> Outcome<usize> {
         count += 1;
     }
     Ok(count)
+}
+
+/// Installs `binary` for `prefix`, below `destdir`.
+pub(crate) fn into(binary: &Path, prefix: &Path, destdir: &Path) -> Outcome {
+    let options = Options {
+        prefix: prefix.to_owned(),
+        destdir: destdir.to_owned(),
+        release: false,
+    };
+    place(binary, &options).map(drop)
 }
 
 pub(crate) fn dist(args: &[String]) -> Outcome {

@@ -8,6 +8,7 @@ mod lint;
 mod shell;
 mod stats;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -22,7 +23,7 @@ struct Verb {
 }
 
 /// In the order in which a newcomer meets them.
-const VERBS: [Verb; 6] = [
+const VERBS: [Verb; 7] = [
     Verb {
         name: "demo",
         arguments: "[--offline] [--fresh] [--keep] [--debug]",
@@ -31,9 +32,15 @@ const VERBS: [Verb; 6] = [
     },
     Verb {
         name: "test",
-        arguments: "[-p CRATE]... [--no-install]",
+        arguments: "[-p CRATE]... [--no-install] [--browser]",
         text: "runs every test, root suites included, and counts skips",
         run: test::run,
+    },
+    Verb {
+        name: "test-vm",
+        arguments: "[--list] [--only NAME,...] [--cuts N] [--seed N] [--kvm] [--cold] [--refresh] [--keep]",
+        text: "storage, systemd and power failures in a Debian guest under qemu",
+        run: vm::run,
     },
     Verb {
         name: "lint",

@@ -12,7 +12,7 @@ pub(crate) use tools::apt;
 
 pub(crate) fn run(args: &[String]) -> Outcome {
     let mut packages: Vec<String> = Vec::new();
-    let mut install = true;
+    let (mut install, mut browser) = (true, false);
     let mut words = args.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -21,6 +21,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
                 None => return Err("-p takes a crate".to_owned()),
             },
             "--no-install" => install = false,
+            "--browser" => browser = true,
             _ => return Err(format!("unknown argument `{word}`")),
         }
     }
@@ -29,6 +30,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     }
     if install {
         tools::install()?;
+        if browser {
+            tools::browser()?;
+        }
     }
     run_command(cargo().args(["build", "--locked"]).args(&packages))?;
     let mut tally = Tally::default();

@@ -43,6 +43,20 @@ pub fn copy_tree(
     devices: Devices,
     progress: &dyn Progress,
 ) -> Result<CopyReport, ArchiveError> {
+    copy_tree_except(from, to, devices, &|_| false, progress)
+}
+
+/// As [`copy_tree`]; folders for which `leave_out` says so stay empty.
+///
+/// # Errors
+/// As those of `copy_tree`.
+pub fn copy_tree_except(
+    from: &RootFd,
+    to: &RootFd,
+    devices: Devices,
+    leave_out: &dyn Fn(&Path) -> bool,
+    progress: &dyn Progress,
+) -> Result<CopyReport, ArchiveError> {
     let top = Path::new("/");
     let read = |source| ArchiveError::Read {
         path: top.to_owned(),
@@ -56,6 +70,7 @@ pub fn copy_tree(
         links: HashMap::new(),
         device,
         devices,
+        leave_out,
         progress,
     };
     let done = copy.folder(&from.dir(top).map_err(read)?, Path::new(""));
@@ -72,6 +87,7 @@ struct Copy<'a> {
     links: HashMap<u64, PathBuf>,
     device: u64,
     devices: Devices,
+    leave_out: &'a dyn Fn(&Path) -> bool,
     progress: &'a dyn Progress,
 }
 
@@ -126,6 +142,9 @@ impl Copy<'_> {
             FileType::Directory => {
                 self.layer.folder(path, meta)?;
                 self.count(0);
+                if (self.leave_out)(path) {
+                    return Ok(());
+                }
                 if stat.st_dev == self.device {
                     return self.folder(&dir.dir(name).map_err(read)?, path);
                 }

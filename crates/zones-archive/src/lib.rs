@@ -6,7 +6,9 @@
 
 mod compress;
 mod copy;
+mod diff;
 mod error;
+mod extents;
 mod layer;
 mod machine;
 mod pipe;
@@ -14,8 +16,10 @@ mod progress;
 mod unpack;
 
 pub use compress::{Compression, Sums, decoder};
-pub use copy::{CopyReport, copy_tree};
+pub use copy::{CopyReport, copy_tree, copy_tree_except};
+pub use diff::{Aspect, Change, ChangeKind, DiffOptions, differ};
 pub use error::ArchiveError;
+pub use extents::next_data;
 pub use layer::{Folder, LayError, Layer, Meta, apply_folders, is_kept_xattr};
 pub use machine::{NotLinux, Userland, detect_arch, looks_like_linux};
 pub use pipe::ahead;

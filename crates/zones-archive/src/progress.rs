@@ -15,6 +15,10 @@ pub enum Phase {
     Database,
     /// A folder is copied. Unit: files.
     Copy,
+    /// Two trees are compared. Unit: files.
+    Compare,
+    /// A zone goes out or comes in as a stream. Unit: bytes.
+    Stream,
 }
 
 /// Where a long piece of work tells how far it is. Called from several threads.

@@ -30,6 +30,8 @@ pub struct Choices {
     pub publisher: Option<String>,
     /// `-e`: packages beyond the usual ones.
     pub extra: Vec<String>,
+    /// `-b`: the base of a sparse zone.
+    pub base: Option<String>,
 }
 
 /// What was laid down.
@@ -101,8 +103,8 @@ pub fn lay_down(
         Installer::Debian => from_mirror(choices, host, root, progress),
         Installer::Native => from_host(choices, host, root, progress),
         Installer::Lx => from_archive(choices, root, progress),
-        // The root is the hook's to fill, or that of `ipkg::install`.
-        Installer::Hook | Installer::Ipkg => Ok(Laid::default()),
+        // The root is the hook's to fill, or that of `ipkg::install` and `sparse::install`.
+        Installer::Hook | Installer::Ipkg | Installer::Sparse => Ok(Laid::default()),
     }
 }
 
@@ -113,21 +115,23 @@ pub fn lay_down(
 pub fn finish(installer: Installer, root: &RootFd) -> Result<(), InstallError> {
     match installer {
         Installer::Debian | Installer::Native => Ok(zones_debian::finish(root)?),
-        Installer::Lx | Installer::Hook | Installer::Ipkg => rustix::fs::syncfs(
-            root.open_beneath(
-                Path::new("/"),
-                rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY,
-                rustix::fs::Mode::empty(),
+        Installer::Lx | Installer::Hook | Installer::Ipkg | Installer::Sparse => {
+            rustix::fs::syncfs(
+                root.open_beneath(
+                    Path::new("/"),
+                    rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY,
+                    rustix::fs::Mode::empty(),
+                )
+                .map_err(|source| InstallError::Open {
+                    path: PathBuf::from("/"),
+                    source,
+                })?,
             )
             .map_err(|source| InstallError::Open {
                 path: PathBuf::from("/"),
                 source,
-            })?,
-        )
-        .map_err(|source| InstallError::Open {
-            path: PathBuf::from("/"),
-            source,
-        }),
+            })
+        }
     }
 }
 

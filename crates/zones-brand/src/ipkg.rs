@@ -13,6 +13,7 @@ use zones_types::ZoneName;
 
 use crate::global::create_global;
 use crate::install::{Choices, InstallError};
+use crate::sources::{self, forget_sources, note_sources};
 
 /// Fixes the versions of all others.
 pub const INCORPORATION: &str = "entire";
@@ -60,14 +61,18 @@ pub fn install(
                     `install -P PUBLISHER=URI`.";
         return Err(refused(text.to_owned()));
     };
+    forget_sources(place.layout, place.zone)?;
+    note_sources(place.layout, place.zone, place.client.clone(), &publishers)?;
     let name = first.prefix.clone();
     let uri = first.origins.first().map(|it| it.uri.clone());
     let uri = uri.unwrap_or_else(|| "no origin".to_owned());
     say("Publisher", &format!("Using {name} ({uri})."));
-    let mut image = make(choices, place, publishers)?;
+    let mut image = make(choices, place, renewed(publishers)?, &global)?;
     let root = place.root.display();
     say("Image", &format!("Preparing at {root} ... done."));
     image.refresh(&[], true, tell)?;
+    // Nobody but this process has written to the image yet.
+    image.give_catalogs(&sources::catalogs(place.layout, place.zone))?;
     say("Catalog", &format!("Retrieving from {uri} ... done."));
     link(&image, &global, place, say)?;
     let cache = image.cache_folder();
@@ -112,7 +117,7 @@ fn refused(text: String) -> InstallError {
 fn publishers(choices: &Choices, global: &Image) -> Result<Vec<PublisherSettings>, InstallError> {
     let mut all: Vec<PublisherSettings> = global.enabled().cloned().collect();
     let Some(text) = choices.publisher.as_ref().or(choices.archive.as_ref()) else {
-        return renewed(all);
+        return Ok(all);
     };
     let named = match text
         .split_once('=')
@@ -153,7 +158,7 @@ fn publishers(choices: &Choices, global: &Image) -> Result<Vec<PublisherSettings
         all[at].add_origin(&uri, None);
         all[at].mirrors.clear();
     }
-    renewed(all)
+    Ok(all)
 }
 
 /// A zone is another client than its host.
@@ -165,14 +170,20 @@ fn renewed(mut all: Vec<PublisherSettings>) -> Result<Vec<PublisherSettings>, In
     Ok(all)
 }
 
+/// What the host asks of signatures, its zones ask too.
+const TRUST: [&str; 2] = ["signature-policy", "signature-required-names"];
+
 fn make(
     choices: &Choices,
     place: &Place<'_>,
     publishers: Vec<PublisherSettings>,
+    global: &Image,
 ) -> Result<Image, InstallError> {
+    let properties = TRUST.map(|it| (it.to_owned(), global.settings.property(it).to_owned()));
     let arch = choices.arch.iter();
     let how = Create {
         is_zone: true,
+        properties: properties.into(),
         variants: arch
             .map(|it| ("variant.arch".to_owned(), it.clone()))
             .collect(),
@@ -180,6 +191,9 @@ fn make(
     };
     let mut image = Image::create(place.root, &how, place.client.clone())?;
     image.settings.publishers = publishers;
+    for (publisher, certificate) in global.all_approved()? {
+        image.keep_certificate(&publisher, &certificate)?;
+    }
     image.save()?;
     Ok(image)
 }

@@ -6,9 +6,13 @@
 
 mod global;
 mod hook;
+mod identity;
 mod install;
 pub mod ipkg;
 mod manifest;
+mod ready;
+mod sources;
+pub mod sparse;
 mod sysconfig;
 
 pub use global::{create_global, global_folder, open_global};
@@ -16,9 +20,12 @@ pub use hook::{
     CommandLine, Distrust, Hook, HookCall, HookEnd, HookError, MOMENTS, Moment, Stream, Words,
     environment,
 };
+pub use identity::{Identity, IdentityError, IdentityFile};
 pub use install::{Choices, Host, InstallError, Laid, finish, lay_down, native_arch, plan_mirror};
 pub use manifest::{
     Brand, BrandDerived, BrandDevice, BrandError, BrandMount, BrandPrivilege, Installer,
     PrivilegeSet, brand_names,
 };
+pub use ready::Ready;
+pub use sources::{copy_sources, forget_sources, guard, note_changes, note_sources, open_zone};
 pub use sysconfig::{SysConfig, SysConfigError};

@@ -11,13 +11,16 @@ use zones_config::IpType;
 use zones_types::BrandName;
 
 use crate::hook::{CommandLine, Distrust, Hook, trusted};
+use crate::identity::Identity;
+use crate::ready::Ready;
 
 /// The manifests that are part of the binary.
-const EMBEDDED: [(&str, &str); 4] = [
+const EMBEDDED: [(&str, &str); 5] = [
     ("debian", include_str!("../../../brands/debian/brand.toml")),
     ("ipkg", include_str!("../../../brands/ipkg/brand.toml")),
     ("lx", include_str!("../../../brands/lx/brand.toml")),
     ("native", include_str!("../../../brands/native/brand.toml")),
+    ("sparse", include_str!("../../../brands/sparse/brand.toml")),
 ];
 
 /// What a brand is.
@@ -59,6 +62,12 @@ pub struct Brand {
     /// File systems of its zones.
     #[serde(default)]
     pub mounts: Vec<BrandMount>,
+    /// What of a copied root says which machine it is.
+    #[serde(default)]
+    pub identity: Identity,
+    /// When its zones count as come up.
+    #[serde(default)]
+    pub ready: Ready,
     /// Files that the zone makes of others before its init starts.
     #[serde(default)]
     pub derived: Vec<BrandDerived>,
@@ -146,6 +155,8 @@ pub enum Installer {
     Native,
     /// From an archive or a folder.
     Lx,
+    /// What is not shared with a base; see [`crate::sparse`].
+    Sparse,
     /// Hook `install` does all of it; it finds an empty root.
     #[default]
     Hook,

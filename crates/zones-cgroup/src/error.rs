@@ -16,6 +16,9 @@ pub enum CgroupError {
     /// The group exists and processes are in it.
     #[error("control group `{}` still holds processes", .0.display())]
     Busy(PathBuf),
+    /// Its processes go on although they were stopped.
+    #[error("the processes of control group `{}` do not come to rest", .0.display())]
+    Restless(PathBuf),
     /// No hierarchy has the group.
     #[error("control group `{0}` does not exist")]
     NotThere(String),

@@ -30,7 +30,7 @@ const DEPTH_MAX: u32 = 64;
 /// The group of one zone in all hierarchies. Dropping it changes nothing.
 #[derive(Debug)]
 pub struct ZoneGroup {
-    zone: ZoneName,
+    pub(crate) zone: ZoneName,
     pub(crate) members: Vec<Member>,
     /// Made by us just now and no limit set yet, so that everything has its default.
     pub(crate) fresh: Cell<bool>,
@@ -334,7 +334,7 @@ impl ZoneGroup {
 
 /// As [`make`]; again when the parent was removed meanwhile, because the last other zone in it
 /// ended.
-fn make_again(
+pub(crate) fn make_again(
     hierarchy: &Hierarchy,
     parts: &[&str],
     zone: &ZoneName,
@@ -368,7 +368,7 @@ fn replace_leftover(
     old.remove(Duration::from_millis(100))
 }
 
-fn move_to(dir: &Dir, pid: Pid) -> Result<(), CgroupError> {
+pub(crate) fn move_to(dir: &Dir, pid: Pid) -> Result<(), CgroupError> {
     let text = pid.as_raw_nonzero().to_string();
     dir.write("cgroup.procs", &text)
         .map_err(dir.refused("move a process into", "cgroup.procs"))

@@ -17,6 +17,7 @@ mod group;
 mod hierarchy;
 mod limits;
 mod processes;
+mod rest;
 mod usage;
 mod weights;
 

@@ -111,7 +111,8 @@ impl ZoneGroup {
         let end = Instant::now() + patience;
         if let Some(dir) = self.unified()
             && dir.has("cgroup.events")
-            && !wait_for_event(dir, end).map_err(dir.refused("wait for", "cgroup.events"))?
+            && !wait_for_event(dir, "populated 0", end)
+                .map_err(dir.refused("wait for", "cgroup.events"))?
         {
             return Ok(false);
         }
@@ -130,15 +131,16 @@ impl ZoneGroup {
     }
 }
 
-/// Waits for `populated 0`. The kernel wakes a poll for priority data when the file changes.
-fn wait_for_event(dir: &Dir, end: Instant) -> Result<bool, Errno> {
+/// Waits for a line of `cgroup.events`. The kernel wakes a poll for priority data when the file
+/// changes.
+pub(crate) fn wait_for_event(dir: &Dir, wanted: &str, end: Instant) -> Result<bool, Errno> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = rustix::fs::openat(dir.fd(), "cgroup.events", flags, Mode::empty())?;
     loop {
         let mut text = [0; 256];
         let length = rustix::io::pread(&file, &mut text, 0)?;
         let text = String::from_utf8_lossy(&text[..length]);
-        if text.lines().any(|line| line == "populated 0") {
+        if text.lines().any(|line| line == wanted) {
             return Ok(true);
         }
         let left = end.saturating_duration_since(Instant::now());
@@ -153,7 +155,7 @@ fn wait_for_event(dir: &Dir, end: Instant) -> Result<bool, Errno> {
     }
 }
 
-fn collect(dir: &Dir, found: &mut BTreeSet<i32>) -> Result<(), CgroupError> {
+pub(crate) fn collect(dir: &Dir, found: &mut BTreeSet<i32>) -> Result<(), CgroupError> {
     match dir.read("cgroup.procs") {
         // A process outside our pid namespace is listed as 0.
         Ok(text) => found.extend(

@@ -222,3 +222,65 @@ fn a_v2_group_refuses_devices_by_program() {
     };
     assert_eq!(group.restrict_devices(&[kmsg]), []);
 }
+
+/// Whether a process is stopped by the freezer cannot be seen from outside on every kernel; that it
+/// does not do what it is asked for can.
+#[test]
+fn a_group_rests_and_goes_on() {
+    use std::io::{Read as _, Write as _};
+    use zones_cgroup::Controller as C;
+    for is_v1 in [false, true] {
+        let name = if is_v1 { "rest-v1" } else { "rest" };
+        let Some(mut host) = Host::new(name) else {
+            return;
+        };
+        if is_v1 {
+            let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+            let is_v1 = |line: &&str| line.contains(" - cgroup ");
+            let mounts: Vec<&str> = mounts.lines().filter(is_v1).collect();
+            let Ok(all) = Hierarchies::probe(&mounts.join("\n")) else {
+                eprintln!("SKIP {name}: no hierarchy of v1");
+                return;
+            };
+            host.hierarchies = all;
+        }
+        let all = std::mem::replace(
+            &mut host.hierarchies,
+            Hierarchies::probe(&std::fs::read_to_string("/proc/self/mountinfo").unwrap()).unwrap(),
+        );
+        let boot = all.only(&[C::Pids]);
+        let group = ZoneGroup::create(&boot, &host.parent, &Host::zone()).unwrap();
+        let cat = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut cat = Waiter(cat.unwrap());
+        group.join_init(cat.pid()).unwrap();
+        let mut group = ZoneGroup::open(&boot, &host.parent, &Host::zone()).unwrap();
+        let parent = host.parent.clone();
+        let all = &host.hierarchies;
+        if let Err(error) = group.rest(all, &parent, Duration::from_secs(5)) {
+            eprintln!("SKIP {name}: {error}");
+            continue;
+        }
+        cat.0.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        let mut out = cat.0.stdout.take().unwrap();
+        let mut fds = [rustix::event::PollFd::new(
+            &out,
+            rustix::event::PollFlags::IN,
+        )];
+        let moment = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 20_000_000,
+        };
+        assert_eq!(
+            rustix::event::poll(&mut fds, Some(&moment)),
+            Ok(0),
+            "{name}"
+        );
+        group.thaw().unwrap();
+        let mut byte = [0];
+        out.read_exact(&mut byte).unwrap();
+        assert_eq!(&byte, b"x", "{name}");
+    }
+}

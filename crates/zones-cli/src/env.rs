@@ -56,10 +56,12 @@ pub(crate) fn http_options() -> Result<HttpOptions, Trouble> {
         }
         None => None,
     };
+    let default = HttpOptions::default();
     Ok(HttpOptions {
         token,
+        silence: patience().unwrap_or(default.silence),
         proxy: variable("https_proxy").or_else(|| variable("http_proxy")),
-        ..HttpOptions::default()
+        ..default
     })
 }
 
@@ -85,6 +87,13 @@ pub(crate) fn content_cache() -> Option<PathBuf> {
 /// Whether "nothing to do" is status 0.
 pub(crate) fn is_nothing_fine() -> bool {
     std::env::var_os("PKG_SUCCESS_ON_NOP").is_some_and(|value| value == "1")
+}
+
+/// How long a depot may give less than it must: `PKG_CLIENT_LOWSPEED_TIMEOUT`, seconds.
+pub(crate) fn patience() -> Option<std::time::Duration> {
+    let seconds = std::env::var("PKG_CLIENT_LOWSPEED_TIMEOUT").ok()?;
+    let seconds = seconds.parse().ok().filter(|it| (1..=3600).contains(it))?;
+    Some(std::time::Duration::from_secs(seconds))
 }
 
 /// The proxy and the number of requests at the same time.

@@ -4,6 +4,9 @@
 //! This is the only crate that prints, reads the environment and chooses exit codes.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
+#[macro_use]
+mod plain;
+
 mod applet;
 mod env;
 mod getopt;

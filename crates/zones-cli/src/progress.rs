@@ -29,6 +29,8 @@ fn words(phase: Phase) -> (&'static str, bool) {
         Phase::Unpack => ("Unpack", true),
         Phase::Database => ("Database", false),
         Phase::Copy => ("Copy", false),
+        Phase::Compare => ("Compare", false),
+        Phase::Stream => ("Stream", true),
     }
 }
 
@@ -138,6 +140,40 @@ impl Progress for Screen {
             .as_ref()
             .is_some_and(|signals| signals.next().is_some())
         {
+            self.cancelled.store(true, Ordering::Relaxed);
+        }
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// A copy that may take a while: a line when it begins, and SIGINT and SIGTERM end it in order.
+pub(crate) struct Waiting {
+    line: Option<String>,
+    signals: Option<SignalFd>,
+    cancelled: AtomicBool,
+}
+
+impl Waiting {
+    /// `line` is printed when files are copied one by one.
+    pub(crate) fn new(line: Option<String>) -> Self {
+        Self {
+            line,
+            signals: SignalFd::new(&[2, 15]).ok(),
+            cancelled: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Progress for Waiting {
+    fn begin(&self, phase: Phase, _total: u64) {
+        if let (Phase::Copy, Some(line)) = (phase, &self.line) {
+            println!("{line}");
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        let signals = self.signals.as_ref();
+        if signals.is_some_and(|signals| signals.next().is_some()) {
             self.cancelled.store(true, Ordering::Relaxed);
         }
         self.cancelled.load(Ordering::Relaxed)

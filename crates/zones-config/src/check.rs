@@ -295,6 +295,14 @@ pub(crate) const PRIORITIES: &[&str] = &["high", "default", "low"];
 /// Values of `autoshutdown`. Source: zonecfg(8) of Solaris 11; nothing here can be suspended.
 pub(crate) const SHUTDOWNS: &[&str] = &["shutdown", "halt"];
 
+/// Values of `file-mac-profile`. Source: zonecfg(8) and mwac(7) of Solaris 11.
+pub(crate) const PROFILES: &[&str] = &[
+    "none",
+    "strict",
+    "fixed-configuration",
+    "flexible-configuration",
+];
+
 /// Whether the value is one of a few, or empty.
 pub(crate) fn one_of(name: &str, text: &str, known: &[&str]) -> Result<(), String> {
     if text.is_empty() || known.contains(&text) {

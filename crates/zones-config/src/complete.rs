@@ -1,6 +1,6 @@
 //! Completion of a line that is being typed.
 
-use crate::check::{AUTHS, CLASSES, FLAGS, PRIORITIES, PROTECTIONS, SHUTDOWNS};
+use crate::check::{AUTHS, CLASSES, FLAGS, PRIORITIES, PROFILES, PROTECTIONS, SHUTDOWNS};
 use crate::command::{Scope, VERBS, Verb};
 use crate::privilege::privilege_names;
 use crate::table::{GLOBALS, Prop, Resource};
@@ -104,6 +104,7 @@ fn values(prop: Prop, known: &Known) -> Vec<String> {
         Prop::Autoboot | Prop::ConfigureAllowedAddress => owned(["true", "false"]),
         Prop::BootPriority => owned(PRIORITIES.iter().copied()),
         Prop::Autoshutdown => owned(SHUTDOWNS.iter().copied()),
+        Prop::FileMacProfile => owned(PROFILES.iter().copied()),
         Prop::MacAddress => owned(["auto", "random", "factory"]),
         Prop::LowerLink => owned(["auto"]),
         Prop::LinkProtection => owned(PROTECTIONS.iter().copied()),

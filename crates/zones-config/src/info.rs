@@ -9,13 +9,20 @@ use crate::form::{self, Form, Item};
 use crate::table::{Alias, GLOBALS, Global, INFO_ORDER, Prop, Resource, Shape};
 use crate::{RctlAction, ZoneConfig};
 
+/// Not in every release of Zones: where they are unset, `info` is the common one.
+const RARE: [Prop; 4] = [
+    Prop::Uuid,
+    Prop::BootPriority,
+    Prop::Autoshutdown,
+    Prop::FileMacProfile,
+];
+
 /// The whole configuration.
 #[must_use]
 pub fn info(config: &ZoneConfig) -> String {
     let mut out = String::new();
     for global in GLOBALS {
-        // Not in every release of Zones: where they are unset, `info` is the common one.
-        let some = [Prop::Uuid, Prop::BootPriority, Prop::Autoshutdown].contains(&global.prop);
+        let some = RARE.contains(&global.prop);
         if !some || !global_text(config, global.prop).is_empty() {
             global_line(&mut out, config, global);
         }
@@ -80,6 +87,7 @@ pub(crate) fn global_text(config: &ZoneConfig, prop: Prop) -> String {
         Prop::Uuid => config.uuid.clone(),
         Prop::BootPriority => config.boot_priority.clone(),
         Prop::Autoshutdown => config.autoshutdown.clone(),
+        Prop::FileMacProfile => config.file_mac_profile.clone(),
         _ => String::new(),
     }
 }

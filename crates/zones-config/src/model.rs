@@ -34,6 +34,8 @@ pub struct ZoneConfig {
     pub boot_priority: String,
     /// `shutdown`, `halt`; empty is `shutdown`.
     pub autoshutdown: String,
+    /// `none`, `strict`, `fixed-configuration`, `flexible-configuration`; empty is `none`.
+    pub file_mac_profile: String,
     pub filesystems: Vec<Fs>,
     pub inherit_pkg_dirs: Vec<InheritPkgDir>,
     pub nets: Vec<Net>,
@@ -249,6 +251,7 @@ impl ZoneConfig {
             uuid: String::new(),
             boot_priority: String::new(),
             autoshutdown: String::new(),
+            file_mac_profile: String::new(),
             filesystems: Vec::new(),
             inherit_pkg_dirs: Vec::new(),
             nets: Vec::new(),

@@ -83,6 +83,7 @@ names! {
         Uuid = "uuid",
         BootPriority = "boot-priority",
         Autoshutdown = "autoshutdown",
+        FileMacProfile = "file-mac-profile",
         MaxLwps = "max-lwps",
         MaxProcesses = "max-processes",
         MaxShmMemory = "max-shm-memory",

@@ -68,6 +68,11 @@ pub fn verify(config: &ZoneConfig, knows_brand: &dyn Fn(&str) -> bool) -> Report
     let words = [
         ("boot-priority", &config.boot_priority, check::PRIORITIES),
         ("autoshutdown", &config.autoshutdown, check::SHUTDOWNS),
+        (
+            "file-mac-profile",
+            &config.file_mac_profile,
+            check::PROFILES,
+        ),
     ];
     for (name, text, known) in words {
         if let Err(error) = check::one_of(name, text, known) {

@@ -9,7 +9,7 @@ use zones_repository::{RepositoryError, Store};
 
 use crate::auth::Guard;
 use crate::http::reply::Reply;
-use crate::listing::Listings;
+use crate::listing::{Listing, Listings};
 use crate::log::Logs;
 use crate::metrics::Metrics;
 use crate::op;
@@ -123,6 +123,18 @@ impl Site {
         if thread.spawn(work).is_err() {
             lock(&self.index_due).remove(&publisher);
         }
+    }
+
+    /// What is kept of a publisher, or of the default one; the error is the reply that refuses it.
+    pub(crate) fn store(&self, publisher: Option<&Publisher>) -> Result<Store, Reply> {
+        let store = self.stock.store(publisher);
+        store.map_err(|error| self.refuse(&error))
+    }
+
+    /// What the catalog of a publisher lists; the error is the reply that refuses it.
+    pub(crate) fn listing(&self, store: &Store) -> Result<Arc<Listing>, Reply> {
+        let listing = self.listings.of(store);
+        listing.map_err(|error| self.refuse(&error))
     }
 
     /// The reply to an error of the repository. What is wrong with the repository itself is for the

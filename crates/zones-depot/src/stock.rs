@@ -89,6 +89,17 @@ impl Stock {
         })
     }
 
+    /// That of a publisher, or all of them.
+    pub(crate) fn named(
+        &self,
+        publisher: Option<&Publisher>,
+    ) -> Result<Vec<Store>, RepositoryError> {
+        match publisher {
+            Some(_) => self.store(publisher).map(|store| vec![store]),
+            None => self.stores(),
+        }
+    }
+
     /// What all publishers have, the default one first.
     pub(crate) fn stores(&self) -> Result<Vec<Store>, RepositoryError> {
         self.now(|opened| {

@@ -79,6 +79,46 @@ pub fn attend(layout: &Layout, zone: &ZoneName) -> Result<Attendance, EngineErro
         .map(|(_, channel)| Attendance { _channel: channel })
 }
 
+/// A zone whose processes are stopped. They go on with [`Frozen::thaw`], and when this is dropped
+/// or the process dies.
+#[derive(Debug)]
+pub struct Frozen<'a> {
+    layout: &'a Layout,
+    zone: &'a ZoneName,
+    channel: Channel,
+}
+
+/// Stops every process of a zone that is ready or runs.
+///
+/// # Errors
+/// What stands in the way; then the zone goes on.
+pub fn freeze<'a>(layout: &'a Layout, zone: &'a ZoneName) -> Result<Frozen<'a>, EngineError> {
+    let (response, channel) = exchange(layout, zone, &Request::Freeze, &[])?;
+    if !response.done {
+        return Err(EngineError::Stage(response.lines.join("\n")));
+    }
+    Ok(Frozen {
+        layout,
+        zone,
+        channel,
+    })
+}
+
+impl Frozen<'_> {
+    /// Lets the processes go on.
+    ///
+    /// # Errors
+    /// When no daemon can be reached: the next one that starts does it.
+    pub fn thaw(self) -> Result<(), EngineError> {
+        let told = send(&self.channel, &Request::Thaw, &[]);
+        if told.is_ok() && matches!(receive::<Response>(&self.channel), Ok(Some(_))) {
+            return Ok(());
+        }
+        // The daemon died meanwhile; a new one thaws what it finds.
+        request(self.layout, self.zone, &Request::Thaw).map(drop)
+    }
+}
+
 fn exchange(
     layout: &Layout,
     zone: &ZoneName,

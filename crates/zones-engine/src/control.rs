@@ -10,6 +10,9 @@ pub enum Request {
     /// Run the zone's init.
     #[allow(missing_docs)]
     Boot { args: Vec<String> },
+    /// The same, and the zone may write all of its root, whatever its profile says.
+    #[allow(missing_docs)]
+    BootWritable { args: Vec<String> },
     /// Stop now, without scripts.
     Halt,
     /// Halt and boot.
@@ -33,6 +36,10 @@ pub enum Request {
         check: bool,
         verbose: bool,
     },
+    /// Stop every process of the zone until `Thaw` comes, or the caller is gone.
+    Freeze,
+    /// Let them go on.
+    Thaw,
     /// Only be there (for a console of a zone that does not run).
     Attend,
 }
@@ -40,7 +47,18 @@ pub enum Request {
 impl Request {
     /// Whether it brings up a zone that has nothing in the kernel.
     pub(crate) fn makes_ready(&self) -> bool {
-        matches!(self, Self::Ready | Self::Boot { .. } | Self::Mount)
+        matches!(
+            self,
+            Self::Ready | Self::Boot { .. } | Self::BootWritable { .. } | Self::Mount
+        )
+    }
+
+    /// Whether it can be done to a zone whose processes are stopped.
+    pub(crate) fn wants_no_answer_of_the_zone(&self) -> bool {
+        matches!(
+            self,
+            Self::Halt | Self::Reboot { .. } | Self::Thaw | Self::Attend | Self::Uninstalling
+        )
     }
 }
 

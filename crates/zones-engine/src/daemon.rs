@@ -7,6 +7,8 @@
 mod change;
 mod console;
 mod live;
+mod rest;
+mod trial;
 mod wait;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -21,7 +23,7 @@ use crate::runtime::{Phase, RunState, control_path};
 use crate::stage::{Ending, receive, send};
 use change::Change;
 use console::Console;
-use live::Live;
+use live::{Live, Writing};
 use wait::Event;
 
 const SIGHUP: i32 = 1;
@@ -45,6 +47,9 @@ struct Daemon {
     late: Option<zones_net::Netlink>,
     /// Who waits for what is being done now.
     caller: Option<OwnedFd>,
+    frozen: Option<rest::Frozen>,
+    /// The boot environment that the zone runs in is on trial.
+    trial: Option<trial::Watch>,
     _lock: std::fs::File,
 }
 
@@ -79,6 +84,8 @@ pub fn run(layout: &Layout, zone: &ZoneName, first: Option<Channel>) -> Result<(
         terminated: false,
         late: None,
         caller: None,
+        frozen: None,
+        trial: None,
         _lock: lock,
     };
     daemon.live = Live::adopt(layout, zone)?;
@@ -86,6 +93,10 @@ pub fn run(layout: &Layout, zone: &ZoneName, first: Option<Channel>) -> Result<(
         && let Some(master) = live.console()
     {
         daemon.console.connect(master);
+    }
+    if daemon.live.is_some() {
+        // A daemon that died may have been watching.
+        daemon.begin_trial();
     }
     daemon.serve();
     Ok(())
@@ -117,13 +128,17 @@ impl Daemon {
                     }
                 }
                 Event::Client(at) => self.on_client(at),
+                Event::FrozenClient => self.on_frozen_client(),
                 Event::Console => self.console.pump(),
                 Event::InitEnded => self.on_init_ended(),
                 Event::SchedSaid => self.on_sched_said(),
                 Event::SchedEnded => self.on_sched_ended(),
                 Event::Timeout => self.on_timeout(),
+                Event::Probe => self.on_probe(),
+                Event::TrialDue => self.on_trial_due(),
             }
         }
+        self.thaw();
         let _ = std::fs::remove_file(control_path(&self.layout, &self.zone));
         self.console.close(&self.layout, &self.zone);
         // Somebody who connected just now is answered: they start a daemon of their own.
@@ -151,6 +166,14 @@ impl Daemon {
         let Ok(Some((request, fds))) = receive::<Request>(&client) else {
             return;
         };
+        if self.frozen.is_some() && !request.wants_no_answer_of_the_zone() {
+            let text = "its processes are stopped while a snapshot is taken; try again";
+            let _ = send(&client, &Response::failed(text), &[]);
+            return;
+        }
+        if request == Request::Freeze {
+            return self.freeze(client);
+        }
         if let Request::Shutdown { reboot, timeout_s } = request {
             return self.begin_shutdown(client, reboot, timeout_s);
         }
@@ -186,17 +209,23 @@ impl Daemon {
             Request::Ready => match self.verdict(Verb::Ready)? {
                 Some(answer) => Ok(answer),
                 None => {
+                    self.forgive();
                     self.halt();
-                    self.make_ready(Phase::Ready)
+                    self.make_ready(Phase::Ready, Writing::AsConfigured)
                 }
             },
             Request::Boot { args } => match self.verdict(Verb::Boot)? {
                 Some(answer) => Ok(answer),
-                None => self.boot(args),
+                None => self.boot(args, Writing::AsConfigured),
+            },
+            Request::BootWritable { args } => match self.verdict(Verb::Boot)? {
+                Some(answer) => Ok(answer),
+                None => self.boot(args, Writing::Everything),
             },
             Request::Halt => match self.verdict(Verb::Halt)? {
                 Some(answer) => Ok(answer),
                 None => {
+                    self.forgive();
                     self.halt();
                     self.console.notice("NOTICE: Zone halted");
                     Ok(Response::done())
@@ -208,7 +237,7 @@ impl Daemon {
             },
             Request::Mount => {
                 self.halt();
-                self.make_ready(Phase::Mounted)
+                self.make_ready(Phase::Mounted, Writing::Everything)
             }
             Request::Uninstalling => {
                 self.console
@@ -224,7 +253,11 @@ impl Daemon {
                 let document = fds.into_iter().next().filter(|_| *given);
                 self.apply(document, live::How { check, verbose })
             }
-            Request::Attend | Request::Shutdown { .. } => Ok(Response::done()),
+            Request::Thaw => {
+                self.thaw();
+                Ok(Response::done())
+            }
+            Request::Attend | Request::Freeze | Request::Shutdown { .. } => Ok(Response::done()),
         }
     }
 
@@ -264,12 +297,12 @@ impl Daemon {
         }
     }
 
-    fn make_ready(&mut self, phase: Phase) -> Result<Response, EngineError> {
+    fn make_ready(&mut self, phase: Phase, writing: Writing) -> Result<Response, EngineError> {
         let hooked = phase != Phase::Mounted;
         if hooked {
             self.before(Change::Ready, ZoneState::Installed)?;
         }
-        let (live, warnings) = Live::start(&self.layout, &self.zone, phase)?;
+        let (live, warnings) = Live::start(&self.layout, &self.zone, phase, writing)?;
         if let Some(master) = live.console() {
             self.console.connect(master);
         }
@@ -287,11 +320,12 @@ impl Daemon {
         })
     }
 
-    fn boot(&mut self, args: &[String]) -> Result<Response, EngineError> {
+    fn boot(&mut self, args: &[String], writing: Writing) -> Result<Response, EngineError> {
         let mut response = Response::done();
-        if self.state() != ZoneState::Ready {
+        // A zone that is ready has its mounts already.
+        if self.state() != ZoneState::Ready || writing == Writing::Everything {
             self.halt();
-            response = match self.make_ready(Phase::Starting) {
+            response = match self.make_ready(Phase::Starting, writing) {
                 Ok(response) => response,
                 Err(error) => {
                     self.console.notice("NOTICE: Zone boot failed");
@@ -306,11 +340,17 @@ impl Daemon {
         };
         self.console
             .notice(&format!("NOTICE: Zone booting up{with}"));
+        let on_trial = self.begin_trial();
         if let Err(error) = self.start_init(args) {
             self.halt();
             self.console.notice("NOTICE: Zone boot failed");
+            if on_trial.is_some() {
+                // The one before is booted; why this one was not is still told.
+                self.fall_back(&error.chain());
+            }
             return Err(error);
         }
+        response.warnings.extend(on_trial);
         Ok(response)
     }
 
@@ -336,11 +376,14 @@ impl Daemon {
         self.console
             .notice(&format!("NOTICE: Zone rebooting{with}"));
         self.halt();
-        self.boot(args)
+        self.settle_environment();
+        self.boot(args, Writing::AsConfigured)
     }
 
     /// Takes everything down that this zone has in the kernel, known or left over.
     fn halt(&mut self) {
+        // A stopped process of v1 does not even die.
+        self.thaw();
         let state = self.before_halt();
         self.console.disconnect();
         match self.live.take() {
@@ -423,6 +466,7 @@ impl Daemon {
         if self.state() != ZoneState::Running {
             self.halt();
         }
+        self.trial = None;
         self.terminated = true;
     }
 
@@ -447,6 +491,11 @@ impl Daemon {
     /// A pid namespace reports reboot(2) as a death by SIGHUP, halt and power-off as one by SIGINT.
     fn on_ending(&mut self, ending: Ending) {
         let shutdown = self.shutdown.take();
+        if shutdown.is_some() {
+            self.forgive();
+        } else if ending != Ending::Signaled(SIGHUP) && self.failed_trial(ending) {
+            return;
+        }
         let again = match (&shutdown, ending) {
             (Some(shutdown), _) => shutdown.reboot.clone(),
             (None, Ending::Signaled(SIGHUP)) => {
@@ -461,10 +510,12 @@ impl Daemon {
             Some(args) => {
                 self.console.notice("NOTICE: Zone rebooting");
                 self.halt();
-                self.boot(&args).unwrap_or_else(|error| {
-                    self.console.log(&error.chain());
-                    Response::failed(error.chain())
-                })
+                self.settle_environment();
+                self.boot(&args, Writing::AsConfigured)
+                    .unwrap_or_else(|error| {
+                        self.console.log(&error.chain());
+                        Response::failed(error.chain())
+                    })
             }
             None => {
                 self.halt();

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use zones_brand::Brand;
+use zones_brand::{Brand, sparse};
 use zones_cgroup::{Controller, Hierarchies};
 use zones_config::ZoneConfig;
 use zones_store::{IndexEntry, Layout, Store};
@@ -51,7 +51,7 @@ pub(crate) fn rare_controllers(config: &ZoneConfig) -> Vec<Controller> {
 
 /// All that any zone may have a group in: for those who look for one.
 pub(crate) fn every_hierarchy() -> Result<Hierarchies, EngineError> {
-    hierarchies(&[Controller::Cpuset, Controller::Io])
+    hierarchies(&[Controller::Cpuset, Controller::Io, Controller::Freezer])
 }
 
 /// Adapts the weights of all `active` zones to one that comes or is gone.
@@ -116,6 +116,14 @@ pub fn plan(layout: &Layout, zone: &ZoneName) -> Result<BootPlan, EngineError> {
     plan_of(layout, &load(layout, zone)?)
 }
 
+/// The brand of a zone.
+pub(crate) fn brand_of(layout: &Layout, config: &ZoneConfig) -> Result<Brand, EngineError> {
+    Ok(Brand::find(
+        &config.brand_or_default(),
+        &brand_folder(layout),
+    )?)
+}
+
 /// The plan for a configuration that is perhaps not the one on disk.
 pub(crate) fn plan_of(layout: &Layout, config: &ZoneConfig) -> Result<BootPlan, EngineError> {
     plan_as(layout, config, is_privileged(config))
@@ -146,6 +154,12 @@ pub(crate) fn plan_as(
             let own = zones_net::mac_for(&entry.uuid, &interface.name);
             interface.own_mac = interface.own_mac.map(|_| own);
         }
+    }
+    if name.as_str() == sparse::BRAND {
+        let (bases, base) = (layout.bases(), sparse::base_of(config));
+        let folders = sparse::folders(config, &bases);
+        let folders = folders.map_err(|error| EngineError::Store(error.to_string()))?;
+        plan.inherited = crate::plan::inherited(&bases.join(base), folders);
     }
     plan.personality_32bit = is_32bit_x86(&plan.root);
     if let Some(wanted) = &plan.dedicated {

@@ -10,6 +10,7 @@ mod cpus;
 mod daemon;
 mod error;
 mod etc;
+mod event;
 mod fnmatch;
 mod folder;
 mod hooks;
@@ -25,17 +26,18 @@ mod seal;
 mod snapshot;
 mod stage;
 
-pub use client::{Attendance, apply, attend, request};
+pub use client::{Attendance, Frozen, apply, attend, freeze, request};
 pub use control::{Request, Response};
 pub use daemon::{is_running, run as run_daemon};
 pub use error::{EngineError, chain};
+pub use event::note_event;
 pub use hooks::Hooks;
 pub use host::{brand_folder, load, plan};
 pub use ids::{IdError, id_range};
 pub use login::{Relay, Session, relay_for, run};
 pub use owners::{WalkError, forget_owners, settle_owners};
 pub use plan::{
-    BootPlan, FsMount, IpcLimits, NotEnforced, PlanError, Privileges, capability_number,
+    BootPlan, FsMount, Immutable, IpcLimits, NotEnforced, PlanError, Privileges, capability_number,
 };
 pub use runtime::{Phase, RunState, active, console_path};
 pub use seal::seal;

@@ -164,6 +164,15 @@ pub(crate) fn spawn_quietly(
     zone: &ZoneName,
     words: &[&str],
 ) -> Result<(), EngineError> {
+    run_quietly(layout, zone, words).map(drop)
+}
+
+/// As [`spawn_quietly`]; tells how they ended.
+pub(crate) fn run_quietly(
+    layout: &Layout,
+    zone: &ZoneName,
+    words: &[&str],
+) -> Result<Ending, EngineError> {
     let request = SessionRequest::Start {
         user: None,
         command: words.iter().map(|word| (*word).to_owned()).collect(),
@@ -173,6 +182,5 @@ pub(crate) fn spawn_quietly(
         size: None,
         skip_sync: false,
     };
-    let session = Session::start(layout, zone, &request, &[])?;
-    session.outcome(None).map(drop)
+    Session::start(layout, zone, &request, &[])?.outcome(None)
 }

@@ -1,6 +1,7 @@
 //! What is to be done to boot a zone, as data: made from the configuration, the brand and the
 //! host, printed by `zoneadm ready -n`, tested without root, then run by the stage.
 
+mod immutable;
 mod kernel;
 mod mounts;
 mod network;
@@ -17,9 +18,10 @@ use zones_net::Interface;
 use zones_sys::Scheduling;
 use zones_types::{IdRange, ZoneId, ZoneName};
 
+pub use immutable::Immutable;
 pub use kernel::IpcLimits;
 pub use mounts::FsMount;
-pub(crate) use mounts::{DEVICE_NODES, MASKED, READ_ONLY};
+pub(crate) use mounts::{DEVICE_NODES, MASKED, READ_ONLY, inherited};
 #[cfg(test)]
 pub(crate) use network::interface;
 pub use privileges::{Privileges, capability_number};
@@ -66,6 +68,10 @@ pub struct BootPlan {
     pub locked: Option<u64>,
     /// Bytes that a temporary file system of the zone may hold.
     pub tmpfs_bytes: u64,
+    /// What of its root it may write; `None`: all.
+    pub immutable: Option<Immutable>,
+    /// Folders of the base of a sparse zone.
+    pub inherited: Vec<FsMount>,
     /// Further file systems, in mount order.
     pub filesystems: Vec<FsMount>,
     /// Patterns of further device nodes.
@@ -152,6 +158,8 @@ impl BootPlan {
             ipc: IpcLimits::new(config),
             locked: config.locked().map(|bytes| bytes.0),
             tmpfs_bytes,
+            immutable: immutable::profile(config),
+            inherited: Vec::new(),
             filesystems: mounts::filesystems(&with_brand_mounts(config, brand))?,
             devices: devices(config, brand, range.is_some()),
             privileges: Privileges::new(&config.limitpriv, config.ip_type, range.is_some())?,
@@ -247,11 +255,22 @@ impl fmt::Display for BootPlan {
             Some(range) => writeln!(f, "user ids 0-{} are {}+", IdRange::COUNT - 1, range.base)?,
             None => writeln!(f, "user ids are those of the host (privileged)")?,
         }
+        if let Some(immutable) = &self.immutable {
+            let writable = match immutable.writable {
+                [] => "nothing".to_owned(),
+                some => some.join(" "),
+            };
+            writeln!(
+                f,
+                "root is read-only ({}) but for {writable}",
+                immutable.profile
+            )?;
+        }
         writeln!(f, "control group {:?}", self.limits)?;
         for interface in &self.interfaces {
             writeln!(f, "net {interface:?}")?;
         }
-        for mount in &self.filesystems {
+        for mount in self.inherited.iter().chain(&self.filesystems) {
             writeln!(
                 f,
                 "mount {} on {} type {}",

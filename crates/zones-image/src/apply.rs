@@ -31,7 +31,7 @@ use zones_sys::RootFd;
 use crate::plan::Plan;
 
 pub use error::ApplyError;
-pub(crate) use extra::extras;
+pub(crate) use extra::{extras, node};
 pub use folder::sweep;
 pub(crate) use folder::{Folders, is_regular, kind};
 
@@ -43,6 +43,10 @@ pub trait Content: Sync {
     ///
     /// It is not there or cannot be read.
     fn open(&self, fmri: &Fmri, action: &Action) -> io::Result<Source>;
+
+    /// Hears that the payload of an action is not what the manifest promises, so that it is not
+    /// given again.
+    fn refuse(&self, _action: &Action) {}
 }
 
 /// An opened payload.
@@ -75,8 +79,9 @@ pub struct Options {
     pub time: Timestamp,
     /// Threads that lay files; 0 is as many as there are processors.
     pub threads: usize,
-    /// Whether all is on disk when [`apply`] returns (one syncfs(2); no file is synced alone).
-    pub is_synced: bool,
+    /// Whether files begin to go to disk while others are laid, so that the caller's syncfs(2) at
+    /// the end is short. No file is synced alone.
+    pub is_flushed: bool,
 }
 
 /// The phases in their order, as pkg(1) names them.

@@ -8,13 +8,14 @@
 //! it gets its name.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::{Mode, OFlags};
 use zones_ips::Digest;
-use zones_repository::payload::{Expected, PayloadError, copy, unpack};
+use zones_repository::payload::{Expected, PayloadError, copy, copy_packed, unpack};
 
 use crate::apply::Source;
 use crate::error::{ImageError, Result};
@@ -88,36 +89,44 @@ impl Cache {
     }
 
     fn find(&self, name: &Digest, expected: &Expected) -> Option<(PathBuf, Form)> {
-        [Form::Plain, Form::Packed].into_iter().find_map(|form| {
+        self.forms().into_iter().find_map(|form| {
             let path = self.place(name, form);
             let found = fs::symlink_metadata(&path).ok()?;
-            let wanted = match form {
-                Form::Plain => expected.size,
-                // Another repository may have packed it otherwise: unpacking proves it.
-                Form::Packed => None,
-            };
-            let is_right = found.is_file() && wanted.is_none_or(|it| it == found.len());
-            is_right.then_some((path, form))
+            is_right(form, &found, expected).then_some((path, form))
         })
+    }
+
+    /// Forms, the likely one first: another image may have kept the other.
+    fn forms(&self) -> [Form; 2] {
+        match self.form {
+            Form::Plain => [Form::Plain, Form::Packed],
+            Form::Packed => [Form::Packed, Form::Plain],
+        }
     }
 
     /// Opens a payload that is there.
     pub(crate) fn get(&self, name: &Digest, expected: &Expected) -> io::Result<Source> {
-        let Some((path, form)) = self.find(name, expected) else {
-            let path = self.place(name, self.form);
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!(
-                    "`{}` is gone from the content cache; run the command again",
-                    path.display()
-                ),
-            ));
-        };
-        let file = File::open(path)?;
-        Ok(match form {
-            Form::Plain => Source::Plain(file),
-            Form::Packed => Source::Packed(Box::new(file)),
-        })
+        for form in self.forms() {
+            let file = match File::open(self.place(name, form)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other?,
+            };
+            match form {
+                Form::Packed => return Ok(Source::Packed(Box::new(file))),
+                Form::Plain if is_right(form, &file.metadata()?, expected) => {
+                    return Ok(Source::Plain(file));
+                }
+                Form::Plain => {}
+            }
+        }
+        let path = self.place(name, self.form);
+        Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!(
+                "`{}` is gone from the content cache; run the command again",
+                path.display()
+            ),
+        ))
     }
 
     /// Proves a payload and keeps it.
@@ -129,9 +138,8 @@ impl Cache {
     ) -> Result<(), PayloadError> {
         let path = self.place(name, self.form);
         let folder = path.parent().unwrap_or(&self.path);
-        fs::create_dir_all(folder).map_err(PayloadError::Write)?;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let temp = folder.join(format!(".new-{}-{number}", std::process::id()));
+        let temp = folder.join(format!("{}{number}", temp_begin(std::process::id())));
         let stored = self.write(&temp, expected, packed);
         let stored = stored.and_then(|()| fs::rename(&temp, &path).map_err(PayloadError::Write));
         if stored.is_err() {
@@ -147,20 +155,56 @@ impl Cache {
         expected: &Expected,
         packed: impl Read,
     ) -> Result<(), PayloadError> {
-        let _ = fs::remove_file(temp);
         let mut options = fs::OpenOptions::new();
-        let opened = options.write(true).create_new(true).mode(0o600).open(temp);
+        options.write(true).create_new(true).mode(0o600);
+        let opened = match options.open(temp) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = temp.parent().unwrap_or(&self.path);
+                fs::create_dir_all(folder).and_then(|()| options.open(temp))
+            }
+            // A dead process of our number left it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(temp).and_then(|()| options.open(temp))
+            }
+            other => other,
+        };
         let mut file = opened.map_err(PayloadError::Write)?;
         match self.form {
-            Form::Plain => {
-                unpack(packed, expected, &mut file)?;
-                // A plain payload is not proved again: it must not outlive a power loss half.
-                file.sync_data().map_err(PayloadError::Write)
+            // Not proved again, but for its size: file systems that share blocks write a new
+            // length of a file after its data, so that a power loss leaves it short, not wrong.
+            Form::Plain => unpack(packed, expected, &mut file),
+            // Its content is proved whenever it is laid down.
+            Form::Packed if expected.transport.is_some() => {
+                copy_packed(packed, expected, &mut file)
             }
-            Form::Packed => {
-                let mut to = io::BufWriter::with_capacity(128 * 1024, &mut file);
-                keep(packed, expected, &mut to)?;
-                to.flush().map_err(PayloadError::Write)
+            Form::Packed => copy(packed, expected, &mut file),
+        }
+        .map(drop)
+    }
+
+    /// Forgets a payload that is not what it should be.
+    pub(crate) fn forget(&self, name: &Digest) {
+        for form in [Form::Plain, Form::Packed] {
+            // The next operation would fail on it as this one did, and say so.
+            let _ = fs::remove_file(self.place(name, form));
+        }
+    }
+
+    /// Removes what a killed process was writing.
+    pub(crate) fn sweep(path: &Path, process: u32) {
+        let begin = temp_begin(process);
+        let folders = fs::read_dir(path).into_iter().flatten().flatten();
+        for folder in folders {
+            let files = fs::read_dir(folder.path());
+            for file in files.into_iter().flatten().flatten() {
+                if file
+                    .file_name()
+                    .as_encoded_bytes()
+                    .starts_with(begin.as_bytes())
+                {
+                    // It goes with the next prune else.
+                    let _ = fs::remove_file(file.path());
+                }
             }
         }
     }
@@ -189,64 +233,30 @@ impl Cache {
     }
 }
 
-/// Keeps a payload as it comes: proved by the digest of its packed form when that is known, so
-/// that it is unpacked only once, when it is laid down; else by unpacking it aside.
-fn keep(packed: impl Read, expected: &Expected, to: &mut dyn Write) -> Result<(), PayloadError> {
-    let Some(wanted) = expected.packed else {
-        return copy(packed, expected, to).map(drop);
-    };
-    let limit = expected
-        .packed_size
-        .unwrap_or(zones_repository::payload::PAYLOAD_LEN_MAX);
-    let mut hasher = zones_ips::hash::Hasher::new(wanted.algorithm());
-    let mut from = packed.take(limit + 1);
-    let mut chunk = vec![0; 128 * 1024];
-    let mut size = 0;
-    loop {
-        let read = match from.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(PayloadError::Damaged(error)),
-        };
-        size += read as u64;
-        if size > limit {
-            return Err(PayloadError::Large(limit));
-        }
-        hasher.update(&chunk[..read]);
-        to.write_all(&chunk[..read]).map_err(PayloadError::Write)?;
-    }
-    let found = hasher.finish();
-    if found == wanted {
-        Ok(())
-    } else {
-        let expected = wanted;
-        Err(zones_ips::hash::Mismatch { found, expected }.into())
-    }
+/// How the names of files begin that a process is writing.
+fn temp_begin(process: u32) -> String {
+    format!(".new-{process}-")
 }
 
-/// Whether a file here can share its blocks with a file there.
-fn can_share(here: &Path, there: &Path) -> bool {
-    let probe = |folder: &Path, text: &[u8]| -> io::Result<(File, PathBuf)> {
-        let path = folder.join(format!(".probe-{}", std::process::id()));
-        let mut options = fs::OpenOptions::new();
-        let mut file = options
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        file.write_all(text)?;
-        Ok((file, path))
+/// Whether what has the name can be this payload.
+fn is_right(form: Form, found: &fs::Metadata, expected: &Expected) -> bool {
+    let wanted = match form {
+        Form::Plain => expected.size,
+        // Another repository may have packed it otherwise: unpacking proves it.
+        Form::Packed => None,
     };
-    let Ok((from, from_path)) = probe(here, b"shared") else {
+    found.is_file() && wanted.is_none_or(|it| it == found.len())
+}
+
+/// Whether a file here can share its blocks with a file there; tried with files without names.
+fn can_share(here: &Path, there: &Path) -> bool {
+    let probe = |folder: &Path| {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o600);
+        rustix::fs::openat(rustix::fs::CWD, folder, flags, mode).map(File::from)
+    };
+    let (Ok(mut from), Ok(to)) = (probe(here), probe(there)) else {
         return false;
     };
-    let can = probe(there, b"").is_ok_and(|(to, to_path)| {
-        let is_shared = rustix::fs::ioctl_ficlone(&to, &from).is_ok();
-        let _ = fs::remove_file(to_path);
-        is_shared
-    });
-    let _ = fs::remove_file(from_path);
-    can
+    from.write_all(b"shared").is_ok() && rustix::fs::ioctl_ficlone(&to, &from).is_ok()
 }

@@ -63,6 +63,7 @@ pub(crate) fn refresh_origin(
     let Some(attrs) = source.attrs(publisher)? else {
         // Packages without a catalog: made of the manifests.
         let mut catalog = source.catalog_of_manifests(publisher)?;
+        folder.remove(stamp(publisher))?;
         write(folder, &below, &mut catalog)?;
         return Ok(Fetched::Whole);
     };
@@ -71,6 +72,16 @@ pub(crate) fn refresh_origin(
     } else {
         read(folder, &below).unwrap_or_default()
     };
+    if let Some(copy) = &copy
+        && attrs.modified < copy.attrs.modified
+    {
+        // A server that was restored, or somebody who wants old packages back with their holes.
+        return Err(ImageError::Refused(format!(
+            "its catalog of publisher '{publisher}' is of {}, older than the one of {} that was \
+             seen before; if that is right: pkg refresh --full",
+            attrs.modified, copy.attrs.modified
+        )));
+    }
     let what = plan(copy.as_ref().map(|it| &it.attrs), &attrs);
     let (catalog, fetched) = match (what, copy) {
         (Refresh::Current, Some(_)) => return Ok(Fetched::Nothing),
@@ -84,6 +95,8 @@ pub(crate) fn refresh_origin(
     };
     // Signed files as they came would do as well; these are the same bytes, proved by content.
     let mut catalog = catalog;
+    // Killed from here on, the next command does it again, and finds no half of a new one.
+    folder.remove(stamp(publisher))?;
     write(folder, &below, &mut catalog)?;
     Ok(fetched)
 }
@@ -123,7 +136,23 @@ fn by_logs(
 }
 
 /// Makes the merged catalog of a publisher from the copies of its origins, and notes the time.
-pub(crate) fn merge(folder: &Folder, publisher: &Publisher, uris: &[&str]) -> Result<()> {
+pub(crate) fn merge(
+    folder: &Folder,
+    publisher: &Publisher,
+    uris: &[&str],
+    is_changed: bool,
+) -> Result<()> {
+    let keep: Vec<String> = uris
+        .iter()
+        .map(|uri| Digest::of(Algorithm::Sha1, uri.as_bytes()).to_string())
+        .collect();
+    let origins = format!("publisher/{publisher}/origins");
+    let mut gone = folder.names(&origins)?;
+    gone.retain(|name| !keep.contains(name));
+    let is_there = folder.has(format!("{}/{ATTRS}", merged(publisher)));
+    if !is_changed && gone.is_empty() && is_there {
+        return folder.write_soon(stamp(publisher), b"");
+    }
     let mut whole: Option<Catalog> = None;
     for uri in uris {
         let Some(copy) = read(folder, &copy_of(publisher, uri))? else {
@@ -143,17 +172,27 @@ pub(crate) fn merge(folder: &Folder, publisher: &Publisher, uris: &[&str]) -> Re
     if let Some(mut whole) = whole {
         write(folder, &merged(publisher), &mut whole)?;
     }
-    let keep: Vec<String> = uris
-        .iter()
-        .map(|uri| Digest::of(Algorithm::Sha1, uri.as_bytes()).to_string())
-        .collect();
+    for name in gone {
+        folder.remove(format!("{origins}/{name}"))?;
+    }
+    folder.write_soon(stamp(publisher), b"")
+}
+
+/// Copies what one image knows of a publisher to the folder of another.
+pub(crate) fn copy(from: &Folder, to: &Folder, publisher: &Publisher) -> Result<()> {
     let origins = format!("publisher/{publisher}/origins");
-    for name in folder.names(&origins)? {
-        if !keep.contains(&name) {
-            folder.remove(format!("{origins}/{name}"))?;
+    let names = from.names(&origins)?.into_iter();
+    let mut all: Vec<String> = names.map(|name| format!("{origins}/{name}")).collect();
+    all.push(merged(publisher));
+    for below in all {
+        if let Some(mut catalog) = read(from, &below)? {
+            write(to, &below, &mut catalog)?;
         }
     }
-    folder.write(stamp(publisher), b"")
+    match from.has(stamp(publisher)) {
+        true => to.write(stamp(publisher), b""),
+        false => Ok(()),
+    }
 }
 
 /// The merged catalog of a publisher; None before the first refresh.

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use zones_ips::Fmri;
 use zones_repository::RepositoryError;
+use zones_repository::signature::SignatureError;
 use zones_solver::Failure;
 
 use crate::apply::ApplyError;
@@ -69,6 +71,17 @@ pub enum ImageError {
     /// The note of the operation under way.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// Who published a package is not proved as the image asks.
+    #[error(
+        "The signatures of {fmri} are not what the image asks for:\n{source}\n\
+        See signature-policy in: pkg property; pkg publisher NAME"
+    )]
+    Signature {
+        /// The package.
+        fmri: Box<Fmri>,
+        /// What is wrong.
+        source: Box<SignatureError>,
+    },
     /// Nothing to revert.
     #[error(transparent)]
     Revert(#[from] RevertError),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use zones_repository::Disk;
-use zones_repository::disk::parent;
+use zones_repository::disk::{Temp, parent};
 
 use crate::error::{ImageError, Result};
 
@@ -17,12 +17,16 @@ pub(crate) const SETTINGS: &str = "pkg5.image";
 
 /// Bytes that a file of state may have.
 const STATE_LEN_MAX: u64 = 512 << 20;
+/// Bytes that the settings, a list or an entry of the history may have.
+pub(crate) const TEXT_LEN_MAX: u64 = 8 << 20;
 
 /// The folder with the data. Paths are relative to it.
 #[derive(Debug)]
 pub(crate) struct Folder {
     disk: Disk,
     base: PathBuf,
+    /// Bytes that a file may have.
+    limit: u64,
 }
 
 impl Folder {
@@ -35,7 +39,8 @@ impl Folder {
             .into_iter()
             .find(|base| disk.has(&base.join(SETTINGS)));
         let base = base.ok_or_else(missing)?.to_owned();
-        Ok(Self { disk, base })
+        let limit = STATE_LEN_MAX;
+        Ok(Self { disk, base, limit })
     }
 
     /// A place for the data of a new image.
@@ -43,7 +48,8 @@ impl Folder {
         let disk = Disk::open(root)?;
         let base = PathBuf::from(base);
         disk.make(&base)?;
-        Ok(Self { disk, base })
+        let limit = STATE_LEN_MAX;
+        Ok(Self { disk, base, limit })
     }
 
     /// The path of the root, for messages.
@@ -62,13 +68,19 @@ impl Folder {
 
     /// All bytes of a file; None when it is not there.
     pub(crate) fn read(&self, below: impl AsRef<Path>) -> Result<Option<Vec<u8>>> {
-        Ok(self.disk.read(&self.at(below), STATE_LEN_MAX)?)
+        Ok(self.disk.read(&self.at(below), self.limit)?)
     }
 
-    /// The text of a file; None when it is not there.
+    /// From now on, no file may have more bytes than this.
+    pub(crate) fn limit(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
+    /// The text of a small file; None when it is not there.
     pub(crate) fn text(&self, below: impl AsRef<Path>) -> Result<Option<String>> {
         let path = below.as_ref();
-        let Some(bytes) = self.read(path)? else {
+        let limit = self.limit.min(TEXT_LEN_MAX);
+        let Some(bytes) = self.disk.read(&self.at(path), limit)? else {
             return Ok(None);
         };
         let text = String::from_utf8(bytes);
@@ -83,16 +95,54 @@ impl Folder {
         Ok(self.disk.write(&path, bytes)?)
     }
 
+    /// Files that get their names together.
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        Batch {
+            folder: self,
+            files: Vec::new(),
+        }
+    }
+
+    /// Writes several files as [`Folder::write`] does; they get their names together.
+    pub(crate) fn together(&self, write: impl FnOnce(&mut Batch<'_>) -> Result<()>) -> Result<()> {
+        let mut batch = self.batch();
+        write(&mut batch)?;
+        batch.sync()?;
+        batch.keep()
+    }
+
     /// As [`Folder::write`], without waiting for the disk: for what can be fetched again.
     pub(crate) fn write_soon(&self, below: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
-        use std::io::Write as _;
         let path = self.at(below);
-        let folder = parent(&path);
+        Ok(self.temp(&path, bytes)?.keep(&path)?)
+    }
+
+    fn temp(&self, path: &Path, bytes: &[u8]) -> Result<Temp<'_>> {
+        use std::io::Write as _;
+        let folder = parent(path);
         self.disk.make(folder)?;
         let mut temp = self.disk.temp(folder)?;
         let written = temp.file.write_all(bytes);
-        written.map_err(|error| ImageError::damaged(&self.disk.full(&path), error))?;
-        Ok(temp.keep(&path)?)
+        written.map_err(|error| ImageError::damaged(&self.disk.full(path), error))?;
+        Ok(temp)
+    }
+
+    /// Removes what a killed process left of a file that is written through [`zones_sys::Dir`].
+    pub(crate) fn sweep_temps_of(&self, below: &str) -> Result<()> {
+        let path = Path::new(below);
+        let (folder, name) = (parent(path), path.file_name().unwrap_or_default());
+        let begin = format!(".{}.", name.display());
+        for name in self.names(folder)? {
+            if name.starts_with(&begin) && name.ends_with(".new") {
+                self.remove(folder.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what a killed process left in a folder. The image is locked.
+    pub(crate) fn sweep(&self, below: impl AsRef<Path>) {
+        self.disk.sweep(&self.at(below));
     }
 
     pub(crate) fn names(&self, below: impl AsRef<Path>) -> Result<Vec<String>> {
@@ -120,5 +170,43 @@ impl Folder {
 
     pub(crate) fn lock_file(&self, below: impl AsRef<Path>) -> Result<File> {
         Ok(self.disk.lock_file(&self.at(below))?)
+    }
+}
+
+/// Files that are written under temporary names and get their own together, in the order in which
+/// they were added. Dropped before that, they go.
+#[derive(Debug)]
+pub(crate) struct Batch<'a> {
+    folder: &'a Folder,
+    files: Vec<(PathBuf, Temp<'a>)>,
+}
+
+impl<'a> Batch<'a> {
+    /// Writes a file, its folders made.
+    pub(crate) fn add(&mut self, below: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+        let path = self.folder.at(below);
+        let temp = self.folder.temp(&path, bytes)?;
+        self.files.push((path, temp));
+        Ok(())
+    }
+
+    /// Waits until the content is on disk, one file after the other.
+    fn sync(&self) -> Result<()> {
+        for (path, temp) in &self.files {
+            let synced = temp.file.sync_all();
+            synced.map_err(|error| ImageError::damaged(&self.folder.disk.full(path), error))?;
+        }
+        Ok(())
+    }
+
+    /// Gives all of them their names. Their content is on disk: each is the old or the new one.
+    pub(crate) fn keep(self) -> Result<()> {
+        let disk = &self.folder.disk;
+        let mut folders = std::collections::BTreeSet::new();
+        for (path, temp) in self.files {
+            temp.keep(&path)?;
+            folders.insert(parent(&path).to_owned());
+        }
+        folders.iter().try_for_each(|it| Ok(disk.sync_folder(it)?))
     }
 }

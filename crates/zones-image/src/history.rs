@@ -189,14 +189,16 @@ pub(crate) fn add(folder: &Folder, entry: &Entry) -> Result<()> {
     let name = free.ok_or_else(|| {
         ImageError::damaged(&folder.full(BELOW), "too many operations in one second")
     })?;
-    folder.write(name, &xml)
+    // Not worth waiting for the disk: what is cut short is left out of lists.
+    folder.write_soon(name, &xml)
 }
 
 /// All entries, the oldest first; documents that cannot be read are left out.
 pub(crate) fn all(folder: &Folder) -> Result<Vec<Entry>> {
     let mut found = Vec::new();
     for name in folder.names(BELOW)? {
-        if let Some(text) = folder.text(format!("{BELOW}/{name}"))? {
+        // What is no file or too large is no entry of ours.
+        if let Ok(Some(text)) = folder.text(format!("{BELOW}/{name}")) {
             found.extend(Entry::from_xml(&text));
         }
     }

@@ -3,6 +3,7 @@
 mod listed;
 mod manifests;
 mod publishers;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -15,7 +16,8 @@ use zones_sys::{RootFd, lock_file};
 
 use crate::cache::Cache;
 use crate::error::{ImageError, Result};
-use crate::folder::{FULL, Folder, SETTINGS, USER};
+use crate::folder::{Batch, FULL, Folder, SETTINGS, USER};
+use crate::guard::Held;
 use crate::history;
 use crate::linked::Link;
 use crate::origin::Access;
@@ -24,9 +26,10 @@ use crate::settings::Settings;
 use crate::state::{self, Frozen, Installed};
 
 pub use listed::Listed;
+pub use search::Scope;
 
 const LOCK: &str = "lock";
-const MODIFIED: &str = "modified";
+pub(crate) const MODIFIED: &str = "modified";
 
 /// What the command brings to an operation: nothing of it is read from the environment here.
 #[derive(Debug, Clone)]
@@ -36,6 +39,8 @@ pub struct Client {
     /// Folder of payloads for all images of the host; None keeps them in the image, for this
     /// operation.
     pub cache: Option<PathBuf>,
+    /// Folder of the host with certificates that are trusted in all images.
+    pub anchors: Option<PathBuf>,
     /// Microseconds since 1970.
     pub now: i64,
     /// Name of the program, for history and lock.
@@ -75,11 +80,22 @@ pub struct Image {
     /// Settings as they are on disk, or to be written by [`Image::save`].
     pub settings: Settings,
     pub(crate) client: Client,
+    /// What the host says, of an image that a stranger may write to.
+    pub(crate) held: Option<Box<Held>>,
 }
 
 /// Keeps other clients from changing the image.
 #[derive(Debug)]
-pub struct ImageLock(#[expect(dead_code, reason = "held, not read")] File);
+pub struct ImageLock(Vec<File>);
+
+impl Drop for ImageLock {
+    fn drop(&mut self) {
+        // A text that stays is that of a client that was killed, and the next one sweeps.
+        for file in &self.0 {
+            let _ = file.set_len(0);
+        }
+    }
+}
 
 impl Image {
     /// Makes an image at `root`, an empty folder or a missing one.
@@ -124,10 +140,13 @@ impl Image {
             root: root_fd,
             settings,
             client,
+            held: None,
         };
         let now = image.now();
-        Installed::none(now).write(&image.folder, now)?;
-        state::write_known(&image.folder, &[], &Installed::none(now), now)?;
+        image.folder.together(|batch| {
+            Installed::none(now).write(batch, now)?;
+            state::write_known(batch, &[], &Installed::none(now), now)
+        })?;
         // The settings last: by them the image is known.
         image.save()?;
         Ok(image)
@@ -147,6 +166,7 @@ impl Image {
             root,
             settings,
             client,
+            held: None,
         })
     }
 
@@ -183,15 +203,46 @@ impl Image {
     /// # Errors
     /// Another client has it.
     pub fn lock(&self) -> Result<ImageLock> {
+        // Root of a zone may take the lock of its image away; nobody takes that of the host.
+        let mut lock = ImageLock(Vec::new());
+        let mut dead = None;
+        if let Some(held) = &self.held {
+            let (file, old) = self.lock_of(&held.folder, &self.lock_name()?)?;
+            lock.0.push(file);
+            dead = old;
+        }
+        let (file, old) = self.lock_of(&self.folder, LOCK)?;
+        lock.0.push(file);
+        let is_killed = dead.is_some() || old.is_some();
+        if self.held.is_none() {
+            // The number of a process that a stranger wrote is none.
+            dead = old;
+        }
+        if is_killed {
+            self.sweep(dead.and_then(|it| it.parse().ok()))?;
+        }
+        Ok(lock)
+    }
+
+    /// The name of the lock outside of the image: boot environments of a zone are images of their
+    /// own, wherever they are moved to.
+    fn lock_name(&self) -> Result<String> {
+        let stat = rustix::fs::fstat(&self.root);
+        let stat = stat.map_err(|errno| ImageError::damaged(self.path(), errno))?;
+        Ok(format!("{LOCK}.{:x}-{:x}", stat.st_dev, stat.st_ino))
+    }
+
+    /// Takes a lock; gives the number of the process that was killed with it, as it is written.
+    fn lock_of(&self, folder: &Folder, name: &str) -> Result<(File, Option<String>)> {
         let failed =
-            |error: &dyn ToString| ImageError::damaged(&self.folder.full(LOCK), error.to_string());
-        let mut file = self.folder.lock_file(LOCK)?;
+            |error: &dyn ToString| ImageError::damaged(&folder.full(name), error.to_string());
+        let mut file = folder.lock_file(name)?;
         let is_ours = lock_file(&file, false).map_err(|errno| failed(&errno))?;
+        let mut old = String::new();
+        // What a dead client wrote is overwritten; an empty text names nobody.
+        let _ = (&file).take(512).read_to_string(&mut old);
         if !is_ours {
-            let mut text = String::new();
-            // What a dead client wrote is overwritten; an empty text names nobody.
-            let _ = (&file).take(512).read_to_string(&mut text);
-            let mut lines = text.lines();
+            let mut lines = old.lines();
             let mut next = || lines.next().unwrap_or("unknown").to_owned();
             let (pid, name, host) = (next(), next(), next());
             return Err(ImageError::Locked(format!("{name} on {host}, pid {pid}")));
@@ -205,8 +256,7 @@ impl Image {
         let written = file.set_len(0).and_then(|()| file.rewind());
         let written = written.and_then(|()| file.write_all(text.as_bytes()));
         written.map_err(|error| failed(&error))?;
-        self.sweep()?;
-        Ok(ImageLock(file))
+        Ok((file, old.lines().next().map(str::to_owned)))
     }
 
     /// Writes the settings.
@@ -214,12 +264,8 @@ impl Image {
     /// # Errors
     /// They cannot be written.
     pub fn save(&self) -> Result<()> {
-        self.folder.write(SETTINGS, self.settings.text().as_bytes())
-    }
-
-    /// Notes that the image changed.
-    pub(crate) fn touch(&self) -> Result<()> {
-        self.folder.write(MODIFIED, b"")
+        let text = self.written(&self.settings).text();
+        self.folder.write(SETTINGS, text.as_bytes())
     }
 
     /// What is installed.
@@ -243,7 +289,8 @@ impl Image {
     /// # Errors
     /// It cannot be written.
     pub fn set_avoided(&self, avoided: &BTreeSet<Stem>) -> Result<()> {
-        state::write_avoided(&self.folder, avoided)
+        let write = |batch: &mut Batch<'_>| state::write_avoided(batch, avoided);
+        self.folder.together(write)
     }
 
     /// Packages that may not move.
@@ -259,7 +306,8 @@ impl Image {
     /// # Errors
     /// It cannot be written.
     pub fn set_frozen(&self, frozen: &BTreeMap<Stem, Frozen>) -> Result<()> {
-        state::write_frozen(&self.folder, frozen)
+        let write = |batch: &mut Batch<'_>| state::write_frozen(batch, frozen);
+        self.folder.together(write)
     }
 
     /// What was done to the image, the oldest first.
@@ -343,7 +391,10 @@ impl Image {
     #[must_use]
     pub fn cache_folder(&self) -> PathBuf {
         let own = self.client.cache.clone();
-        own.unwrap_or_else(|| self.folder.full("cache/content"))
+        let held = self.held.as_ref();
+        // What is written there is unpacked by path: never below the root of a stranger.
+        own.or_else(|| held.map(|it| it.guard.folder.join("content")))
+            .unwrap_or_else(|| self.folder.full("cache/content"))
     }
 
     /// The cache of payloads.
@@ -356,7 +407,17 @@ impl Image {
     /// # Errors
     /// It cannot be read.
     pub fn link(&self) -> Result<Option<Link>> {
-        Link::read(&self.folder)
+        let link = Link::read(&self.folder)?;
+        Ok(link.map(|link| match &self.held {
+            // Which child it is, the host knows; a path here would be the stranger's.
+            Some(held) => Link {
+                name: held.guard.link.clone(),
+                model: "push".to_owned(),
+                parent: None,
+                ..link
+            },
+            None => link,
+        }))
     }
 }
 

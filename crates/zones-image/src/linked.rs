@@ -10,7 +10,7 @@ use zones_ips::{Fmri, Stem};
 use zones_solver::Parent;
 
 use crate::error::{ImageError, Result};
-use crate::folder::Folder;
+use crate::folder::{Batch, Folder};
 use crate::image::Image;
 
 const PROPERTIES: &str = "linked/linked_prop";
@@ -75,8 +75,8 @@ impl Link {
         }))
     }
 
-    pub(crate) fn write(&self, folder: &Folder) -> Result<()> {
-        let put = |name: &str, value: &Value| folder.write(name, value.to_string().as_bytes());
+    pub(crate) fn write(&self, to: &mut Batch<'_>) -> Result<()> {
+        let mut put = |name: &str, value: &Value| to.add(name, value.to_string().as_bytes());
         let packages: Vec<String> = self.packages.iter().map(ToString::to_string).collect();
         put(PACKAGES, &json!(packages))?;
         put(FACETS, &json!(self.facets))?;
@@ -144,7 +144,7 @@ impl Image {
         }
         let link = self.link_to(parent, name, model)?;
         self.check_publishers(&link)?;
-        link.write(&self.folder)?;
+        self.folder.together(|batch| link.write(batch))?;
         Ok(link)
     }
 
@@ -239,7 +239,7 @@ impl Image {
                 let new = self.link_to(parent, &old.name, &old.model)?;
                 if new != old {
                     self.check_publishers(&new)?;
-                    new.write(&self.folder)?;
+                    self.folder.together(|batch| new.write(batch))?;
                 }
                 Ok(())
             }

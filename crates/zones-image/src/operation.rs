@@ -9,18 +9,30 @@ use zones_solver::{Freeze, Operation as Wish, Release, Request as Problem, Sourc
 use zones_sys::RootFd;
 
 use crate::apply::{Options, Report, apply};
+use crate::cache::Cache;
 use crate::check::{self, ImageDisk};
 use crate::error::{ImageError, Result};
-use crate::image::{Image, ImageLock};
+use crate::folder::{Batch, Folder, SETTINGS};
+use crate::image::{Image, ImageLock, MODIFIED};
 use crate::journal::Intent;
 use crate::linked::Link;
 use crate::plan::{self, Package, Plan, Policy, plan};
 use crate::progress::{Event, Finish, Stage, Tell};
 use crate::settings::{RECORDS_ONLY, Settings};
+use crate::state;
 use crate::transport::{Cached, Fetched, fetch};
 
 /// The note of an operation under way, below the data of the image.
 const NOTE: &str = "state/operation.json";
+/// Folders of the image's data in which files are written.
+const SWEPT: [&str; 6] = [
+    "",
+    "history",
+    "linked",
+    "state",
+    "state/installed",
+    "state/known",
+];
 /// Content that is kept in the image for one operation.
 const CONTENT: &str = "cache/content";
 
@@ -135,6 +147,15 @@ impl Image {
         };
         tell(Event::Stage(Stage::Solve));
         let solution = zones_solver::solve(&offered, &image, &problem)?;
+        if solution.changes.is_empty() && wanted.settings.is_none() {
+            // What lies in an image follows from its packages and settings: no manifest is read.
+            return Ok(Planned {
+                avoid: solution.avoid,
+                unavoid: solution.unavoid,
+                parent: wanted.parent,
+                ..Planned::of_plan(name, Plan::default())
+            });
+        }
         let mut after: BTreeMap<Stem, Fmri> = BTreeMap::new();
         for fmri in installed.iter() {
             after.insert(fmri.stem().clone(), fmri.clone());
@@ -146,13 +167,15 @@ impl Image {
             };
         }
         tell(Event::Stage(Stage::Manifests));
-        let before = self.packages(tell)?;
+        let all: Vec<Fmri> = installed.iter().cloned().collect();
+        let before = self.manifests_of(&all, &installed, &offered, tell)?;
         let coming: Vec<Fmri> = after
             .values()
             .filter(|it| !installed.has(it))
             .cloned()
             .collect();
-        let new = self.manifests(&coming, tell)?;
+        let new = self.manifests_of(&coming, &installed, &offered, tell)?;
+        self.prove(&new)?;
         let coming = self.entries(&new)?;
         let (before, new) = (self.laid(before), self.laid(new));
         let known: BTreeMap<&Fmri, &Package> =
@@ -264,7 +287,15 @@ impl Image {
             .write(&self.root, note)?;
         let say = |it| tell(Event::Apply(it));
         let report = apply(&planned.plan, &self.root, &Cached(&cache), &options, &say)?;
-        self.finish(planned, tell)?;
+        let mut state = self.folder.batch();
+        self.finish(planned, &mut state, tell)?;
+        // Once for all that was laid down and for the new state, which counts after that.
+        let synced = self.root.sync();
+        synced.map_err(|errno| ImageError::damaged(self.path(), errno))?;
+        state.keep()?;
+        if let Some(settings) = &planned.settings {
+            self.settings = settings.clone();
+        }
         Intent::end(&self.root, note)?;
         if self.client.cache.is_none() && self.settings.is("flush-content-cache-on-success") {
             self.folder.remove(CONTENT)?;
@@ -272,8 +303,8 @@ impl Image {
         Ok(Done { fetched, report })
     }
 
-    /// Writes the new state, which makes the operation count.
-    fn finish(&mut self, planned: &Planned, tell: Tell<'_>) -> Result<()> {
+    /// Writes the new state, which makes the operation count once it is kept.
+    fn finish(&self, planned: &Planned, to: &mut Batch<'_>, tell: Tell<'_>) -> Result<()> {
         let now = self.now();
         tell(Event::Finish(Finish::State));
         let mut installed = self.installed()?;
@@ -287,7 +318,7 @@ impl Image {
             installed.change(change.from.as_ref(), to, now);
         }
         if is_changed {
-            installed.write(&self.folder, now)?;
+            installed.write(to, now)?;
         }
         tell(Event::Finish(Finish::Cache));
         let mut avoided = self.avoided()?;
@@ -295,21 +326,20 @@ impl Image {
         avoided.extend(planned.avoid.iter().cloned());
         avoided.retain(|it| !planned.unavoid.contains(it));
         if avoided != old {
-            self.set_avoided(&avoided)?;
+            state::write_avoided(to, &avoided)?;
         }
         tell(Event::Finish(Finish::Image));
         if let Some(settings) = &planned.settings {
-            self.settings = settings.clone();
-            self.save()?;
+            to.add(SETTINGS, self.written(settings).text().as_bytes())?;
         }
         if let (Some(packages), Some(link)) = (&planned.parent, self.link()?) {
             let packages = packages.clone();
-            Link { packages, ..link }.write(&self.folder)?;
+            Link { packages, ..link }.write(to)?;
         }
         if is_changed {
-            self.write_known()?;
+            self.write_known(&installed, to)?;
         }
-        self.touch()
+        to.add(MODIFIED, b"")
     }
 
     pub(crate) fn options(&self) -> Result<Options> {
@@ -323,7 +353,7 @@ impl Image {
             salvage: path("lost+found")?,
             time: Timestamp::from_unix(self.seconds()).unwrap_or_default(),
             threads: 0,
-            is_synced: true,
+            is_flushed: true,
         })
     }
 
@@ -342,13 +372,24 @@ impl Image {
         ImageError::damaged(self.path(), why.to_string())
     }
 
-    /// Removes the temporary files of a killed operation. Its note stays until an operation
+    /// Removes the temporary files of a client that was killed. Its note stays until an operation
     /// completes: see [`Image::interrupted`].
-    pub(crate) fn sweep(&self) -> Result<()> {
+    pub(crate) fn sweep(&self, client: Option<u32>) -> Result<()> {
         if let Some(intent) = self.interrupted()? {
             let _ = intent.sweep(&self.root);
         }
-        Ok(())
+        for below in SWEPT {
+            self.folder.sweep(below);
+        }
+        self.folder.sweep_temps_of(NOTE)?;
+        if let Some(client) = client {
+            Cache::sweep(&self.cache_folder(), client);
+        }
+        sweep_publishers(&self.folder)?;
+        match &self.held {
+            Some(held) => sweep_publishers(&held.folder),
+            None => Ok(()),
+        }
     }
 
     /// The operation that was killed, if the last one was.
@@ -448,6 +489,24 @@ impl Image {
         let plan = check::revert(target, &self.root, packages, &self.policy(), &options)?;
         Ok(Planned::of_plan("revert", plan))
     }
+}
+
+/// Removes what a killed process left of catalogs, manifests and certificates.
+fn sweep_publishers(folder: &Folder) -> Result<()> {
+    let top = "publisher";
+    for publisher in folder.names(top)? {
+        let own = format!("{top}/{publisher}");
+        for below in ["", "/catalog", "/certs"] {
+            folder.sweep(format!("{own}{below}"));
+        }
+        for below in ["origins", "pkg"] {
+            let below = format!("{own}/{below}");
+            for name in folder.names(&below)? {
+                folder.sweep(format!("{below}/{name}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Planned {

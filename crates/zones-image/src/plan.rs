@@ -86,6 +86,16 @@ pub trait Disk {
     ///
     /// The disk cannot be read.
     fn digest(&self, path: ImagePathRef<'_>, algorithm: Algorithm) -> io::Result<Option<Digest>>;
+
+    /// Bytes of the regular file at the path; None when there is none or nobody knows. It spares
+    /// the digest of what cannot be the file that is meant.
+    ///
+    /// # Errors
+    ///
+    /// The disk cannot be read.
+    fn size(&self, _: ImagePathRef<'_>) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// An image that holds nothing yet.

@@ -15,6 +15,7 @@ use zones_repository::Configuration;
 use zones_repository::config::{printed, words};
 
 use crate::error::{ImageError, Result};
+use crate::trust::REVOCATION;
 
 pub use publisher::{Origin, PublisherSettings};
 
@@ -224,7 +225,13 @@ impl Settings {
     /// It has a command of its own, or the value is none of its values.
     pub fn set_property(&mut self, name: &str, value: &str) -> Result<()> {
         check(name, value)?;
-        self.properties.insert(name.to_owned(), value.to_owned());
+        let is_one = is_list(name) && !value.is_empty() && !value.starts_with('[');
+        let value = if is_one {
+            printed(&[value])
+        } else {
+            value.to_owned()
+        };
+        self.properties.insert(name.to_owned(), value);
         Ok(())
     }
 
@@ -273,8 +280,8 @@ impl Settings {
         change: impl FnOnce(&mut Vec<String>) -> bool,
     ) -> Result<()> {
         check(name, "")?;
-        let known = PROPERTIES.iter().find(|(known, _)| *known == name);
-        if known.is_some_and(|(_, value)| *value != "[]") {
+        let is_known = PROPERTIES.iter().any(|(known, _)| *known == name);
+        if is_known && !is_list(name) {
             return Err(ImageError::Refused(format!(
                 "property '{name}' holds one value; use: pkg set-property"
             )));
@@ -291,6 +298,12 @@ impl Settings {
     }
 }
 
+fn is_list(name: &str) -> bool {
+    PROPERTIES
+        .iter()
+        .any(|(known, value)| *known == name && *value == "[]")
+}
+
 fn check(name: &str, value: &str) -> Result<()> {
     if OWNED.contains(&name) {
         return Err(ImageError::Refused(format!(
@@ -303,10 +316,10 @@ fn check(name: &str, value: &str) -> Result<()> {
         )));
     }
     // A demand that nothing enforces must not look as if it were met.
-    if name.starts_with("signature-") && !matches!(value, "" | "ignore" | "verify" | "[]") {
+    if name == REVOCATION && value.eq_ignore_ascii_case("true") {
         return Err(ImageError::Refused(format!(
-            "property '{name}' cannot be '{value}': signatures are not asked for at installation \
-             yet; pkgrepo verify proves them in a repository"
+            "property '{name}' cannot be True: lists of revoked certificates are not asked here; \
+             revoke a certificate with: pkg set-publisher --revoke-ca-cert DIGEST"
         )));
     }
     let choices = CHOICES.iter().find(|(known, _)| *known == name);

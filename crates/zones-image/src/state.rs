@@ -9,7 +9,7 @@ use zones_ips::catalog::{
 use zones_ips::{Action, Fmri, Stem, Version};
 
 use crate::error::{ImageError, Result};
-use crate::folder::Folder;
+use crate::folder::{Batch, Folder};
 
 const INSTALLED: &str = "state/installed";
 const KNOWN: &str = "state/known";
@@ -65,8 +65,8 @@ impl Installed {
         Ok(Self { catalog, by_stem })
     }
 
-    pub(crate) fn write(&mut self, folder: &Folder, now: CatalogTime) -> Result<()> {
-        write_catalog(folder, INSTALLED, &mut self.catalog, now)
+    pub(crate) fn write(&mut self, to: &mut Batch<'_>, now: CatalogTime) -> Result<()> {
+        write_catalog(to, INSTALLED, &mut self.catalog, now)
     }
 
     /// All of them, by name.
@@ -204,7 +204,7 @@ fn read_catalog(folder: &Folder, below: &str) -> Result<Option<Catalog>> {
 
 /// Parts first, `catalog.attrs` last; each file is the old or the new one.
 fn write_catalog(
-    folder: &Folder,
+    to: &mut Batch<'_>,
     below: &str,
     catalog: &mut Catalog,
     now: CatalogTime,
@@ -216,14 +216,14 @@ fn write_catalog(
     }
     let written = catalog.write(None);
     for (name, bytes) in written.files {
-        folder.write(format!("{below}/{name}"), &bytes)?;
+        to.add(format!("{below}/{name}"), &bytes)?;
     }
-    folder.write(format!("{below}/{ATTRS}"), &written.attrs)
+    to.add(format!("{below}/{ATTRS}"), &written.attrs)
 }
 
 /// Writes the catalog of all packages that are known, installed ones marked.
 pub(crate) fn write_known(
-    folder: &Folder,
+    to: &mut Batch<'_>,
     catalogs: &[&Catalog],
     installed: &Installed,
     now: CatalogTime,
@@ -254,7 +254,7 @@ pub(crate) fn write_known(
         marked.insert(publisher, stem, entry);
     }
     known.parts.insert(BASE.to_owned(), marked);
-    write_catalog(folder, KNOWN, &mut known, now)
+    write_catalog(to, KNOWN, &mut known, now)
 }
 
 /// The packages that groups do not pull in.
@@ -266,11 +266,11 @@ pub(crate) fn read_avoided(folder: &Folder) -> Result<BTreeSet<Stem>> {
     Ok(stems.filter_map(|(stem, _)| stem.parse().ok()).collect())
 }
 
-pub(crate) fn write_avoided(folder: &Folder, avoided: &BTreeSet<Stem>) -> Result<()> {
+pub(crate) fn write_avoided(to: &mut Batch<'_>, avoided: &BTreeSet<Stem>) -> Result<()> {
     let rows = avoided
         .iter()
         .map(|stem| (stem.to_string(), Value::Bool(true)));
-    write_list(folder, AVOID, rows.collect())
+    write_list(to, AVOID, rows.collect())
 }
 
 /// The packages that may not move.
@@ -299,12 +299,12 @@ pub(crate) fn read_frozen(folder: &Folder) -> Result<BTreeMap<Stem, Frozen>> {
     Ok(frozen)
 }
 
-pub(crate) fn write_frozen(folder: &Folder, frozen: &BTreeMap<Stem, Frozen>) -> Result<()> {
+pub(crate) fn write_frozen(to: &mut Batch<'_>, frozen: &BTreeMap<Stem, Frozen>) -> Result<()> {
     let row = |(stem, it): (&Stem, &Frozen)| {
         let version = it.version.to_string();
         (stem.to_string(), json!([version, it.comment, it.since]))
     };
-    write_list(folder, FROZEN, frozen.iter().map(row).collect())
+    write_list(to, FROZEN, frozen.iter().map(row).collect())
 }
 
 type Rows = serde_json::Map<String, Value>;
@@ -333,7 +333,7 @@ fn read_list(folder: &Folder, name: &str) -> Result<Rows> {
     }
 }
 
-fn write_list(folder: &Folder, name: &str, rows: Rows) -> Result<()> {
+fn write_list(to: &mut Batch<'_>, name: &str, rows: Rows) -> Result<()> {
     let text = json!([LIST_VERSION, Value::Object(rows)]).to_string();
-    folder.write(name, text.as_bytes())
+    to.add(name, text.as_bytes())
 }

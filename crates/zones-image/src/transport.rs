@@ -1,12 +1,14 @@
 //! Manifests and payloads from the origins of a publisher, several at once, each proved.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use zones_ips::{Action, Digest, Fmri, Manifest, Publisher};
 use zones_repository::payload::{Expected, unpack};
+use zones_repository::search::{Hit, Query};
+use zones_repository::signature::certificate;
 use zones_repository::{RepositoryError, Source};
 
 use crate::apply::{self, Content};
@@ -56,6 +58,40 @@ impl Origins {
             })?;
             Ok(bytes)
         })
+    }
+
+    /// The bytes of a certificate, by its name and not proved.
+    pub(crate) fn certificate(&self, fmri: &Fmri, name: &Digest) -> Result<Vec<u8>> {
+        self.first(
+            fmri,
+            &format!("the certificate {name} of {fmri}"),
+            |source| {
+                let publisher = fmri.publisher().ok_or(RepositoryError::NoPublisher)?;
+                let packed = source.payload(publisher, name)?;
+                certificate(name, packed).map_err(|source| RepositoryError::Payload {
+                    what: fmri.to_string(),
+                    source,
+                })
+            },
+        )
+    }
+
+    /// What the origins of a publisher find together; None when one of them cannot search. The
+    /// first `mirrors` sources have payloads only.
+    pub(crate) fn search(
+        &self,
+        publisher: &Publisher,
+        mirrors: usize,
+        query: &Query,
+    ) -> Option<Vec<Hit>> {
+        let mut all: Vec<Hit> = Vec::new();
+        for source in self.by_publisher.get(publisher)?.get(mirrors..)? {
+            let hits = source.search(publisher, query).ok()??;
+            // What two origins have is the same package.
+            let known: BTreeSet<Fmri> = all.iter().map(|it| it.fmri.clone()).collect();
+            all.extend(hits.into_iter().filter(|it| !known.contains(&it.fmri)));
+        }
+        Some(all)
     }
 
     fn first<T>(
@@ -125,17 +161,23 @@ pub(crate) fn fetch(
 ) -> Result<Fetched> {
     let mut wanted = Vec::new();
     let mut packages: Vec<(&Fmri, AtomicUsize)> = Vec::new();
-    let mut places = BTreeMap::new();
-    let mut seen = BTreeSet::new();
+    let mut places = HashMap::new();
+    let mut seen = HashSet::new();
     for item in plan.content() {
         let (fmri, action) = (plan.fmri(item), plan.action(item));
-        let Some(name) = action.payload_digest() else {
-            continue;
-        };
-        if !seen.insert(name.to_string()) {
+        if apply::node(action).is_some() {
             continue;
         }
-        let package = *places.entry(fmri.to_string()).or_insert_with(|| {
+        let name = action.payload_digest().ok_or_else(|| {
+            let label = Plan::label(action);
+            ImageError::Refused(format!(
+                "the package {fmri} names no content of '{label}'; it must be corrected"
+            ))
+        })?;
+        if !seen.insert(name) {
+            continue;
+        }
+        let package = *places.entry(item.package()).or_insert_with(|| {
             packages.push((fmri, AtomicUsize::new(0)));
             packages.len() - 1
         });
@@ -218,5 +260,11 @@ impl Content for Cached<'_> {
         let name = action.payload_digest();
         let name = name.ok_or_else(|| io::Error::other("the action has no payload"))?;
         self.0.get(&name, &Expected::of(action))
+    }
+
+    fn refuse(&self, action: &Action) {
+        if let Some(name) = action.payload_digest() {
+            self.0.forget(&name);
+        }
     }
 }

@@ -268,6 +268,15 @@ const EXTRACTS: [(&str, Extract); 4] = [
     ("gelf.unsigned", Extract::GelfUnsigned),
 ];
 
+impl Extract {
+    /// What a value of `pkg.content-hash` is of.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        let (word, _) = text.split_once(':')?;
+        let row = EXTRACTS.iter().find(|(known, _)| *known == word);
+        row.map(|(_, extract)| *extract)
+    }
+}
+
 /// A value of `pkg.content-hash`: `extract:algorithm:digest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ContentHash {
@@ -287,9 +296,9 @@ impl FromStr for ContentHash {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let read = || {
-            let (extract, rest) = text.split_once(':')?;
+            let extract = Extract::of(text)?;
+            let (_, rest) = text.split_once(':')?;
             let (algorithm, hex) = rest.split_once(':')?;
-            let extract = EXTRACTS.iter().find(|(known, _)| *known == extract)?.1;
             let digest = Digest::parse(Algorithm::named(algorithm)?, hex).ok()?;
             Some(Self { extract, digest })
         };

@@ -70,17 +70,19 @@ impl Disk {
 
     /// A regular file, opened for reading; None when it is not there.
     pub fn file(&self, below: &Path) -> Result<Option<File>> {
-        // NONBLOCK: a fifo of a stranger must not hang us.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-        let opened = match self.root.open_beneath(below, flags, Mode::empty()) {
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
-            other => other.map_err(self.failed("open", below))?,
-        };
-        let stat = rustix::fs::fstat(&opened).map_err(self.failed("read", below))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(self.failed("read", below)(Errno::INVAL));
+        match self.root.open_regular(below, OFlags::RDONLY) {
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(Errno::INVAL) => Err(self.no_file(below)),
+            other => other
+                .map(|fd| Some(File::from(fd)))
+                .map_err(self.failed("open", below)),
         }
-        Ok(Some(File::from(opened)))
+    }
+
+    fn no_file(&self, below: &Path) -> RepositoryError {
+        RepositoryError::NoFile {
+            path: self.full(below),
+        }
     }
 
     /// All bytes of a file of at most `limit`; None when it is not there.
@@ -92,6 +94,7 @@ impl Disk {
                 path: self.full(below),
                 limit,
             }),
+            Err(Errno::INVAL) => Err(self.no_file(below)),
             Err(errno) => Err(self.failed("read", below)(errno)),
         }
     }
@@ -284,12 +287,30 @@ impl Disk {
         set.map_err(self.failed("change the mode of", below))
     }
 
-    /// A file for locking, made when missing.
+    /// A file for locking, made when missing. A link or anything else that is no regular file is
+    /// refused.
     pub fn lock_file(&self, below: &Path) -> Result<File> {
-        let flags = OFlags::RDWR | OFlags::CREATE;
-        let mode = Mode::from_raw_mode(FILE_MODE);
-        let opened = self.root.open_beneath(below, flags, mode);
-        opened.map(File::from).map_err(self.failed("open", below))
+        let failed = || self.failed("open", below);
+        let known = || {
+            let flags = OFlags::RDWR | OFlags::NOFOLLOW;
+            self.root.open_regular(below, flags)
+        };
+        let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let opened = match known() {
+            Err(Errno::NOENT) => {
+                let mode = Mode::from_raw_mode(FILE_MODE);
+                match self.root.open_beneath(below, new, mode) {
+                    // Another process was faster.
+                    Err(Errno::EXIST) => known(),
+                    other => other,
+                }
+            }
+            other => other,
+        };
+        match opened {
+            Err(Errno::INVAL) => Err(self.no_file(below)),
+            other => other.map(File::from).map_err(failed()),
+        }
     }
 
     /// Opens for appending what must exist.

@@ -3,6 +3,8 @@
 use zones_ips::hash::Hasher;
 use zones_ips::{Algorithm, Digest};
 
+use crate::payload::Opened;
+
 /// Facts of an ELF file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Elf {
@@ -47,7 +49,11 @@ const VOLATILE: [&str; 10] = [
 /// A section that takes no room in the file.
 const NOBITS: u64 = 8;
 /// Sections that are looked at; files with more have no digest.
-const SECTIONS_MAX: usize = 65_535;
+const SECTIONS_MAX: u64 = 65_535;
+/// Bytes that the names of sections may have.
+const NAMES_LEN_MAX: u64 = 16 << 20;
+/// Bytes that are read at once.
+const CHUNK: usize = 128 << 10;
 
 /// How the numbers of one file are laid out.
 #[derive(Clone, Copy)]
@@ -64,9 +70,11 @@ struct Section {
 }
 
 impl Layout {
-    /// The unsigned number of `width` bytes at `at`.
-    fn number(self, bytes: &[u8], at: usize, width: usize) -> Option<u64> {
-        let field = bytes.get(at..at.checked_add(width)?)?;
+    /// The unsigned number of `width` bytes, 8 at most, at `at`.
+    fn number(self, from: &Opened, at: u64, width: usize) -> Option<u64> {
+        let mut field = [0; 8];
+        let field = field.get_mut(..width)?;
+        exact(from, at, field)?;
         let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
         Some(if self.is_little {
             field.iter().rev().fold(0, add)
@@ -78,91 +86,126 @@ impl Layout {
     /// The number at one of two places, by width of the file.
     fn pick(
         self,
-        bytes: &[u8],
-        base: usize,
-        wide: (usize, usize),
-        narrow: (usize, usize),
+        from: &Opened,
+        base: u64,
+        wide: (u64, usize),
+        narrow: (u64, usize),
     ) -> Option<u64> {
         let (at, width) = if self.is_wide { wide } else { narrow };
-        self.number(bytes, base.checked_add(at)?, width)
+        self.number(from, base.checked_add(at)?, width)
     }
 
-    fn section(self, bytes: &[u8], base: usize) -> Option<Section> {
+    fn section(self, from: &Opened, base: u64) -> Option<Section> {
         Some(Section {
-            name: self.number(bytes, base, 4)? as usize,
-            kind: self.number(bytes, base.checked_add(4)?, 4)?,
-            start: self.pick(bytes, base, (24, 8), (16, 4))?,
-            size: self.pick(bytes, base, (32, 8), (20, 4))?,
+            name: usize::try_from(self.number(from, base, 4)?).ok()?,
+            kind: self.number(from, base.checked_add(4)?, 4)?,
+            start: self.pick(from, base, (24, 8), (16, 4))?,
+            size: self.pick(from, base, (32, 8), (20, 4))?,
         })
     }
 }
 
-/// Reads the facts; None when the bytes are no ELF file.
-pub(crate) fn read(bytes: &[u8]) -> Option<Elf> {
-    if !bytes.starts_with(b"\x7fELF") {
+/// Fills `to` from a place; None when there is less.
+fn exact(from: &Opened, at: u64, to: &mut [u8]) -> Option<()> {
+    let mut filled = 0;
+    while filled < to.len() {
+        let read = from.read_at(&mut to[filled..], at.checked_add(filled as u64)?);
+        match read.ok()? {
+            0 => return None,
+            read => filled += read,
+        }
+    }
+    Some(())
+}
+
+/// Reads the facts of content of so many bytes; None when it is no ELF file.
+pub(crate) fn read(from: &Opened, size: u64) -> Option<Elf> {
+    let mut head = [0; 6];
+    exact(from, 0, &mut head)?;
+    let [magic @ .., class, order] = head;
+    if magic != *b"\x7fELF" {
         return None;
     }
     let layout = Layout {
-        is_wide: match bytes.get(4)? {
+        is_wide: match class {
             1 => false,
             2 => true,
             _ => return None,
         },
-        is_little: match bytes.get(5)? {
+        is_little: match order {
             1 => true,
             2 => false,
             _ => return None,
         },
     };
-    let machine = layout.number(bytes, 18, 2)?;
+    let machine = layout.number(from, 18, 2)?;
     let known = MACHINES
         .iter()
         .find(|(number, _)| u64::from(*number) == machine);
     Some(Elf {
         arch: known.map_or("other", |(_, name)| name),
         bits: if layout.is_wide { 64 } else { 32 },
-        digests: digests(bytes, layout),
+        digests: digests(from, size, layout),
     })
 }
 
 /// SHA-1 and SHA-512/256 over the sections that matter, in their order. A section without content
 /// counts by its size. Source: pkg(7), "elfhash".
-fn digests(bytes: &[u8], layout: Layout) -> Option<(Digest, Digest)> {
-    let table = usize::try_from(layout.pick(bytes, 0, (40, 8), (32, 4))?).ok()?;
-    let width = layout.pick(bytes, 0, (58, 2), (46, 2))? as usize;
-    let count = layout.pick(bytes, 0, (60, 2), (48, 2))? as usize;
-    let names = layout.pick(bytes, 0, (62, 2), (50, 2))? as usize;
+fn digests(from: &Opened, size: u64, layout: Layout) -> Option<(Digest, Digest)> {
+    let table = layout.pick(from, 0, (40, 8), (32, 4))?;
+    let width = layout.pick(from, 0, (58, 2), (46, 2))?;
+    let count = layout.pick(from, 0, (60, 2), (48, 2))?;
+    let names = layout.pick(from, 0, (62, 2), (50, 2))?;
     if count == 0 || count > SECTIONS_MAX || width < 40 {
         return None;
     }
-    let header = |index: usize| layout.section(bytes, table.checked_add(index * width)?);
-    let names = cut(bytes, &header(names)?)?;
+    let header = |index: u64| layout.section(from, table.checked_add(index * width)?);
+    let names = texts(from, &header(names)?)?;
     let mut old = Hasher::new(Algorithm::Sha1);
     let mut new = Hasher::new(Algorithm::Sha512t256);
     // Sections may overlap, so a small file could ask for much work.
-    let mut left = bytes.len() as u64 * 2;
+    let mut left = size.saturating_mul(2);
     for index in 1..count {
         let section = header(index)?;
-        if VOLATILE.contains(&name(names, section.name)?) {
+        if VOLATILE.contains(&name(&names, section.name)?) {
             continue;
         }
-        let size = section.size.to_be_bytes();
-        let part = if section.kind == NOBITS {
-            &size[..]
+        let mut update = |part: &[u8]| {
+            old.update(part);
+            new.update(part);
+        };
+        if section.kind == NOBITS {
+            update(&section.size.to_be_bytes());
         } else {
             left = left.checked_sub(section.size)?;
-            cut(bytes, &section)?
-        };
-        old.update(part);
-        new.update(part);
+            parts(from, &section, &mut update)?;
+        }
     }
     Some((old.finish(), new.finish()))
 }
 
-fn cut<'a>(bytes: &'a [u8], section: &Section) -> Option<&'a [u8]> {
-    let start = usize::try_from(section.start).ok()?;
-    let end = start.checked_add(usize::try_from(section.size).ok()?)?;
-    bytes.get(start..end)
+/// Hands on the content of a section; None when the file ends before it does.
+fn parts(from: &Opened, section: &Section, each: &mut dyn FnMut(&[u8])) -> Option<()> {
+    let mut buffer = vec![0; usize::try_from(section.size).unwrap_or(CHUNK).min(CHUNK)];
+    let (mut at, mut left) = (section.start, section.size);
+    while left > 0 {
+        let step = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+        exact(from, at, &mut buffer[..step])?;
+        each(&buffer[..step]);
+        at = at.checked_add(step as u64)?;
+        left -= step as u64;
+    }
+    Some(())
+}
+
+/// The section with the names of all others.
+fn texts(from: &Opened, section: &Section) -> Option<Vec<u8>> {
+    if section.size > NAMES_LEN_MAX {
+        return None;
+    }
+    let mut all = vec![0; usize::try_from(section.size).ok()?];
+    exact(from, section.start, &mut all)?;
+    Some(all)
 }
 
 fn name(names: &[u8], at: usize) -> Option<&str> {

@@ -133,6 +133,12 @@ pub enum RepositoryError {
     /// A query of the search has no right form.
     #[error("{0}")]
     Query(String),
+    /// Something else has the name of a file: a folder, link, pipe or device.
+    #[error("`{}` is no regular file; remove it", path.display())]
+    NoFile {
+        /// What has the name.
+        path: PathBuf,
+    },
     /// An archive, a source or a server answers with nonsense.
     #[error("`{location}`: {why}")]
     Source {

@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 use zones_ips::hash::{Extract, Hasher, Mismatch};
 use zones_ips::{Action, Algorithm, Digest};
 
-pub(crate) use facts::{Facts, PackedFacts, examine};
+pub(crate) use facts::{Facts, Hashing, PackedFacts, PlainFacts, examine};
 
 /// Bytes that an unpacked payload may have when its action does not say how many.
 pub const PAYLOAD_LEN_MAX: u64 = 16 << 30;
@@ -51,27 +51,89 @@ impl Content {
     ///
     /// Whatever reading says.
     pub fn read(&self) -> io::Result<Arc<[u8]>> {
-        match self {
-            Self::Path(path) => Ok(std::fs::read(path)?.into()),
-            Self::Bytes(bytes) => Ok(bytes.clone()),
-            Self::File(file) => {
-                use std::os::unix::fs::FileExt as _;
-                let size = file.metadata()?.len();
-                let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
-                file.read_exact_at(&mut bytes, 0)?;
-                Ok(bytes.into())
-            }
-        }
+        let mut bytes = Vec::new();
+        self.open()?.reader().read_to_end(&mut bytes)?;
+        Ok(bytes.into())
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever open(2) says.
+    pub(crate) fn open(&self) -> io::Result<Opened> {
+        Ok(match self {
+            Self::Path(path) => Opened::File(Arc::new(File::open(path)?)),
+            Self::File(file) => Opened::File(Arc::clone(file)),
+            Self::Bytes(bytes) => Opened::Bytes(Arc::clone(bytes)),
+        })
     }
 }
 
-/// Packs content: gzip without a name or time, so that equal content gives equal bytes.
+/// Content that can be read at any place, and is never held whole.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    File(Arc<File>),
+    Bytes(Arc<[u8]>),
+}
+
+impl Opened {
+    /// Reads at a place; 0 behind the end.
+    pub(crate) fn read_at(&self, to: &mut [u8], at: u64) -> io::Result<usize> {
+        match self {
+            Self::File(file) => std::os::unix::fs::FileExt::read_at(&**file, to, at),
+            Self::Bytes(bytes) => {
+                let start = usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+                let mut rest = &bytes[start..];
+                rest.read(to)
+            }
+        }
+    }
+
+    /// From its beginning.
+    pub(crate) fn reader(&self) -> Reading<'_> {
+        Reading { from: self, at: 0 }
+    }
+}
+
+/// Reads content from its beginning to its end.
+#[derive(Debug)]
+pub(crate) struct Reading<'a> {
+    from: &'a Opened,
+    at: u64,
+}
+
+impl Read for Reading<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read_at(to, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// Packs content: gzip without a name or time, so that equal content gives equal bytes. Gives the
+/// digest of the content by which a change since it was looked at is told.
 /// Source: RFC 1952.
-pub(crate) fn pack(content: &[u8]) -> io::Result<Vec<u8>> {
-    let room = content.len() / 2 + 64;
-    let mut packer = GzEncoder::new(Vec::with_capacity(room), Compression::new(6));
-    packer.write_all(content)?;
-    packer.finish()
+///
+/// # Errors
+///
+/// The content cannot be read, or what takes it fails.
+pub(crate) fn pack(from: impl Read, to: &mut dyn Write) -> Result<Digest, PayloadError> {
+    let mut packer = GzEncoder::new(to, Compression::new(6));
+    let mut hasher = Hasher::new(Algorithm::Sha1);
+    chunks(from, PAYLOAD_LEN_MAX, &mut |chunk| {
+        hasher.update(chunk);
+        packer.write_all(chunk).map_err(PayloadError::Write)
+    })?;
+    packer.finish().map_err(PayloadError::Write)?;
+    Ok(hasher.finish())
+}
+
+/// As [`pack`], into memory: for what is small.
+pub(crate) fn pack_bytes(content: &[u8]) -> Result<Vec<u8>, PayloadError> {
+    let mut packed = Vec::with_capacity(content.len() / 2 + 64);
+    pack(content, &mut packed)?;
+    Ok(packed)
 }
 
 /// Why a payload is not what its action says.
@@ -113,17 +175,22 @@ pub struct Expected {
     pub content: Option<Digest>,
     /// Of the stored form: the most preferred that is known.
     pub packed: Option<Digest>,
+    /// Of the stored form: the least preferred, which is quick, for what is proved by its content
+    /// before it is used.
+    pub transport: Option<Digest>,
 }
 
 impl Expected {
     /// What the action says of its payload.
     #[must_use]
     pub fn of(action: &Action) -> Self {
+        let packed = action.digests(Extract::Gzip);
         Self {
             size: action.size(),
             packed_size: action.compressed_size(),
             content: action.digests(Extract::File).first().copied(),
-            packed: action.digests(Extract::Gzip).first().copied(),
+            packed: packed.first().copied(),
+            transport: packed.last().copied(),
         }
     }
 
@@ -150,25 +217,74 @@ pub fn unpack(
 ) -> Result<u64, PayloadError> {
     let wanted = expected.content.ok_or(PayloadError::Unproved)?;
     let limit = expected.size.unwrap_or(PAYLOAD_LEN_MAX);
-    let mut from = GzDecoder::new(io::BufReader::with_capacity(CHUNK, from));
+    let room = room(expected.packed_size.unwrap_or(PAYLOAD_LEN_MAX));
+    let from = GzDecoder::new(io::BufReader::with_capacity(room, from));
     let mut hasher = Hasher::new(wanted.algorithm());
-    let mut chunk = vec![0; CHUNK];
-    let mut size = 0;
+    let size = chunks(from, limit, &mut |chunk| {
+        hasher.update(chunk);
+        to.write_all(chunk).map_err(PayloadError::Write)
+    })?;
+    prove(size, expected.size, hasher, wanted)?;
+    Ok(size)
+}
+
+/// Bytes of a buffer for so many: most payloads are small.
+fn room(bytes: u64) -> usize {
+    let bytes = usize::try_from(bytes).unwrap_or(CHUNK);
+    bytes.saturating_add(1).min(CHUNK)
+}
+
+/// Reads to the end and hands on what comes, in full chunks; gives the bytes.
+///
+/// # Errors
+///
+/// More than `limit` bytes come, reading fails, or `each` does.
+fn chunks(
+    mut from: impl Read,
+    limit: u64,
+    each: &mut dyn FnMut(&[u8]) -> Result<(), PayloadError>,
+) -> Result<u64, PayloadError> {
+    let mut buffer = vec![0; room(limit)];
+    let (mut size, mut filled) = (0, 0);
     loop {
-        let read = match from.read(&mut chunk) {
-            Ok(0) => break,
+        let read = match from.read(&mut buffer[filled..]) {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(PayloadError::Damaged(error)),
         };
-        size += read as u64;
+        (size, filled) = (size + read as u64, filled + read);
         if size > limit {
             return Err(PayloadError::Large(limit));
         }
-        hasher.update(&chunk[..read]);
-        to.write_all(&chunk[..read]).map_err(PayloadError::Write)?;
+        if read == 0 || filled == buffer.len() {
+            each(&buffer[..filled])?;
+            filled = 0;
+        }
+        if read == 0 {
+            return Ok(size);
+        }
     }
-    prove(size, expected.size, hasher, wanted)?;
+}
+
+/// Copies a payload as it is stored, proved by the digest of that form alone: what was damaged on
+/// the way is found, the content is not looked at. Gives the bytes written.
+///
+/// # Errors
+///
+/// As [`unpack`]; [`PayloadError::Unproved`] when no digest of that form is known.
+pub fn copy_packed(
+    from: impl Read,
+    expected: &Expected,
+    to: &mut dyn Write,
+) -> Result<u64, PayloadError> {
+    let wanted = expected.transport.ok_or(PayloadError::Unproved)?;
+    let limit = expected.packed_size.unwrap_or(PAYLOAD_LEN_MAX);
+    let mut hasher = Hasher::new(wanted.algorithm());
+    let size = chunks(from, limit, &mut |chunk| {
+        hasher.update(chunk);
+        to.write_all(chunk).map_err(PayloadError::Write)
+    })?;
+    prove(size, expected.packed_size, hasher, wanted)?;
     Ok(size)
 }
 

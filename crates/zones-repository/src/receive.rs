@@ -83,10 +83,14 @@ fn is_known(target: &Target, fmri: &Fmri) -> Result<bool> {
             let store = repository.publisher(publisher);
             Ok(store.is_ok_and(|store| store.manifest_file(fmri).is_ok()))
         }
-        (Target::Depot(depot), _) => match depot.manifest_bytes(fmri) {
+        (Target::Depot(depot), publisher) => match depot.manifest_bytes(fmri) {
             Ok(_) => Ok(true),
             Err(RepositoryError::NoPackage(_)) => Ok(false),
-            Err(error) => Err(error),
+            // A depot that has nothing of the publisher calls that an error; it will have.
+            Err(error) => match publisher {
+                Some(it) if !depot.publishers()?.contains(it) => Ok(false),
+                _ => Err(error),
+            },
         },
         _ => Ok(false),
     }

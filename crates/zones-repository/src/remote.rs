@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use zones_ips::{Action, ActionKind, Digest, Fmri, Manifest, quote};
 
 use crate::error::{RepositoryError, Result};
-use crate::payload::{self, Content, Facts, PackedFacts};
+use crate::payload::{self, Content, Facts, PackedFacts, PlainFacts};
 use crate::repository::Repository;
 use crate::source::http::{HttpOptions, HttpSource, Outgoing};
 use crate::store::Store;
@@ -311,15 +311,23 @@ impl Sending {
             };
             let name = action.payload().unwrap_or_default().to_owned();
             let unread = |error| RepositoryError::io("read", Path::new(&name))(error);
-            let bytes = content.read().map_err(unread)?;
-            let packed = payload::pack(&bytes).map_err(unread)?;
-            let facts = Facts::of(&bytes, PackedFacts::of(&packed));
+            let content = content.open().map_err(unread)?;
+            let plain = PlainFacts::of(&content).map_err(unread)?;
+            // A request is sent again when the depot is busy: the packed form is kept for that.
+            let mut packed = Vec::new();
+            let done = payload::pack(content.reader(), &mut packed);
+            done.map_err(|source| RepositoryError::Payload {
+                what: name.clone(),
+                source,
+            })?;
             let is_new = sent
                 .lock()
-                .is_ok_and(|mut it| it.insert(facts.name, ()).is_none());
+                .is_ok_and(|mut it| it.insert(plain.name, ()).is_none());
             if is_new {
-                self.add_packed(facts.name, &packed)?;
+                self.add_packed(plain.name, &packed)?;
             }
+            let packed = PackedFacts::of(&packed);
+            let facts = Facts { plain, packed };
             facts.stamp(&mut action)?;
             Ok(action)
         };

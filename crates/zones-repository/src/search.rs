@@ -12,7 +12,7 @@ mod word;
 use std::fmt::Write as _;
 
 use zones_ips::pattern::glob_matches;
-use zones_ips::{Action, Fmri, Pattern, quote};
+use zones_ips::{Action, Fmri, Manifest, Pattern, quote};
 
 use crate::error::{RepositoryError, Result};
 use crate::store::Store;
@@ -39,6 +39,7 @@ pub struct Query {
     returns: Returns,
     count: Option<usize>,
     start: usize,
+    text: String,
     expression: Expression,
 }
 
@@ -94,6 +95,7 @@ impl Query {
             returns,
             count: None,
             start: 0,
+            text: text.to_owned(),
             expression,
         })
     }
@@ -125,6 +127,30 @@ impl Query {
         let mut query = Self::new(word()?, returns, is_case_sensitive)?;
         (query.count, query.start) = (count, start.unwrap_or(0));
         Ok(query)
+    }
+
+    /// The query of `search/1`, escapes not yet done.
+    #[must_use]
+    pub fn to_v1(&self) -> String {
+        let is_case_sensitive = match self.is_case_sensitive {
+            true => "True",
+            false => "False",
+        };
+        let returns = match self.returns {
+            Returns::Packages => 1,
+            Returns::Actions => 2,
+        };
+        let count = self
+            .count
+            .map_or_else(|| "None".to_owned(), |it| it.to_string());
+        let start = match self.start {
+            0 => "None".to_owned(),
+            start => start.to_string(),
+        };
+        format!(
+            "{is_case_sensitive}_{returns}_{count}_{start}_{}",
+            self.text
+        )
     }
 
     /// What the answer lists.
@@ -275,12 +301,18 @@ impl Store {
 
     fn search_one(&self, query: &Query, fmri: &Fmri) -> Vec<Hit> {
         // A package that is removed meanwhile, or damaged, has nothing.
-        let Ok(manifest) = self.manifest(fmri) else {
-            return Vec::new();
-        };
-        let words = word::all(&manifest);
-        let found = query.hits(fmri, &words);
-        if query.returns == Returns::Packages {
+        let manifest = self.manifest(fmri);
+        manifest.map_or(Vec::new(), |manifest| query.find(fmri, &manifest))
+    }
+}
+
+impl Query {
+    /// What is found in one package.
+    #[must_use]
+    pub fn find(&self, fmri: &Fmri, manifest: &Manifest) -> Vec<Hit> {
+        let words = word::all(manifest);
+        let found = self.hits(fmri, &words);
+        if self.returns == Returns::Packages {
             return match found.is_any() {
                 true => vec![Hit {
                     fmri: fmri.clone(),
@@ -331,6 +363,38 @@ pub fn reply_v1(number: usize, hits: &[Hit]) -> String {
 
 /// The first line of an answer of `search/1`.
 pub const REPLY_V1_HEAD: &str = "Return from search v1\n";
+
+/// Reads an answer of `search/1` to this query alone; None when it is none. It does not say under
+/// what a word is indexed: that is looked up in the action.
+#[must_use]
+pub fn read_v1(query: &Query, text: &str) -> Option<Vec<Hit>> {
+    let Some(lines) = text.strip_prefix(REPLY_V1_HEAD) else {
+        return text.is_empty().then(Vec::new);
+    };
+    let mut hits: Vec<Hit> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for line in lines.lines() {
+        let mut words = line.splitn(3, ' ');
+        let (_, kind, rest) = (words.next()?, words.next()?, words.next()?);
+        if kind == "1" {
+            hits.push(Hit {
+                fmri: rest.trim_end().parse().ok()?,
+                action: None,
+                index: String::new(),
+                value: String::new(),
+            });
+            continue;
+        }
+        let (fmri, rest) = rest.split_once(' ')?;
+        let (_, action) = rest.split_once(' ')?;
+        // One line for each word: the action is looked at once.
+        if seen.insert((fmri, action)) {
+            let manifest = Manifest::new(vec![Action::parse_keeping(action).ok()?]);
+            hits.extend(query.find(&fmri.parse().ok()?, &manifest));
+        }
+    }
+    Some(hits)
+}
 
 /// The answer of `search/0`.
 #[must_use]

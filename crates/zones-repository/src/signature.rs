@@ -10,8 +10,12 @@ mod sign;
 #[cfg(test)]
 mod tests;
 
+use std::io::Read;
+
 use ring::signature::{self as rsa, UnparsedPublicKey, VerificationAlgorithm};
 use zones_ips::{Action, ActionKind, Algorithm, Digest, Manifest};
+
+use crate::payload::{Expected, PayloadError, unpack};
 
 pub use chain::{Certificate, CertificateError};
 pub use sign::{Signer, SignerError};
@@ -68,6 +72,8 @@ pub struct Trust {
     pub names: Vec<String>,
     /// Certificates that are trusted as they are.
     pub anchors: Vec<Certificate>,
+    /// Digests (SHA-1) of the files of certificates that count no more.
+    pub revoked: Vec<String>,
     /// The time for which certificates must be valid, seconds since 1970 began.
     pub now: i64,
 }
@@ -101,6 +107,9 @@ pub enum SignatureError {
     /// A signature needs a certificate that is not there.
     #[error("the certificate {0} of the signature is missing")]
     NoCertificate(Digest),
+    /// A certificate of the chain counts no more.
+    #[error("the certificate {0} was revoked for this publisher")]
+    Revoked(Digest),
     /// The chain of certificates does not hold.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -151,6 +160,37 @@ static ALGORITHMS: [Row; 6] = [
         digest: &ring::digest::SHA512,
     },
 ];
+
+/// Unpacks a certificate that is stored as a payload: no more bytes than one may have.
+///
+/// # Errors
+///
+/// It is larger, or its digest is another.
+pub fn certificate(name: &Digest, packed: impl Read) -> Result<Vec<u8>, PayloadError> {
+    let mut expected = Expected::named(*name);
+    expected.size = None;
+    expected.packed_size = Some(CERTIFICATE_LEN_MAX);
+    let mut bytes = Vec::new();
+    unpack(packed, &expected, &mut Bounded(&mut bytes))?;
+    Ok(bytes)
+}
+
+/// Takes what a certificate can have, no more.
+struct Bounded<'a>(&'a mut Vec<u8>);
+
+impl std::io::Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > CERTIFICATE_LEN_MAX as usize {
+            return Err(std::io::Error::other("too long for a certificate"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Proves the signatures of a manifest as the policy asks. `certificate` gives the bytes of a
 /// certificate by the SHA-1 of its file, which this proves again.
@@ -214,6 +254,9 @@ fn verify_one(
     };
     let own = signature.payload_digest().ok_or_else(wrong)?;
     let fetch = |name: Digest| {
+        if trust.revoked.contains(&name.to_string()) {
+            return Err(SignatureError::Revoked(name));
+        }
         let bytes = certificate(&name);
         let bytes = bytes.filter(|it| Digest::of(Algorithm::Sha1, it) == name);
         Certificate::read(&bytes.ok_or(SignatureError::NoCertificate(name))?).map_err(Into::into)

@@ -13,6 +13,7 @@ use zones_ips::catalog::{ATTRS, Attrs, Catalog, Signed};
 use zones_ips::{Algorithm, Digest, Fmri, Manifest, Publisher};
 
 use crate::error::{RepositoryError, Result};
+use crate::search::{Hit, Query};
 use crate::store::{self, read_parts};
 
 pub use folder::FileSource;
@@ -60,6 +61,16 @@ pub trait Source: Debug + Send + Sync {
     ///
     /// [`RepositoryError::NoPayload`] when there is none, or it cannot be read.
     fn payload(&self, publisher: &Publisher, name: &Digest) -> Result<Packed>;
+
+    /// What a search finds among all packages of a publisher; None where there is no search. The
+    /// answer is not proved: look the packages up in the catalog.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be reached or read.
+    fn search(&self, _publisher: &Publisher, _query: &Query) -> Result<Option<Vec<Hit>>> {
+        Ok(None)
+    }
 
     /// A catalog made of the manifests, where there are no files of one.
     ///

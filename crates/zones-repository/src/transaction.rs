@@ -19,7 +19,7 @@ use zones_ips::{Action, Algorithm, Digest, Fmri, Manifest};
 
 use crate::disk::Disk;
 use crate::error::{RepositoryError, Result};
-use crate::payload::{self, Content, Expected, Facts, PackedFacts};
+use crate::payload::{self, Content, Expected, Facts, Hashing, PackedFacts, PlainFacts};
 use crate::store::Store;
 
 /// Whether a closed package is listed at once.
@@ -108,9 +108,9 @@ impl Transaction {
         let name = Digest::of(Algorithm::Sha1, content);
         let place = self.folder.join(name.to_string());
         if self.reuse(name, &place)?.is_none() {
-            let packed = payload::pack(content);
-            let packed = packed.map_err(RepositoryError::io("pack", &place))?;
-            self.store_bytes(&packed, &place)?;
+            let mut temp = self.disk().temp(&self.folder)?;
+            payload::pack(content, &mut temp.file).map_err(bad_payload(name))?;
+            temp.keep(&place)?;
         }
         let packed = self.disk().read(&place, payload::PAYLOAD_LEN_MAX)?;
         packed.ok_or(RepositoryError::NoPayload(name))
@@ -169,22 +169,23 @@ impl Transaction {
                 .unwrap_or_default();
             RepositoryError::io("read", Path::new(path))(error)
         };
-        let bytes = content.read().map_err(unread)?;
-        let name = Digest::of(Algorithm::Sha1, &bytes);
+        let content = content.open().map_err(unread)?;
+        let plain = PlainFacts::of(&content).map_err(unread)?;
+        let name = plain.name;
         let place = self.folder.join(name.to_string());
         if let Some(packed) = self.reuse(name, &place)? {
-            return Ok(Facts::of(&bytes, packed));
+            return Ok(Facts { plain, packed });
         }
-        let packed = payload::pack(&bytes).map_err(unread)?;
-        self.store_bytes(&packed, &place)?;
-        Ok(Facts::of(&bytes, PackedFacts::of(&packed)))
-    }
-
-    fn store_bytes(&self, packed: &[u8], place: &Path) -> Result<()> {
         let mut temp = self.disk().temp(&self.folder)?;
-        let written = temp.file.write_all(packed);
-        written.map_err(RepositoryError::io("write", &temp.full()))?;
-        temp.keep(place)
+        let mut packing = Hashing::new(&mut temp.file);
+        let packed = payload::pack(content.reader(), &mut packing).map_err(bad_payload(name))?;
+        if packed != name {
+            let changed = std::io::Error::other("it changes while it is published");
+            return Err(unread(changed));
+        }
+        let packed = packing.finish();
+        temp.keep(&place)?;
+        Ok(Facts { plain, packed })
     }
 
     /// Takes over the stored form of a payload that the repository has, if it is sound. A link
@@ -196,15 +197,16 @@ impl Transaction {
                 return Ok(None);
             }
         }
-        let Some(packed) = self.disk().read(place, payload::PAYLOAD_LEN_MAX)? else {
+        let Some(file) = self.disk().file(place)? else {
             return Ok(None);
         };
-        let sound = payload::unpack(&packed[..], &Expected::named(name), &mut std::io::sink());
-        if sound.is_err() {
-            self.disk().remove(place)?;
-            return Ok(None);
+        match payload::examine(file, name) {
+            Ok(sound) => Ok(Some(sound.packed)),
+            Err(_) => {
+                self.disk().remove(place)?;
+                Ok(None)
+            }
         }
-        Ok(Some(PackedFacts::of(&packed)))
     }
 
     /// Adds a payload that is packed already (`file/1` of a depot), proved by its name. One that
@@ -214,10 +216,7 @@ impl Transaction {
     ///
     /// It does not unpack to what its name says.
     pub fn add_packed(&self, name: Digest, from: impl Read) -> Result<()> {
-        let failed = |source| RepositoryError::Payload {
-            what: name.to_string(),
-            source,
-        };
+        let failed = bad_payload(name);
         let place = self.folder.join(name.to_string());
         if self.reuse(name, &place)?.is_some() {
             // The sender expects that all is read.
@@ -258,5 +257,12 @@ impl Transaction {
         let bytes = self.disk().read(&path, MANIFEST_LEN_MAX as u64)?;
         let bytes = bytes.ok_or_else(|| RepositoryError::UnknownTransaction(self.id.clone()))?;
         Ok(Manifest::from_bytes(&bytes, Unknown::Refused)?)
+    }
+}
+
+fn bad_payload(name: Digest) -> impl Fn(payload::PayloadError) -> RepositoryError + Copy {
+    move |source| RepositoryError::Payload {
+        what: name.to_string(),
+        source,
     }
 }

@@ -33,20 +33,11 @@ impl Driver for Btrfs {
     /// A snapshot where `from` is a subvolume of the same file system. Subvolumes in it are empty
     /// folders of the snapshot.
     fn copy(&self, from: &Path, to: &Path, progress: &dyn Progress) -> Result<Copied, CopyError> {
-        let snapshot = || {
-            let source = open(from)?;
-            if !btrfs_is_subvolume(&source)? {
-                return Err(Errno::XDEV);
-            }
-            let (parent, name) = split(to)?;
-            let (parent, source) = (parent.as_fd(), source.as_fd());
-            btrfs_snapshot(parent, name, source, false)
-        };
-        match snapshot() {
-            Ok(()) => Ok(Copied::Snapshot),
-            Err(Errno::XDEV | Errno::NOTTY) => copy_files(self, from, to, progress),
-            Err(source) => Err(error("copy to", to, source).into()),
-        }
+        snapshot(self, from, to, false, progress)
+    }
+
+    fn freeze(&self, from: &Path, to: &Path, progress: &dyn Progress) -> Result<Copied, CopyError> {
+        snapshot(self, from, to, true, progress)
     }
 
     fn destroy(&self, root: &Path) -> Result<(), StorageError> {
@@ -67,6 +58,29 @@ impl Driver for Btrfs {
             }
         };
         remove().map_err(|source| error("destroy", root, source))
+    }
+}
+
+fn snapshot(
+    driver: &Btrfs,
+    from: &Path,
+    to: &Path,
+    is_read_only: bool,
+    progress: &dyn Progress,
+) -> Result<Copied, CopyError> {
+    let take = || {
+        let source = open(from)?;
+        if !btrfs_is_subvolume(&source)? {
+            return Err(Errno::XDEV);
+        }
+        let (parent, name) = split(to)?;
+        let (parent, source) = (parent.as_fd(), source.as_fd());
+        btrfs_snapshot(parent, name, source, is_read_only)
+    };
+    match take() {
+        Ok(()) => Ok(Copied::Snapshot),
+        Err(Errno::XDEV | Errno::NOTTY) => copy_files(driver, from, to, progress),
+        Err(source) => Err(error("copy to", to, source).into()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use zones_archive::{ArchiveError, CopyReport, Devices, Progress, copy_tree};
 use zones_sys::RootFd;
@@ -79,6 +80,46 @@ pub trait Driver: std::fmt::Debug {
         copy_files(self, from, to, progress)
     }
 
+    /// Makes `to`, which must not exist, a copy of the root `from` that stays as it is. It is a root
+    /// to [`copy`](Self::copy) from and to [`destroy`](Self::destroy), never to write to. Whoever
+    /// calls sees that nobody writes to `from` meanwhile.
+    ///
+    /// # Errors
+    /// As those of `copy`.
+    fn freeze(&self, from: &Path, to: &Path, progress: &dyn Progress) -> Result<Copied, CopyError> {
+        self.copy(from, to, progress)
+    }
+
+    /// Gives a root another place, in the same file system; nothing is there yet. Outlives a power
+    /// loss.
+    ///
+    /// # Errors
+    /// When there is something at `to`, or `from` is gone; nothing has changed then.
+    fn rename(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
+        relocate(from, to, RenameFlags::NOREPLACE)
+            .map_err(|source| self.error("move", from, source))
+    }
+
+    /// Has two roots change places, in one step. Outlives a power loss.
+    ///
+    /// # Errors
+    /// When one of them is missing; nothing has changed then.
+    fn exchange(&self, one: &Path, other: &Path) -> Result<(), StorageError> {
+        let done = relocate(one, other, RenameFlags::EXCHANGE);
+        done.map_err(|source| self.error("exchange", one, source))
+    }
+
+    /// What a failed step is called.
+    #[doc(hidden)]
+    fn error(&self, verb: &'static str, path: &Path, source: Errno) -> StorageError {
+        StorageError {
+            driver: self.kind().as_str(),
+            verb,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
     /// Removes a root with all in it; one that is gone already is fine.
     ///
     /// # Errors
@@ -86,8 +127,21 @@ pub trait Driver: std::fmt::Debug {
     fn destroy(&self, root: &Path) -> Result<(), StorageError>;
 }
 
-/// The copy that every file system can make.
-pub(crate) fn copy_files<D: Driver + ?Sized>(
+fn relocate(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
+    rustix::fs::renameat_with(CWD, from, CWD, to, flags)?;
+    for path in [from, to] {
+        let folder = path.parent().ok_or(Errno::INVAL)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::fsync(rustix::fs::openat(CWD, folder, flags, Mode::empty())?)?;
+    }
+    Ok(())
+}
+
+/// The copy that every file system can make: file by file, into a root of `driver`.
+///
+/// # Errors
+/// As those of [`Driver::copy`].
+pub fn copy_files<D: Driver + ?Sized>(
     driver: &D,
     from: &Path,
     to: &Path,

@@ -13,6 +13,8 @@ use zones_archive::Progress;
 use zones_store::{StoreError, atomic};
 
 use crate::driver::{Copied, CopyError, Driver, StorageError, choose};
+use crate::name;
+use crate::trial::Trial;
 
 /// What the environment of a new zone is called.
 const FIRST: &str = "zbe";
@@ -20,8 +22,6 @@ const FOLDER: &str = "be";
 const RECORD: &str = ".record";
 /// Begins the names of what is being made or removed.
 const UNFINISHED: [&str; 2] = [".new-", ".gone-"];
-/// Letters that a name may have.
-const NAME_LEN_MAX: usize = 64;
 
 /// The boot environments of a zone. Whoever changes them holds the lock of the zone.
 #[derive(Debug)]
@@ -49,6 +49,9 @@ pub struct Known {
     pub uuid: String,
     /// When it was made, seconds since 1970.
     pub created: i64,
+    /// Why it did not come up when it was booted last; empty if it did, or was not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub failed: String,
 }
 
 /// Why a boot environment is not as it was wished.
@@ -68,6 +71,11 @@ pub enum EnvironmentError {
     /// It is in use.
     #[error("BE {0} is active now or on the next boot; activate another one first")]
     Active(String),
+    /// It is what a trial goes back to.
+    #[error(
+        "BE {0} is what the zone goes back to if the active one does not come up; boot it first"
+    )]
+    Fallback(String),
     /// The roots are not where they should be.
     #[error("`{}`: neither its root nor boot environment {name} is whole", zonepath.display())]
     Lost {
@@ -131,7 +139,7 @@ impl Environments {
         let folder = self.zonepath.join(FOLDER);
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut names: Vec<String> = names.filter(|name| check(name).is_ok()).collect();
+        let mut names: Vec<String> = names.filter(|name| name::is_fine(name)).collect();
         names.push(self.record.active.clone());
         names.sort();
         names.dedup();
@@ -146,6 +154,7 @@ impl Environments {
                     name,
                     uuid,
                     created,
+                    failed: String::new(),
                 };
                 self.record.known.push(known);
             }
@@ -214,16 +223,31 @@ impl Environments {
         now: i64,
         progress: &dyn Progress,
     ) -> Result<Copied, EnvironmentError> {
-        check(name)?;
         self.complete()?;
         self.known(from)?;
+        self.create_of(name, &self.path(from), now, progress)
+    }
+
+    /// Makes an environment with the files of a root that may be a snapshot.
+    ///
+    /// # Errors
+    /// As those of [`Environments::create`].
+    pub fn create_of(
+        &mut self,
+        name: &str,
+        from: &Path,
+        now: i64,
+        progress: &dyn Progress,
+    ) -> Result<Copied, EnvironmentError> {
+        checked(name)?;
+        self.complete()?;
         if self.has(name) {
             return Err(EnvironmentError::Exists(name.to_owned()));
         }
         let driver = self.prepare()?;
         let folder = self.zonepath.join(FOLDER);
         let new = folder.join(format!("{}{name}", UNFINISHED[0]));
-        let copied = driver.copy(&self.path(from), &new, progress)?;
+        let copied = driver.copy(from, &new, progress)?;
         let place = folder.join(name);
         fs::rename(&new, &place).map_err(failed("make", &place))?;
         let uuid = zones_store::random_uuid()?;
@@ -231,6 +255,7 @@ impl Environments {
             name: name.to_owned(),
             uuid,
             created: now,
+            failed: String::new(),
         });
         self.write()?;
         Ok(copied)
@@ -271,11 +296,43 @@ impl Environments {
         self.known(name)?;
         self.prepare()?;
         self.record.next = (name != self.record.active).then(|| name.to_owned());
+        // Whoever asks for it again has mended it, or wants to know.
+        self.note_failure(name, "");
         self.write()
     }
 
+    fn note_failure(&mut self, name: &str, why: &str) {
+        let mut known = self.record.known.iter_mut();
+        if let Some(known) = known.find(|it| it.name == name) {
+            why.clone_into(&mut known.failed);
+        }
+    }
+
+    /// The trial of the active environment, if it is on trial.
+    #[must_use]
+    pub fn trial(&self) -> Option<Trial> {
+        let trial = Trial::read(&self.zonepath)?;
+        (trial.name == self.record.active).then_some(trial)
+    }
+
+    /// Goes back from an environment that did not come up to the one before it, and gives its name;
+    /// `None` when there is no trial or nothing to go back to. Only for a zone that is down.
+    ///
+    /// # Errors
+    /// As those of [`Environments::settle`]; call that again to go on.
+    pub fn fall_back(&mut self, why: &str) -> Result<Option<String>, EnvironmentError> {
+        let Some(trial) = self.trial().filter(|it| self.has(&it.previous)) else {
+            return Ok(None);
+        };
+        self.complete()?;
+        self.note_failure(&trial.name, why);
+        self.record.next = Some(trial.previous);
+        self.write()?;
+        self.settle()
+    }
+
     /// Makes the environment that was activated the root, when another one is it, and gives its
-    /// name. Only for a zone that is down.
+    /// name. It is on trial then, see [`Trial`]. Only for a zone that is down.
     ///
     /// # Errors
     /// A rename fails; call again to go on.
@@ -287,6 +344,10 @@ impl Environments {
         let folder = self.zonepath.join(FOLDER);
         let (old, new) = (folder.join(&self.record.active), folder.join(&next));
         let is = |path: &Path| fs::symlink_metadata(path).is_ok_and(|it| it.is_dir());
+        let trial = Trial::of_switch(&self.zonepath, &self.record.active, &next);
+        if let Some(trial) = &trial {
+            trial.write(&self.zonepath)?;
+        }
         if is(&root) && is(&new) && !is(&old) {
             move_to(&root, &old)?;
         }
@@ -303,6 +364,9 @@ impl Environments {
         self.record.active.clone_from(&next);
         self.record.next = None;
         self.write()?;
+        if trial.is_none() {
+            Trial::end(&self.zonepath)?;
+        }
         Ok(Some(next))
     }
 
@@ -332,6 +396,9 @@ impl Environments {
         if name == self.record.active || name == self.next() {
             return Err(EnvironmentError::Active(name.to_owned()));
         }
+        if self.trial().is_some_and(|trial| trial.previous == name) {
+            return Err(EnvironmentError::Fallback(name.to_owned()));
+        }
         let driver = self.prepare()?;
         let gone = self
             .zonepath
@@ -344,12 +411,62 @@ impl Environments {
         Ok(driver.destroy(&gone)?)
     }
 
+    /// Has the root hold the files of `from`, a frozen root in the same file system, as if nothing
+    /// had happened since. What the root held is removed, other environments stay. Only for a zone
+    /// that is down.
+    ///
+    /// # Errors
+    /// The copy fails; the root is as it was then.
+    pub fn replace(
+        &mut self,
+        from: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Copied, EnvironmentError> {
+        self.complete()?;
+        let driver = self.prepare()?;
+        let new = self
+            .zonepath
+            .join(FOLDER)
+            .join(format!("{}root", UNFINISHED[0]));
+        let copied = driver.copy(from, &new, progress)?;
+        driver.exchange(&new, &self.zonepath.join("root"))?;
+        driver.destroy(&new)?;
+        Ok(copied)
+    }
+
+    /// Takes the root at `from`, which lies in the same file system, in as an environment.
+    ///
+    /// # Errors
+    /// The name is taken, or the root cannot be moved.
+    pub fn adopt(
+        &mut self,
+        name: &str,
+        uuid: &str,
+        created: i64,
+        from: &Path,
+    ) -> Result<(), EnvironmentError> {
+        checked(name)?;
+        self.complete()?;
+        if self.has(name) {
+            return Err(EnvironmentError::Exists(name.to_owned()));
+        }
+        let driver = self.prepare()?;
+        driver.rename(from, &self.zonepath.join(FOLDER).join(name))?;
+        self.record.known.push(Known {
+            name: name.to_owned(),
+            uuid: uuid.to_owned(),
+            created,
+            failed: String::new(),
+        });
+        self.write()
+    }
+
     /// Gives an environment another name.
     ///
     /// # Errors
     /// The new name is taken.
     pub fn rename(&mut self, name: &str, to: &str) -> Result<(), EnvironmentError> {
-        check(to)?;
+        checked(to)?;
         self.complete()?;
         self.known(name)?;
         if self.has(to) {
@@ -359,6 +476,7 @@ impl Environments {
             return Err(EnvironmentError::Active(name.to_owned()));
         }
         self.prepare()?;
+        let trial = self.trial();
         if name == self.record.active {
             self.record.active = to.to_owned();
         } else {
@@ -370,7 +488,16 @@ impl Environments {
         if let Some(known) = known.find(|it| it.name == name) {
             known.name = to.to_owned();
         }
-        self.write()
+        self.write()?;
+        let renamed = |it: String| if it == name { to.to_owned() } else { it };
+        trial.map_or(Ok(()), |trial| {
+            let renamed = Trial {
+                name: renamed(trial.name),
+                previous: renamed(trial.previous),
+                ..trial
+            };
+            Ok(renamed.write(&self.zonepath)?)
+        })
     }
 }
 
@@ -385,12 +512,8 @@ fn move_to(from: &Path, to: &Path) -> Result<(), EnvironmentError> {
     Ok(())
 }
 
-fn check(name: &str) -> Result<(), EnvironmentError> {
-    let is_letter = |it: char| it.is_ascii_alphanumeric() || "-_.:".contains(it);
-    let is_fine = name.starts_with(|it: char| it.is_ascii_alphanumeric())
-        && name.chars().all(is_letter)
-        && name.len() <= NAME_LEN_MAX;
-    match is_fine {
+fn checked(name: &str) -> Result<(), EnvironmentError> {
+    match name::is_fine(name) {
         true => Ok(()),
         false => Err(EnvironmentError::Name(name.to_owned())),
     }
@@ -443,6 +566,9 @@ mod tests {
             Err(EnvironmentError::Active(_))
         ));
         all.rename("zbe", "broken").unwrap();
+        let refused = all.destroy("broken");
+        assert!(matches!(refused, Err(EnvironmentError::Fallback(_))));
+        Trial::end(path).unwrap();
         all.destroy("broken").unwrap();
         assert!(matches!(
             all.activate("broken"),
@@ -475,6 +601,46 @@ mod tests {
             assert_eq!((all.active(), all.next()), ("before", "before"), "{steps}");
             assert_eq!(all.all().len(), 2, "{steps}");
         }
+    }
+
+    #[test]
+    fn an_environment_that_does_not_come_up_is_left_for_the_one_before() {
+        let folder = zone();
+        let path = folder.path();
+        let mut all = Environments::open(path).unwrap();
+        assert_eq!(all.trial(), None);
+        for name in ["new", "newer"] {
+            all.create(name, "zbe", 7, &Silent).unwrap();
+        }
+        all.activate("new").unwrap();
+        all.settle().unwrap();
+        let trial = all.trial().unwrap();
+        assert_eq!(
+            (trial.name.as_str(), trial.previous.as_str()),
+            ("new", "zbe")
+        );
+        // Another one before the first has come up: the way back leads to what has.
+        all.activate("newer").unwrap();
+        all.settle().unwrap();
+        assert_eq!(all.trial().unwrap().previous, "zbe");
+        let back = all.fall_back("init ended").unwrap();
+        assert_eq!(back.as_deref(), Some("zbe"));
+        let mut all = Environments::open(path).unwrap();
+        assert_eq!(
+            (all.active(), all.next(), all.trial()),
+            ("zbe", "zbe", None)
+        );
+        let newer = all.all().iter().find(|it| it.name == "newer").unwrap();
+        assert_eq!(newer.failed, "init ended");
+        assert_eq!(all.fall_back("again").unwrap(), None);
+        // Asked for again it gets another chance.
+        all.activate("newer").unwrap();
+        all.settle().unwrap();
+        assert!(all.all().iter().all(|it| it.failed.is_empty()));
+        Trial::end(path).unwrap();
+        all.activate("zbe").unwrap();
+        all.settle().unwrap();
+        assert_eq!(all.trial().unwrap().previous, "newer");
     }
 
     #[test]

@@ -7,7 +7,13 @@ mod btrfs;
 mod dir;
 mod driver;
 mod environment;
+mod name;
+mod snapshot;
+mod trial;
 
 pub use dir::NEW;
-pub use driver::{Copied, CopyError, Driver, DriverKind, StorageError, choose};
+pub use driver::{Copied, CopyError, Driver, DriverKind, StorageError, choose, copy_files};
 pub use environment::{EnvironmentError, Environments, Known};
+pub use name::is_fine as is_fine_name;
+pub use snapshot::{Snapshot, SnapshotError, Snapshots};
+pub use trial::Trial;

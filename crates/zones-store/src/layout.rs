@@ -79,6 +79,12 @@ impl Layout {
         self.prefix.join("var/lib/zones")
     }
 
+    /// `/var/lib/zones/base`: the bases of sparse zones, by name.
+    #[must_use]
+    pub fn bases(&self) -> PathBuf {
+        self.lib().join("base")
+    }
+
     /// `/var/cache/zones`: packages and images that can be fetched again.
     #[must_use]
     pub fn cache(&self) -> PathBuf {

@@ -3,13 +3,14 @@
 use zones_config::{DEFAULT_BRAND, TEMPLATE_BLANK, TEMPLATE_DEFAULT, ZoneConfig};
 
 /// Name, brand. Everything else is as in a blank configuration: IP type shared, no autoboot.
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 10] = [
     (TEMPLATE_DEFAULT, DEFAULT_BRAND),
     (TEMPLATE_BLANK, DEFAULT_BRAND),
     ("SYSdebian", "debian"),
     ("SYSipkg", "ipkg"),
     ("SYSlx", "lx"),
     ("SYSnative", "native"),
+    ("SYSsparse", "sparse"),
     ("SUNWdefault", DEFAULT_BRAND),
     ("SUNWblank", DEFAULT_BRAND),
     ("SUNWlx", "lx"),

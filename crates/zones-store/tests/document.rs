@@ -36,6 +36,7 @@ proptest! {
         config.bootargs = next();
         config.pool = next();
         config.fs_allowed = next();
+        config.file_mac_profile = next();
         config.physical_memory = Some(Bytes(limit));
         config.filesystems.push(Fs {
             dir: next(),

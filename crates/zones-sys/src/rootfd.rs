@@ -9,7 +9,7 @@ mod dir;
 mod tests;
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec};
@@ -248,10 +248,31 @@ impl RootFd {
     /// # Errors
     /// `FBIG` beyond the limit; `INVAL` when it is no regular file; whatever openat2(2) says.
     pub fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>> {
-        // NONBLOCK: a fifo of the stranger must not hang the host.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-        let fd = self.open_beneath(path, flags, Mode::empty())?;
+        let fd = self.open_regular(path, OFlags::RDONLY)?;
         dir::read_regular(&fd, limit)
+    }
+
+    /// Opens what is a regular file and nothing else: what it is, is known before it is opened, so
+    /// that no fifo hangs and no driver of a device is woken. With `NOFOLLOW` a link in the last
+    /// place is none.
+    ///
+    /// # Errors
+    /// `INVAL` when it is no regular file; whatever openat2(2) says.
+    pub fn open_regular(&self, path: &Path, flags: OFlags) -> Result<OwnedFd> {
+        let known = flags & OFlags::NOFOLLOW;
+        let regular = |fd: OwnedFd| match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
+            FileType::RegularFile => Ok(fd),
+            _ => Err(Errno::INVAL),
+        };
+        let found = regular(self.open_beneath(path, OFlags::PATH | known, Mode::empty())?)?;
+        // The link in /proc stands for the very file that was looked at.
+        let via = format!("/proc/self/fd/{}", found.as_raw_fd());
+        let flags = flags | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match rustix::fs::openat(CWD, via, flags - OFlags::NOFOLLOW, Mode::empty()) {
+            // Nobody mounted /proc here: what it is, is known a moment late.
+            Err(Errno::NOENT) => regular(self.open_beneath(path, flags, Mode::empty())?),
+            other => other,
+        }
     }
 
     /// Writes a whole file through a temporary name, so that readers see the old or the new one.

@@ -101,11 +101,13 @@ pub enum Verb {
     Halt,
     Uninstall,
     MarkIncomplete,
+    Snapshot,
+    Rollback,
 }
 
 impl Verb {
     /// All verbs, in the order of the table in zoneadm(8).
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Install,
         Self::Clone,
         Self::Attach,
@@ -118,6 +120,8 @@ impl Verb {
         Self::Halt,
         Self::Uninstall,
         Self::MarkIncomplete,
+        Self::Snapshot,
+        Self::Rollback,
     ];
 
     /// The subcommand of zoneadm.
@@ -136,6 +140,8 @@ impl Verb {
             Self::Halt => "halt",
             Self::Uninstall => "uninstall",
             Self::MarkIncomplete => "mark",
+            Self::Snapshot => "snapshot",
+            Self::Rollback => "rollback",
         }
     }
 }
@@ -194,9 +200,13 @@ pub const fn judge(state: ZoneState, verb: Verb) -> Verdict {
         (V::Uninstall, S::Incomplete | S::Installed) => Verdict::Go,
         (V::Detach | V::Move, S::Installed) => Verdict::Go,
         (V::Ready | V::Boot, S::Installed) => Verdict::Go,
-        (V::Detach | V::Move | V::Ready | V::Boot, S::Configured | S::Incomplete) => {
-            Verdict::Refuse(R::NotInstalled(name))
-        }
+        (V::Snapshot, S::Installed | S::Ready | S::Running) => Verdict::Go,
+        (V::Rollback, S::Installed) => Verdict::Go,
+        (
+            V::Detach | V::Move | V::Ready | V::Boot | V::Snapshot | V::Rollback,
+            S::Configured | S::Incomplete,
+        ) => Verdict::Refuse(R::NotInstalled(name)),
+        (V::Snapshot, _) => Verdict::Refuse(R::InState(name, state)),
 
         (V::Reboot | V::Shutdown, S::Configured | S::Incomplete | S::Installed) => {
             Verdict::Refuse(R::NotRunning)

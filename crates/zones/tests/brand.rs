@@ -262,3 +262,90 @@ fn removed_trees_are_not_forgotten() {
         "a note names only what an uninstallation made"
     );
 }
+
+/// The hooks of clone, detach and attach, and what their statuses do to the zone.
+const COPIES: &str = r#"
+presnap = "hook presnap %R"
+postsnap = "hook postsnap %R"
+validatesnap = "hook validatesnap %R"
+postclone = "hook postclone %R"
+predetach = "hook predetach %R"
+detach = "hook detach %R"
+attach = "hook attach %R"
+postattach = "hook postattach %R"
+"#;
+
+#[test]
+fn copies_and_travels_of_a_zone_have_their_hooks() {
+    let host = host_or_skip!("copies_and_travels_of_a_zone_have_their_hooks");
+    with_brand(
+        &host,
+        "own",
+        &MANIFEST.replace("[hooks]", &format!("[hooks]{COPIES}")),
+    );
+    configure(&host, "");
+    host.ok("zoneadm", &["-z", "z1", "install"]);
+    let path = host.zonepath("z2");
+    let commands = format!("create -t z1; set zonepath={}", path.display());
+    host.ok("zonecfg", &["-z", "z2", &commands]);
+    log(&host);
+    let fail = |hook: &str, status: &str| {
+        fs::write(host.path().join(format!("fail.{hook}")), status).unwrap();
+    };
+    let mend = |hook: &str| fs::remove_file(host.path().join(format!("fail.{hook}"))).unwrap();
+    for (hook, status, state) in [
+        ("presnap", "1", "configured"),
+        ("postclone", "254", "configured"),
+        ("postclone", "255", "incomplete"),
+    ] {
+        fail(hook, status);
+        let clone = host.zoneadm(&["-z", "z2", "clone", "z1"]);
+        refused(&clone, 1, &format!("brand hook {hook} failed"));
+        assert_eq!(host.state("z2"), state, "{hook} {status}");
+        mend(hook);
+    }
+    host.ok("zoneadm", &["-z", "z2", "uninstall", "-F"]);
+    log(&host);
+    host.ok("zoneadm", &["-z", "z2", "clone", "z1"]);
+    let hooks = log(&host);
+    let names: Vec<&str> = hooks
+        .iter()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(names, ["presnap", "postsnap", "postclone"], "{hooks:?}");
+    assert!(hooks[2].starts_with("postclone z1 lock=1"), "{hooks:?}");
+    host.ok("zoneadm", &["-z", "z2", "uninstall", "-F"]);
+    host.ok("zoneadm", &["-z", "z1", "snapshot", "one"]);
+    log(&host);
+    host.ok("zoneadm", &["-z", "z2", "clone", "-s", "one", "z1"]);
+    let hooks = log(&host);
+    assert!(hooks[0].starts_with("validatesnap one /"), "{hooks:?}");
+
+    fail("predetach", "1");
+    let detach = host.zoneadm(&["-z", "z2", "detach"]);
+    refused(&detach, 1, "brand hook predetach failed");
+    assert_eq!(host.state("z2"), "installed");
+    mend("predetach");
+    log(&host);
+    host.ok("zoneadm", &["-z", "z2", "detach", "-x"]);
+    fail("postattach", "1");
+    refused(
+        &host.zoneadm(&["-z", "z2", "attach"]),
+        1,
+        "brand hook postattach failed",
+    );
+    assert_eq!(host.state("z2"), "configured");
+    host.ok("zoneadm", &["-z", "z2", "attach", "-F"]);
+    assert_eq!(host.state("z2"), "installed", "no hook is asked");
+    let hooks = log(&host);
+    let names: Vec<&str> = hooks
+        .iter()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(
+        names,
+        ["predetach", "detach", "attach", "postattach"],
+        "{hooks:?}"
+    );
+    assert!(hooks[1].starts_with("detach -x lock=1"), "{hooks:?}");
+}

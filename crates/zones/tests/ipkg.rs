@@ -366,6 +366,27 @@ fn attach_with_update_brings_a_zone_in_step() {
 }
 
 #[test]
+fn a_clone_is_linked_by_its_own_name() {
+    let host = host_or_skip!("a_clone_is_linked_by_its_own_name");
+    let shop = Shop::stocked(&host);
+    pkg_ok(&host, &["set-publisher", "-p", shop.uri()]);
+    install(&host, "z1");
+    configure(&host, "z2");
+    host.ok("zoneadm", &["-z", "z2", "clone", "z1"]);
+    let linked = pkg_ok(&host, &["list-linked", "-H"]);
+    assert!(
+        linked.contains("zone:z1") && linked.contains("zone:z2"),
+        "{linked}"
+    );
+    let own = pkg_ok(
+        &host,
+        &image(&root(&host, "z2"), &["property-linked", "-H", "li-name"]),
+    );
+    assert!(own.contains("zone:z2"), "{own}");
+    pkg_ok(&host, &image(&root(&host, "z2"), &["verify"]));
+}
+
+#[test]
 fn a_child_that_cannot_follow_stops_its_parent() {
     let host = host_or_skip!("a_child_that_cannot_follow_stops_its_parent");
     let shop = Shop::stocked(&host);

@@ -190,7 +190,7 @@ fn wrong_lines_get_usage_and_status_2() {
         assert_eq!(output.status.code(), Some(2), "{args:?} {}", err(&output));
         assert!(err(&output).contains("usage:"), "{args:?}");
     }
-    assert!(out(&host.zoneadm(&["help"])).contains("boot [-s] [-f] [-- boot_arguments]"));
+    assert!(out(&host.zoneadm(&["help"])).contains("boot [-s] [-f] [-B BE] [-- boot_arguments]"));
     refused(
         &host.zoneadm(&["-z", "global", "boot"]),
         1,

@@ -233,6 +233,50 @@ fn damage_is_found_and_fixed_and_signatures_are_proved() {
 }
 
 #[test]
+fn a_depot_takes_packages_of_a_publisher_that_is_new_to_it() {
+    let session = Session::new();
+    session.repository();
+    let fmri = session.publish("1.0");
+    session.good("pkgrepo create @target");
+    session.good("pkgrepo set -s @target publisher/prefix=other.example.org");
+    let mut depot = std::process::Command::new(support::ZONES)
+        .args(["pkg.depotd", "-a", "127.0.0.1", "-p", "0", "-d"])
+        .arg(session.path("target"))
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut lines = std::io::BufReader::new(depot.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+    let uri = line.split_whitespace().last().unwrap();
+    let received = session.run(&format!("pkgrecv -s @repo -d {uri} *"));
+    // And signs what it has, by the depot: with a key, and by a plain digest.
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../zones-repository/tests/data");
+    let data = data.display();
+    let key = format!("-k {data}/leaf.key -c {data}/leaf.pem -i {data}/mid.pem");
+    let signed = session.run(&format!("pkgsign -s {uri} {key} --sign-all"));
+    let again = session.run(&format!("pkgsign -s {uri} {key} hello"));
+    let plain = session.run(&format!("pkgsign -s {uri} hello"));
+    let pid = rustix::process::Pid::from_child(&depot);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    depot.wait().unwrap();
+    assert!(received.status.success(), "{}", err(&received));
+    assert!(signed.status.success(), "{}", err(&signed));
+    assert_eq!(again.status.code(), Some(4), "{}", err(&again));
+    assert!(plain.status.success(), "{}", err(&plain));
+    std::fs::create_dir(session.path("anchors")).unwrap();
+    std::fs::copy(format!("{data}/ca.pem"), session.path("anchors/ca.pem")).unwrap();
+    session.good("pkgrepo verify --anchors @anchors -s @target");
+    let manifest = session.good("pkgrepo contents -s @target hello");
+    let count = manifest.lines().filter(|it| it.starts_with("signature "));
+    assert_eq!(count.count(), 2, "{manifest}");
+    let listed = session.good("pkgrepo list -H -F tsv -s @target");
+    let version = fmri.split_once('@').unwrap().1;
+    assert!(listed.contains(version), "{listed}");
+    session.good("pkgrepo verify -s @target");
+}
+
+#[test]
 fn wrong_lines_say_what_is_wrong() {
     let session = Session::new();
     session.repository();

@@ -288,3 +288,64 @@ fn a_depot_serves_many_clients_at_once() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert!(depot.wait().unwrap().success());
 }
+
+#[test]
+fn a_search_asks_the_origin_and_reads_manifests_only_where_it_cannot() {
+    let Some(site) = site_or_skip("pkg search") else {
+        return;
+    };
+    site.proto("usr/bin/foo", "one\n");
+    site.proto("etc/foo.conf", "a = 1\n");
+    site.publish("pkg://test/app/foo@1.0", FOO);
+    site.publish("pkg://test/app/foo@1.1", FOO);
+    let depot = |disabled: &str| {
+        let mut command = Command::new(ZONES);
+        command.args(["pkg.depotd", "-a", "127.0.0.1", "-p", "0", "--readonly"]);
+        command.args(["-d", &site.repository(), "--disable-ops", disabled]);
+        let mut depot = command.stdout(std::process::Stdio::piped()).spawn();
+        let out = depot.as_mut().unwrap().stdout.take().unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
+        let uri = line.split_whitespace().last().unwrap().to_owned();
+        (depot.unwrap(), uri)
+    };
+    site.ok("pkgrepo", &["refresh", "-s", &site.repository()]);
+    let image = site.path("image").display().to_string();
+    for (disabled, is_asked) in [("status", true), ("search", false)] {
+        let (mut depot, uri) = depot(disabled);
+        let _ = std::fs::remove_dir_all(&image);
+        site.ok("pkg", &["image-create", "-F", "-p", &uri, &image]);
+        // The query, what the answer has, and its lines.
+        let rows: [(&[&str], &str, usize); 6] = [
+            (
+                &["foolink"],
+                "basename link usr/bin/foolink pkg:/app/foo@1.1",
+                1,
+            ),
+            (&["FOOLINK"], "usr/bin/foolink", 1),
+            (
+                &["/usr/bin/foo"],
+                "path file usr/bin/foo pkg:/app/foo@1.1",
+                1,
+            ),
+            (&["-f", "file:basename:foo"], "pkg:/app/foo@1.0", 2),
+            (&["-p", "foolink"], "pkg:/app/foo@1.1 test", 1),
+            (&["file:basename:foo*"], "usr/bin/foo", 2),
+        ];
+        for (words, expected, lines) in rows {
+            let text = site.pkg_ok(&[&["search", "-H"], words].concat());
+            let one = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+            let found: Vec<String> = text.lines().map(one).collect();
+            let text = format!("{disabled}: {words:?}: {found:?}");
+            assert_eq!(found.len(), lines, "{text}");
+            assert!(found.iter().any(|it| it.contains(expected)), "{text}");
+        }
+        assert_eq!(site.pkg(&["search", "-I", "FOOLINK"]).0, 1, "{disabled}");
+        assert_eq!(site.pkg(&["search", "nothing"]).0, 1, "{disabled}");
+        assert_eq!(site.pkg(&["search", "-l", "foo"]).0, 1, "{disabled}");
+        let kept = site.has("var/pkg/publisher/test/pkg/app%2Ffoo");
+        assert_eq!(kept, !is_asked, "{disabled}: manifests are in the image");
+        depot.kill().unwrap();
+        depot.wait().unwrap();
+    }
+}

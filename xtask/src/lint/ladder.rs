@@ -4,7 +4,7 @@ use super::verdict;
 use crate::shell::{Outcome, read, top};
 
 /// Crate and level, lowest first.
-const LEVELS: [(&str, u8); 21] = [
+const LEVELS: [(&str, u8); 23] = [
     ("zones-types", 0),
     ("zones-config", 1),
     ("zones-sys", 1),
@@ -21,7 +21,9 @@ const LEVELS: [(&str, u8); 21] = [
     ("zones-depot", 4),
     ("zones-image", 4),
     ("zones-import", 4),
+    ("zones-stream", 4),
     ("zones-brand", 5),
+    ("zones-matrix", 5),
     ("zones-engine", 6),
     ("zones-cli", 7),
     ("zones", 8),

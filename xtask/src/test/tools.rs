@@ -37,6 +37,19 @@ pub(super) fn install() -> Outcome {
     }
 }
 
+/// Browser without a display, and the package that brings it: 98 MB to fetch and 301 MB on disk, so
+/// it is installed only when asked for. Without it the tests of the matrix page are skipped.
+const BROWSER: (&str, &str) = ("chromium-headless-shell", "chromium-headless-shell");
+
+/// Installs the browser when it is missing.
+pub(super) fn browser() -> Outcome {
+    match BROWSER {
+        (program, _) if has(program) => Ok(()),
+        (_, package) if is_root() && has("apt-get") => apt(&[package]),
+        (_, package) => Err(format!("install this package: {package}")),
+    }
+}
+
 /// `apt-get install` by the ordinary client, with the host's own sources.
 pub(crate) fn apt(packages: &[&str]) -> Outcome {
     let get = || {

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixListener;
 
 use zones_sys::RootFd;
 
-use super::{CopyReport, copy_tree};
+use super::{CopyReport, copy_tree, copy_tree_except};
 use crate::progress::Silent;
 use crate::unpack::Devices;
 
@@ -45,5 +45,25 @@ fn a_copy_keeps_links_modes_and_times_and_drops_sockets() {
     assert_eq!(
         fs::read_link(to.join("l")).expect("l").to_str(),
         Some("/etc/passwd")
+    );
+}
+
+#[test]
+fn what_is_left_out_stays_an_empty_folder() {
+    let temp = tempfile::tempdir().expect("temp");
+    let (from, to) = (temp.path().join("from"), temp.path().join("to"));
+    fs::create_dir_all(from.join("usr/bin")).expect("from");
+    fs::write(from.join("usr/bin/tool"), "tool").expect("tool");
+    fs::write(from.join("usr-file"), "own").expect("file");
+    fs::set_permissions(from.join("usr"), fs::Permissions::from_mode(0o711)).expect("mode");
+    fs::create_dir(&to).expect("to");
+    let open = |path| RootFd::open(path).expect("root");
+    let leave_out = |path: &std::path::Path| path == std::path::Path::new("usr");
+    let done = copy_tree_except(&open(&from), &open(&to), Devices::Skip, &leave_out, &Silent);
+    assert_eq!(done.expect("copy").members, 2);
+    assert_eq!(fs::read_dir(to.join("usr")).expect("usr").count(), 0);
+    assert_eq!(
+        fs::metadata(to.join("usr")).expect("usr").mode() & 0o7777,
+        0o711
     );
 }

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::SeekFrom;
 use rustix::io::Errno;
+
+use crate::extents::next_data;
 
 /// How much is read at once where the kernel does not copy by itself, in bytes.
 const CHUNK: usize = 256 << 10;
@@ -44,7 +45,7 @@ pub(super) fn take_over(ways: &mut Ways, from: &File, to: &File) -> Result<u64, 
         }
     }
     let mut at = 0;
-    while let Some((start, end)) = data(from, at, size)? {
+    while let Some((start, end)) = next_data(from, at, size)? {
         copy(ways, from, to, start, end)?;
         at = end;
     }
@@ -57,21 +58,6 @@ fn is_no_way(error: Errno) -> bool {
         error,
         Errno::OPNOTSUPP | Errno::XDEV | Errno::NOTTY | Errno::NOSYS | Errno::BADF
     )
-}
-
-/// The next piece that is no hole, from `at` on.
-fn data(file: &File, at: u64, size: u64) -> Result<Option<(u64, u64)>, Errno> {
-    if at >= size {
-        return Ok(None);
-    }
-    let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
-        Err(Errno::NXIO) => return Ok(None),
-        // A file system without holes.
-        Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some((at, size))),
-        other => other?,
-    };
-    let end = rustix::fs::seek(file, SeekFrom::Hole(start)).unwrap_or(size);
-    Ok(Some((start, end.clamp(start, size))).filter(|(start, end)| start < end))
 }
 
 fn copy(ways: &mut Ways, from: &File, to: &File, start: u64, end: u64) -> Result<(), Errno> {

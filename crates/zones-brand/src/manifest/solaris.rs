@@ -18,6 +18,8 @@ use super::{
     Brand, BrandDevice, BrandMount, BrandPrivilege, Installer, PrivilegeSet, default_path,
 };
 use crate::hook::{CommandLine, Hook};
+use crate::identity::Identity;
+use crate::ready::Ready;
 
 /// Elements of `config.xml` that are known and not used.
 const UNUSED: [&str; 7] = [
@@ -56,6 +58,8 @@ pub(super) fn config(name: &BrandName, text: &str) -> Result<Brand, String> {
         privileges: Vec::new(),
         devices: Vec::new(),
         mounts: Vec::new(),
+        identity: Identity::default(),
+        ready: Ready::default(),
         folder: std::path::PathBuf::new(),
     };
     for element in elements(text, "brand")? {

@@ -3,18 +3,21 @@
 mod list;
 mod mount;
 
+pub(crate) use list::date;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use zones_archive::Silent;
-use zones_storage::{EnvironmentError, Environments};
+use zones_storage::{EnvironmentError, Environments, Snapshots};
 use zones_store::{Layout, Lock, Store};
 use zones_types::{ZoneName, ZonePath, ZoneState};
 
 use crate::getopt::{Given, Known, flag, value};
+use crate::progress::Waiting;
 use crate::report::{OK, USAGE, fail};
 
 /// What a subcommand works on.
 struct Call {
+    layout: Layout,
     zone: ZoneName,
     zonepath: ZonePath,
     /// Whether nothing of the zone runs.
@@ -56,7 +59,7 @@ const SUBCOMMANDS: [Subcommand; 7] = [
     },
     Subcommand {
         name: "create",
-        usage: "[-a] [-e SOURCE] NAME",
+        usage: "[-a] [-e SOURCE|[BE]@SNAPSHOT] NAME",
         options: &[flag('a', ""), value('e', "")],
         is_change: true,
         run: create,
@@ -70,8 +73,15 @@ const SUBCOMMANDS: [Subcommand; 7] = [
     },
     Subcommand {
         name: "list",
-        usage: "[-H] [NAME]",
-        options: &[flag('H', ""), flag('a', ""), flag('d', ""), flag('s', "")],
+        usage: "[-a | -d] [-s] [-H | -p | -o json] [NAME]",
+        options: &[
+            flag('H', ""),
+            flag('a', ""),
+            flag('d', ""),
+            flag('p', ""),
+            flag('s', ""),
+            value('o', ""),
+        ],
         is_change: false,
         run: list::run,
     },
@@ -179,6 +189,7 @@ fn open(
     let zonepath = entry.zonepath().ok_or_else(unknown)?;
     let environments = Environments::open(zonepath.as_path())?;
     let call = Call {
+        layout: layout.clone(),
         zone,
         zonepath,
         is_down: state == ZoneState::Installed,
@@ -211,13 +222,46 @@ impl Call {
 fn create(call: &mut Call) -> Outcome {
     let name = call.word()?;
     let active = call.environments.active().to_owned();
-    let source = call.given.get("e").map_or(active, str::to_owned);
-    let now = seconds();
-    call.environments.create(&name, &source, now, &Silent)?;
+    let source = call
+        .given
+        .get("e")
+        .map_or_else(|| active.clone(), str::to_owned);
+    let (now, waiting) = (seconds(), Waiting::new(None));
+    if let Some((environment, snapshot)) = source.split_once('@') {
+        let from = snapshot_of(call, environment, snapshot)?;
+        call.environments.create_of(&name, &from, now, &waiting)?;
+    } else {
+        // Whoever writes to the root while it is copied would be in the copy by half.
+        let frozen = match source == active && !call.is_down {
+            true => zones_engine::freeze(&call.layout, &call.zone).map(Some),
+            false => Ok(None),
+        };
+        let frozen = frozen.map_err(|error| Stop::Failed(error.chain()))?;
+        let made = call.environments.create(&name, &source, now, &waiting);
+        if let Some(frozen) = frozen {
+            frozen.thaw().map_err(|error| Stop::Failed(error.chain()))?;
+        }
+        made?;
+    }
     if call.given.has("a") {
         activate_name(call, &name)?;
     }
     Ok(())
+}
+
+/// The files of a snapshot, which knows the environment that it was taken of.
+fn snapshot_of(call: &Call, environment: &str, snapshot: &str) -> Result<std::path::PathBuf, Stop> {
+    let failed = |error: zones_storage::SnapshotError| Stop::Failed(zones_engine::chain(&error));
+    let all = Snapshots::open(call.zonepath.as_path()).map_err(failed)?;
+    let found = all.find(snapshot).map_err(failed)?;
+    if !environment.is_empty() && found.environment != environment {
+        let text = format!(
+            "snapshot {snapshot} is of BE {}, not of {environment}",
+            found.environment
+        );
+        return Err(Stop::Failed(text));
+    }
+    Ok(all.path(snapshot))
 }
 
 fn activate(call: &mut Call) -> Outcome {

@@ -11,6 +11,7 @@ pub(crate) mod linked;
 mod list;
 mod mediator;
 mod options;
+pub(crate) mod owner;
 mod property;
 mod publisher;
 mod refresh;
@@ -222,9 +223,11 @@ pub(crate) fn client(layout: &Layout, args: &[String]) -> Client {
         access: Access {
             proxy,
             connections: connections.unwrap_or(default.connections),
+            silence: crate::env::patience().unwrap_or(default.silence),
             ..default
         },
         cache: Some(crate::env::content_cache().unwrap_or_else(|| layout.cache().join("content"))),
+        anchors: Some(layout.prefix().join("etc/ssl/pkg")),
         now: i64::try_from(now.as_micros()).unwrap_or(i64::MAX),
         name: "pkg".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -236,12 +239,18 @@ pub(crate) fn client(layout: &Layout, args: &[String]) -> Client {
 
 impl Call<'_> {
     pub(super) fn image(&self) -> Result<Image, Stop> {
-        Ok(Image::open(&self.root, self.client.clone())?)
+        self.open(&self.root)
+    }
+
+    /// The image at another place.
+    pub(super) fn open(&self, root: &Path) -> Result<Image, Stop> {
+        Ok(owner::open(self.layout, root, self.client.clone())?)
     }
 
     /// The image, and the right to change it.
     pub(super) fn locked(&self) -> Result<(Image, ImageLock), Stop> {
         let image = self.image()?;
+        owner::warn_of_strangers(&image);
         let lock = image.lock()?;
         Ok((image, lock))
     }

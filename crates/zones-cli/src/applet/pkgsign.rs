@@ -1,11 +1,8 @@
 //! pkgsign(1): sign packages in a repository.
 
-use std::path::Path;
-
-use zones_ips::Fmri;
 use zones_repository::receive::{Selection, Versions, select};
 use zones_repository::signature::Signer;
-use zones_repository::{FileSource, Repository, file_path};
+use zones_repository::{Target, source};
 use zones_store::Layout;
 
 use super::pkgrepo::{NOTHING, Outcome, Trouble, end, misused, patterns};
@@ -13,7 +10,7 @@ use crate::getopt::{Given, Known, flag, value};
 use crate::report::OK;
 
 const USAGE: &str = "pkgsign [-a hash_algorithm] [-c path_to_signing_certificate] \
-    [-i path_to_intermediate_cert] ... [-k path_to_private_key] [-n] -s path [--no-index] \
+    [-i path_to_intermediate_cert] ... [-k path_to_private_key] [-n] -s path_or_uri [--no-index] \
     [--sign-all | fmri_to_sign ...]";
 
 const OPTIONS: [Known; 9] = [
@@ -71,38 +68,26 @@ fn sign(given: &Given) -> Outcome {
     let Some(name) = named.or_else(crate::env::package_repository) else {
         return misused("a repository must be provided using -s");
     };
-    if name.starts_with("http:") || name.starts_with("https:") {
-        return misused("packages are signed in a repository in a folder; name its path");
-    }
     if given.words.is_empty() != given.has("sign-all") {
         return misused("name packages, or say --sign-all");
     }
-    let path = file_path(&name);
-    let repository = Repository::open(Path::new(&path))?;
+    let options = crate::env::http_options()?;
+    let target = Target::open(&name, &options)?;
     let selection = Selection {
         patterns: patterns(&given.words)?,
         versions: Versions::AllTimestamps,
         is_recursive: false,
     };
-    let wanted = select(&FileSource::open(Path::new(&path))?, &selection)?;
+    let wanted = select(source::open(&name, &options)?.as_ref(), &selection)?;
     let mut status = NOTHING;
     for fmri in wanted.into_iter().map(|it| it.fmri) {
         if given.has("n") {
             println!("Would sign {fmri}");
             status = OK;
-        } else if sign_one(&repository, &fmri, signer.as_ref())? {
+        } else if target.sign(&fmri, signer.as_ref())? {
             println!("Signed {fmri}");
             status = OK;
         }
     }
     Ok(status)
-}
-
-fn sign_one(
-    repository: &Repository,
-    fmri: &Fmri,
-    signer: Option<&Signer>,
-) -> Result<bool, Trouble> {
-    let store = repository.publisher_or_default(fmri.publisher())?;
-    Ok(store.sign(fmri, signer)?)
 }

@@ -2,12 +2,19 @@
 
 mod apply;
 mod attach;
+mod clone;
+mod diff;
+mod doctor;
 mod environment;
+mod files;
 mod hooks;
 mod install;
 mod list;
 mod mark;
+mod relocate;
 mod run;
+mod snapshot;
+mod stream;
 mod subcommand;
 mod sysboot;
 mod trash;
@@ -16,8 +23,10 @@ mod verify;
 
 pub(super) use install::plan_mirror;
 
-use zones_store::{Layout, Store};
-use zones_types::{ZoneName, ZoneState};
+use zones_config::ZoneConfig;
+use zones_engine::chain;
+use zones_store::{Layout, Lock, Store};
+use zones_types::{ZoneName, ZonePath, ZoneState};
 
 use crate::inside::Inside;
 use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
@@ -30,6 +39,37 @@ pub(crate) struct Target<'a> {
     pub(crate) zone: ZoneName,
     /// The state now, derived from the kernel.
     pub(crate) state: ZoneState,
+}
+
+impl<'a> Target<'a> {
+    /// The same zone, in another state meanwhile.
+    fn now(&self, state: ZoneState) -> Target<'a> {
+        Target {
+            layout: self.layout,
+            store: self.store.clone(),
+            zone: self.zone.clone(),
+            state,
+        }
+    }
+
+    /// Waits for the lock of the zone, unless who called this command holds it.
+    fn lock(&self) -> Result<Option<Lock>, String> {
+        if crate::env::lock_is_held() {
+            return Ok(None);
+        }
+        let lock = Lock::zone(self.layout, &self.zone);
+        lock.map(Some).map_err(|error| chain(&error))
+    }
+
+    fn config(&self) -> Result<ZoneConfig, String> {
+        zones_engine::load(self.layout, &self.zone).map_err(|error| error.chain())
+    }
+
+    fn zonepath(&self) -> Result<ZonePath, String> {
+        let entry = self.store.get(&self.zone).map_err(|error| chain(&error))?;
+        let path = entry.and_then(|entry| entry.zonepath());
+        path.ok_or_else(|| "zonepath not specified".to_owned())
+    }
 }
 
 /// The options before the subcommand.
@@ -76,7 +116,7 @@ pub(crate) fn run(layout: &Layout, args: &[String]) -> u8 {
     let Some(zone) = zone else {
         return usage(USAGE);
     };
-    with_zone(layout, store, zone, subcommand, rest)
+    with_zone(layout, &store, &zone, subcommand, rest)
 }
 
 /// Inside of a zone there is only the zone itself to see, and nothing to administer.
@@ -95,52 +135,67 @@ fn in_zone(zone: &Inside, subcommand: &Subcommand, rest: &[String]) -> u8 {
 
 fn with_zone(
     layout: &Layout,
-    store: Store,
-    zone: ZoneName,
+    store: &Store,
+    zone: &ZoneName,
     subcommand: &Subcommand,
     rest: &[String],
 ) -> u8 {
     let subcommand::Run::Zone(run) = subcommand.run else {
         return FAILURE;
     };
+    if subcommand.name == "attach"
+        && let Some(status) = attach::dry_run(rest)
+    {
+        return status;
+    }
+    match target_as(layout, store, zone, subcommand.name, subcommand.privileged) {
+        Ok(target) => run(&target, rest),
+        Err(status) => status,
+    }
+}
+
+/// The zone that somebody privileged wants something done to.
+fn target_of<'a>(
+    layout: &'a Layout,
+    store: &Store,
+    zone: &ZoneName,
+    verb: &str,
+) -> Result<Target<'a>, u8> {
+    target_as(layout, store, zone, verb, true)
+}
+
+fn target_as<'a>(
+    layout: &'a Layout,
+    store: &Store,
+    zone: &ZoneName,
+    verb: &str,
+    is_privileged: bool,
+) -> Result<Target<'a>, u8> {
     if zone.is_global() {
-        return fail_zone(
-            &zone,
-            format!(
-                "{} operation is invalid for the global zone.",
-                subcommand.name
-            ),
-        );
+        let text = format!("{verb} operation is invalid for the global zone.");
+        return Err(fail_zone(zone, text));
     }
     if zone.is_reserved() {
-        return fail_zone(
-            &zone,
-            format!(
-                "{} operation is invalid for zones starting with SUNW or SYS.",
-                subcommand.name
-            ),
-        );
+        let text = format!("{verb} operation is invalid for zones starting with SUNW or SYS.");
+        return Err(fail_zone(zone, text));
     }
-    if subcommand.privileged && !rustix::process::geteuid().is_root() {
-        return fail(
-            "zoneadm",
-            format!("only a privileged user may {} a zone.", subcommand.name),
-        );
+    if is_privileged && !rustix::process::geteuid().is_root() {
+        let text = format!("only a privileged user may {verb} a zone.");
+        return Err(fail("zoneadm", text));
     }
-    let state = match state_of(layout, &store, &zone) {
-        Ok(Some(state)) => state,
-        Ok(None) => return fail("zoneadm", format!("{zone}: No such zone configured")),
-        Err(error) => return fail("zoneadm", error),
-    };
-    run(
-        &Target {
+    if is_privileged && let Err(text) = relocate::repair(layout, store, zone) {
+        return Err(fail_zone(zone, text));
+    }
+    match state_of(layout, store, zone) {
+        Ok(Some(state)) => Ok(Target {
             layout,
-            store,
-            zone,
+            store: store.clone(),
+            zone: zone.clone(),
             state,
-        },
-        rest,
-    )
+        }),
+        Ok(None) => Err(fail("zoneadm", format!("{zone}: No such zone configured"))),
+        Err(error) => Err(fail("zoneadm", error)),
+    }
 }
 
 /// The state that the kernel bears out, else the one in the index; `None` for an unknown zone.

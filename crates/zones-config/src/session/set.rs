@@ -132,6 +132,8 @@ impl Session<'_> {
                 .map(|()| Assign::Text(prop, owned())),
             Prop::Autoshutdown => check::one_of(prop.name(), text, check::SHUTDOWNS)
                 .map(|()| Assign::Text(prop, owned())),
+            Prop::FileMacProfile => check::one_of(prop.name(), text, check::PROFILES)
+                .map(|()| Assign::Text(prop, owned())),
             Prop::FsAllowed => check::fs_allowed(text).map(|()| Assign::Text(prop, owned())),
             _ => Ok(Assign::Text(prop, owned())),
         }
@@ -196,6 +198,7 @@ impl Session<'_> {
                     Prop::Uuid => &mut config.uuid,
                     Prop::BootPriority => &mut config.boot_priority,
                     Prop::Autoshutdown => &mut config.autoshutdown,
+                    Prop::FileMacProfile => &mut config.file_mac_profile,
                     _ => return,
                 };
                 *place = text;

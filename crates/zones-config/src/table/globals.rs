@@ -156,6 +156,10 @@ pub const GLOBALS: &[Global] = &[
         Prop::Autoshutdown,
         "shutdown or halt: how the zone ends with the host",
     ),
+    next_boot(
+        Prop::FileMacProfile,
+        "none, strict, fixed-configuration or flexible-configuration: what the zone may write",
+    ),
     alias(
         Prop::MaxLwps,
         deny("zone.max-lwps", 100),

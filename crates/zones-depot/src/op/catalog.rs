@@ -23,10 +23,7 @@ pub(super) fn file(site: &Site, call: &mut Call<'_, '_>) -> Answered {
     if !is_catalog_file(name) {
         return Err(missing(name));
     }
-    let store = site
-        .stock
-        .store(call.publisher())
-        .map_err(|error| site.refuse(&error))?;
+    let store = site.store(call.publisher())?;
     let file = store
         .catalog_file(name)
         .map_err(|error| site.refuse(&error))?;
@@ -60,14 +57,8 @@ fn is_catalog_file(name: &str) -> bool {
 
 /// `catalog/0`: all packages as lines, for clients of 2008.
 pub(super) fn old(site: &Site, call: &mut Call<'_, '_>) -> Answered {
-    let store = site
-        .stock
-        .store(call.publisher())
-        .map_err(|error| site.refuse(&error))?;
-    let listing = site
-        .listings
-        .of(&store)
-        .map_err(|error| site.refuse(&error))?;
+    let store = site.store(call.publisher())?;
+    let listing = site.listing(&store)?;
     let attrs = &listing.attrs;
     let modified = attrs.modified.second();
     let seconds = u64::try_from(modified.unix_seconds()).unwrap_or(0);

@@ -45,10 +45,7 @@ fn find(site: &Site, call: &Call<'_, '_>) -> Result<Served, Reply> {
     };
     let digest = digest(&text).ok_or_else(missing)?;
     // A payload is the same whoever published it, so that without a publisher any will do.
-    let stores = match call.publisher() {
-        Some(_) => site.stock.store(call.publisher()).map(|store| vec![store]),
-        None => site.stock.stores(),
-    };
+    let stores = site.stock.named(call.publisher());
     for store in stores.map_err(|error| site.refuse(&error))? {
         match store.payload(&digest) {
             Ok(file) => return Served::new(file).map_err(|_| missing()),

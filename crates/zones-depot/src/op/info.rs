@@ -16,10 +16,7 @@ use crate::site::{Answered, Call, Site};
 /// `info/0/NAME@VERSION`.
 pub(super) fn info(site: &Site, call: &mut Call<'_, '_>) -> Answered {
     let fmri = complete(call)?;
-    let store = site
-        .stock
-        .store(fmri.publisher().or_else(|| call.publisher()));
-    let store = store.map_err(|error| site.refuse(&error))?;
+    let store = site.store(fmri.publisher().or_else(|| call.publisher()))?;
     let fmri = fmri.of(store.publisher().clone());
     let manifest = store.manifest(&fmri);
     let manifest = manifest.map_err(|error| unfound(site, &fmri, &error))?;

@@ -10,10 +10,7 @@ use crate::site::{Answered, Call, Site};
 /// `manifest/0/NAME@VERSION`.
 pub(super) fn get(site: &Site, call: &mut Call<'_, '_>) -> Answered {
     let fmri = complete(call)?;
-    let store = site
-        .stock
-        .store(fmri.publisher().or_else(|| call.publisher()));
-    let store = store.map_err(|error| site.refuse(&error))?;
+    let store = site.store(fmri.publisher().or_else(|| call.publisher()))?;
     let file = store.manifest_file(&fmri);
     let file = file.map_err(|error| unfound(site, &fmri, &error))?;
     let served = Served::new(file).map_err(|_| missing(&fmri))?;

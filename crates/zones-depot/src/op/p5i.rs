@@ -15,14 +15,8 @@ pub(super) fn p5i(site: &Site, call: &mut Call<'_, '_>) -> Answered {
     let text = text.strip_suffix(".p5i").unwrap_or(&text);
     let wrong = |error| Reply::refusal(400, &format!("{error}"));
     let pattern: Pattern = text.parse().map_err(wrong)?;
-    let store = site
-        .stock
-        .store(call.publisher())
-        .map_err(|error| site.refuse(&error))?;
-    let listing = site
-        .listings
-        .of(&store)
-        .map_err(|error| site.refuse(&error))?;
+    let store = site.store(call.publisher())?;
+    let listing = site.listing(&store)?;
     let has_version = *pattern.version() != VersionPattern::Any;
     let entries = listing.part(BASE).into_iter().flat_map(|base| base.iter());
     let mut packages: Vec<String> = entries

@@ -66,10 +66,7 @@ fn transaction(site: &Site, call: &Call<'_, '_>, name: &str) -> Result<Transacti
         true => name.to_owned(),
         false => quote(name),
     };
-    let stores = match call.publisher() {
-        Some(_) => site.stock.store(call.publisher()).map(|store| vec![store]),
-        None => site.stock.stores(),
-    };
+    let stores = site.stock.named(call.publisher());
     for store in stores.map_err(|error| site.refuse_upload(&error))? {
         match store.transaction(&id) {
             Ok(found) => return Ok(found),

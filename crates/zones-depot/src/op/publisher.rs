@@ -9,10 +9,7 @@ use crate::site::{Answered, Call, Site};
 
 /// `publisher/0` and `publisher/1`: all publishers, or the one that the path names.
 pub(super) fn publisher(site: &Site, call: &mut Call<'_, '_>) -> Answered {
-    let stores = match call.publisher() {
-        Some(_) => site.stock.store(call.publisher()).map(|store| vec![store]),
-        None => site.stock.stores(),
-    };
+    let stores = site.stock.named(call.publisher());
     let stores = stores.map_err(|error| site.refuse(&error))?;
     let infos = stores.iter().map(|store| describe(site, store)).collect();
     let text = P5i::new(infos, Vec::new()).to_text();

@@ -19,8 +19,7 @@ const QUERIES: usize = 16;
 /// `search/0/TOKEN`: lines `INDEX FMRI ACTION VALUE`.
 pub(super) fn old(site: &Site, call: &mut Call<'_, '_>) -> Answered {
     let query = query(&format!("False_2_None_None_{}", call.argument()))?;
-    let store = site.stock.store(call.publisher());
-    let store = store.map_err(|error| site.refuse(&error))?;
+    let store = site.store(call.publisher())?;
     let hits = run(site, &store, &query)?;
     let lines = move |out: &mut dyn std::io::Write| {
         let mut batches = hits.chunks(100);
@@ -35,8 +34,7 @@ pub(super) fn search(site: &Site, call: &mut Call<'_, '_>) -> Answered {
         Method::Post => form(call)?,
         _ => vec![call.argument()],
     };
-    let store = site.stock.store(call.publisher());
-    let store = store.map_err(|error| site.refuse(&error))?;
+    let store = site.store(call.publisher())?;
     let mut found = Vec::new();
     for text in &queries {
         found.push(run(site, &store, &query(text)?)?);

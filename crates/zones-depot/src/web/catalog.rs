@@ -7,14 +7,8 @@ use crate::site::{Answered, Call, Site};
 const ROWS: usize = 200;
 
 pub(super) fn page(site: &Site, call: &mut Call<'_, '_>) -> Answered {
-    let store = site
-        .stock
-        .store(call.publisher())
-        .map_err(|error| site.refuse(&error))?;
-    let listing = site
-        .listings
-        .of(&store)
-        .map_err(|error| site.refuse(&error))?;
+    let store = site.store(call.publisher())?;
+    let listing = site.listing(&store)?;
     let publisher = store.publisher();
     let target = call.request.target;
     let filter = target

@@ -38,14 +38,8 @@ fn find(
 ) -> Result<(Store, Fmri, Vec<Version>), Reply> {
     let wrong = |error| Reply::refusal(400, &format!("{error}"));
     let fmri: Fmri = name.parse().map_err(wrong)?;
-    let store = site
-        .stock
-        .store(fmri.publisher().or_else(|| call.publisher()));
-    let store = store.map_err(|error| site.refuse(&error))?;
-    let listing = site
-        .listings
-        .of(&store)
-        .map_err(|error| site.refuse(&error))?;
+    let store = site.store(fmri.publisher().or_else(|| call.publisher()))?;
+    let listing = site.listing(&store)?;
     let versions: Vec<Version> = listing.versions(fmri.stem()).into_iter().cloned().collect();
     let missing = || Reply::refusal(404, &format!("There is no package '{name}'."));
     let wanted = match fmri.version() {

@@ -15,10 +15,7 @@ pub(super) fn page(site: &Site, call: &mut Call<'_, '_>) -> Answered {
         .unwrap_or_default()
         .trim()
         .to_owned();
-    let store = site
-        .stock
-        .store(call.publisher())
-        .map_err(|error| site.refuse(&error))?;
+    let store = site.store(call.publisher())?;
     let publisher = store.publisher();
     let mut html = Html::default();
     if token.is_empty() {

@@ -27,6 +27,15 @@ pub(super) use apply::How;
 /// How long the kernel may take to end killed processes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What a zone may write of its root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// What its profile allows.
+    AsConfigured,
+    /// All of it, for maintenance.
+    Everything,
+}
+
 pub(super) struct Live {
     plan: BootPlan,
     state: RunState,
@@ -59,8 +68,9 @@ impl Live {
         layout: &Layout,
         zone: &ZoneName,
         phase: Phase,
+        writing: Writing,
     ) -> Result<(Self, Vec<String>), EngineError> {
-        let result = Self::build(layout, zone, phase);
+        let result = Self::build(layout, zone, phase, writing);
         if result.is_err() {
             sweep(layout, zone);
         }
@@ -71,6 +81,7 @@ impl Live {
         layout: &Layout,
         zone: &ZoneName,
         phase: Phase,
+        writing: Writing,
     ) -> Result<(Self, Vec<String>), EngineError> {
         let config = host::load(layout, zone)?;
         let active: Vec<(ZoneName, RunState)> = RunState::all(layout).collect();
@@ -101,6 +112,9 @@ impl Live {
         host::anticipate_join(&hierarchies);
         let mut plan = host::plan_of(layout, &config)?;
         plan.id = state.id;
+        if writing == Writing::Everything {
+            plan.immutable = None;
+        }
         state.privileged = plan.range.is_none();
         if state.privileged && !zones_sys::is_sealed() {
             return Err(EngineError::NotSealed);
@@ -110,6 +124,7 @@ impl Live {
             // Software maintenance: loopback only, no limits but the protection itself.
             plan.interfaces.clear();
             plan.filesystems.clear();
+            plan.immutable = None;
         }
         plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
         crate::etc::write(&plan, config.attr("resolvers"));
@@ -229,6 +244,8 @@ impl Live {
         if state.privileged && !zones_sys::is_sealed() {
             return Err(EngineError::NotSealed);
         }
+        // A daemon that died may have left it stopped, and its helper with it.
+        super::rest::thaw(layout, zone);
         // What it runs with, which need not be what is on disk by now.
         let config = match snapshot::live_config(layout, zone)? {
             Some(config) => config,
@@ -375,6 +392,10 @@ impl Live {
         self.sched.as_ref().and_then(|sched| sched.2.as_ref())
     }
 
+    pub(super) fn zonepath(&self) -> Option<&std::path::Path> {
+        self.plan.root.parent()
+    }
+
     pub(super) fn bootargs(&self) -> Vec<String> {
         self.state
             .bootargs
@@ -467,6 +488,7 @@ impl Live {
 /// Returns what [`Live::teardown`] does.
 pub(super) fn sweep(layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
     let state = RunState::read(layout, zone);
+    super::rest::thaw(layout, zone);
     let mut network = None;
     if let Some(state) = &state {
         // While the namespace still stands, so that links can be fetched out of it afterwards.

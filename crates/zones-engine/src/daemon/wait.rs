@@ -11,11 +11,14 @@ pub(super) enum Event {
     Signals,
     Connection,
     Client(usize),
+    FrozenClient,
     Console,
     InitEnded,
     SchedSaid,
     SchedEnded,
+    Probe,
     Timeout,
+    TrialDue,
 }
 
 /// Milliseconds of a clock that never goes back.
@@ -61,17 +64,30 @@ impl Daemon {
             PollFlags::IN,
         ));
         events.push(Event::Connection);
+        if let Some(frozen) = &self.frozen {
+            fds.push(PollFd::new(&frozen.client, PollFlags::IN));
+            events.push(Event::FrozenClient);
+        }
+        if let Some(probe) = self.trial.as_ref().and_then(super::trial::Watch::probe) {
+            fds.push(PollFd::new(probe, PollFlags::IN));
+            events.push(Event::Probe);
+        }
         let first_client = fds.len();
         for client in &self.clients {
             fds.push(PollFd::new(client, PollFlags::IN));
         }
-        let left = self
-            .shutdown
-            .as_ref()
-            .map(|shutdown| shutdown.deadline_ms - now_ms());
-        if left.is_some_and(|left| left <= 0) {
+        let now = now_ms();
+        let shutdown = self.shutdown.as_ref().map(|shutdown| shutdown.deadline_ms);
+        let trial = self.trial.as_ref().filter(|_| self.frozen.is_none());
+        let trial = trial.map(super::trial::Watch::due_ms);
+        if shutdown.is_some_and(|at| at <= now) {
             return Some(Event::Timeout);
         }
+        if trial.is_some_and(|at| at <= now) {
+            return Some(Event::TrialDue);
+        }
+        let first = [shutdown, trial].into_iter().flatten().min();
+        let left = first.map(|at| at - now);
         let timeout = left.map(|left| Timespec {
             tv_sec: left / 1000,
             tv_nsec: (left % 1000) * 1_000_000,

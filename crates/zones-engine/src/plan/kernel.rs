@@ -133,10 +133,11 @@ pub(super) fn announced(config: &ZoneConfig, mapped: bool) -> Vec<(String, Strin
         let factory = anet.mac_address == "factory";
         say(factory, "anet mac-address=factory", LATER);
     }
+    let is_sparse = config.brand_or_default().as_str() == zones_brand::sparse::BRAND;
     say(
-        !config.inherit_pkg_dirs.is_empty(),
+        !config.inherit_pkg_dirs.is_empty() && !is_sparse,
         "inherit-pkg-dir",
-        LATER,
+        "only zones of brand sparse have a base to share folders with",
     );
     const ENFORCED: [&str; 11] = [
         "zone.cpu-cap",

@@ -75,6 +75,19 @@ const ATTRIBUTES: [(&str, u64); 8] = {
     ]
 };
 
+/// The folders of a base that a sparse zone shares: nothing in them can be written, devices in them
+/// are dead.
+pub(crate) fn inherited(base: &std::path::Path, folders: Vec<String>) -> Vec<FsMount> {
+    let mount = |dir: String| FsMount {
+        special: format!("{}{dir}", base.display()),
+        dir,
+        kind: "lofs".to_owned(),
+        attributes: zones_sys::MountAttr::RDONLY | zones_sys::MountAttr::NODEV,
+        data: Vec::new(),
+    };
+    folders.into_iter().map(mount).collect()
+}
+
 /// The `fs` resources, sorted by mount point: a parent comes before what lies in it.
 pub(super) fn filesystems(config: &ZoneConfig) -> Result<Vec<FsMount>, PlanError> {
     let mut mounts = Vec::new();

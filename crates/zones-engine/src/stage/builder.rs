@@ -3,6 +3,8 @@
 //! Every target is found by descriptor below the root, links refused, so a hostile root can neither
 //! lead a mount out of it nor redirect one inside.
 
+mod seal;
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -78,7 +80,10 @@ pub(super) fn build(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Resul
     if plan.range.is_none() {
         guard(&proc)?;
     }
-    for filesystem in &plan.filesystems {
+    if let Some(immutable) = &plan.immutable {
+        seal::seal(plan, &root, immutable, owner)?;
+    }
+    for filesystem in plan.inherited.iter().chain(&plan.filesystems) {
         mount_filesystem(plan, namespace, &root, filesystem)?;
     }
     if plan.hostid.is_some() {

@@ -34,7 +34,7 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
 }
 
 /// A device node or pipe: its kind and number.
-pub(super) fn node(action: &Action) -> Option<(FileType, u64)> {
+pub(crate) fn node(action: &Action) -> Option<(FileType, u64)> {
     let mut parts = action.get("linux.device")?.split(':');
     let kind = match parts.next()? {
         "char" => FileType::CharacterDevice,

@@ -1,7 +1,7 @@
 //! What all threads of one operation share.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use zones_ips::{Action, ImagePath, ImagePathRef};
@@ -10,6 +10,9 @@ use zones_sys::{RootFd, Stamp};
 use super::{ApplyError, Content, Options, Phase, Progress, Report};
 use crate::account::Accounts;
 use crate::plan::{Item, Plan};
+
+/// Bytes that are laid before they are sent to disk.
+const FLUSHED: u64 = 48 << 20;
 
 /// One operation.
 pub(super) struct Job<'a> {
@@ -24,6 +27,7 @@ pub(super) struct Job<'a> {
     /// Whether the file system may share blocks between files; false once it said no.
     pub(super) can_clone: AtomicBool,
     pub(super) bytes: AtomicU64,
+    flushed: AtomicU64,
     salvaged: Mutex<Vec<(ImagePath, ImagePath)>>,
     warnings: Mutex<Vec<String>>,
 }
@@ -44,15 +48,43 @@ impl<'a> Job<'a> {
             is_root: rustix::process::geteuid().is_root(),
             can_clone: AtomicBool::new(true),
             bytes: AtomicU64::new(0),
+            flushed: AtomicU64::new(0),
             salvaged: Mutex::default(),
             warnings: Mutex::default(),
         }
     }
 
+    /// Whether what this process makes belongs to this owner at once.
+    pub(super) fn is_own(&self, stamp: Stamp) -> bool {
+        stamp.uid == rustix::process::geteuid().as_raw()
+            && stamp.gid == rustix::process::getegid().as_raw()
+    }
+
     pub(super) fn threads(&self) -> usize {
         match self.options.threads {
-            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+            // One of them may wait for the disk.
+            0 => {
+                let own = std::thread::available_parallelism().map_or(1, NonZero::get);
+                own + usize::from(self.options.is_flushed)
+            }
             count => count,
+        }
+    }
+
+    /// Sends what was laid to disk, whenever enough of it has come together.
+    pub(super) fn flush(&self) -> rustix::io::Result<()> {
+        let (laid, old) = (
+            self.bytes.load(Ordering::Relaxed),
+            self.flushed.load(Ordering::Relaxed),
+        );
+        if !self.options.is_flushed || laid < old + FLUSHED {
+            return Ok(());
+        }
+        let order = Ordering::Relaxed;
+        match self.flushed.compare_exchange(old, laid, order, order) {
+            Ok(_) => self.root.sync(),
+            // Another thread is faster.
+            Err(_) => Ok(()),
         }
     }
 

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FileType, Gid, Mode, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
+use zones_ips::ImagePathRef;
 use zones_ips::preserve::Outcome;
-use zones_ips::{Action, ImagePathRef};
 use zones_sys::{Dir, Stamp};
 
 use super::folder::{is_free, kind, temp_name};
@@ -45,7 +45,8 @@ pub(super) fn files(
                 if at > limit.load(Ordering::Acquire) {
                     return;
                 }
-                if let Err(error) = hand.file(step, number + at) {
+                let done = hand.file(step, number + at);
+                if let Err(error) = done.and_then(|()| hand.flush()) {
                     let mut first = failure.lock().unwrap_or_else(PoisonError::into_inner);
                     if first.as_ref().is_none_or(|(known, _)| at < *known) {
                         limit.store(at, Ordering::Release);
@@ -71,6 +72,12 @@ pub(super) fn files(
 }
 
 impl Hand<'_, '_> {
+    fn flush(&self) -> Result<(), ApplyError> {
+        let top = self.job.options.salvage.as_ref();
+        let flushed = self.job.flush();
+        flushed.map_err(failed("sync the file system of", top))
+    }
+
     /// Carries out what was decided about one file.
     pub(super) fn file(&mut self, step: &Step, number: usize) -> Result<(), ApplyError> {
         let Some(item) = step.to else { return Ok(()) };
@@ -87,9 +94,14 @@ impl Hand<'_, '_> {
         if extra::node(self.job.plan.action(item)).is_some() {
             return self.node(&folder, item, path, number);
         }
-        let name = temp_name(number);
-        let temp = Temp::create(&folder, name).map_err(failed("create", path))?;
-        let mut temp = self.filled(temp, item, path)?;
+        let stamp = self.job.stamp(item)?;
+        // With its mode at once where that gives nobody a right too early: most files.
+        let is_plain = stamp.mode & 0o7000 == 0 && self.job.is_own(stamp);
+        let mode = if is_plain { stamp.mode } else { 0o600 };
+        let temp = Temp::create(&folder, temp_name(number), mode);
+        let mut temp = temp.map_err(failed("create", path))?;
+        self.fill(item, &mut temp.file)?;
+        self.stamp_open(&temp, path, item, stamp)?;
         match outcome {
             Outcome::RenameThenWrite(suffix) => self.put_aside(&folder, path, suffix, number)?,
             Outcome::WriteBeside(suffix) => {
@@ -146,30 +158,19 @@ impl Hand<'_, '_> {
         Ok(())
     }
 
-    /// Content, owner, attributes, time and at last the mode: a change of owner takes set-id bits
-    /// and capabilities away.
-    fn filled<'d>(
-        &mut self,
-        mut temp: Temp<'d>,
-        item: Item,
-        path: ImagePathRef<'_>,
-    ) -> Result<Temp<'d>, ApplyError> {
-        let stamp = self.job.stamp(item)?;
-        let action = self.job.plan.action(item);
-        self.fill(item, &mut temp.file)?;
-        self.stamp_open(&temp, path, action, stamp)?;
-        Ok(temp)
-    }
-
+    /// Owner, attributes, time and at last the mode: a change of owner takes set-id bits and
+    /// capabilities away. What is right already is not touched.
     fn stamp_open(
         &self,
         temp: &Temp<'_>,
         path: ImagePathRef<'_>,
-        action: &Action,
+        item: Item,
         stamp: Stamp,
     ) -> Result<(), ApplyError> {
+        let action = self.job.plan.action(item);
         let file = &temp.file;
-        if self.job.is_root {
+        let stat = rustix::fs::fstat(file).map_err(failed("look at", path))?;
+        if self.job.is_root && (stat.st_uid, stat.st_gid) != (stamp.uid, stamp.gid) {
             let owner = (Uid::from_raw(stamp.uid), Gid::from_raw(stamp.gid));
             rustix::fs::fchown(file, Some(owner.0), Some(owner.1))
                 .map_err(failed("set the owner of", path))?;
@@ -184,6 +185,9 @@ impl Hand<'_, '_> {
                 last_modification: time,
             };
             rustix::fs::futimens(file, &times).map_err(failed("set the time of", path))?;
+        }
+        if stat.st_mode & 0o7777 == stamp.mode {
+            return Ok(());
         }
         rustix::fs::fchmod(file, Mode::from_raw_mode(stamp.mode))
             .map_err(failed("set the mode of", path))

@@ -168,7 +168,8 @@ impl Hand<'_, '_> {
                 gid: rustix::process::getegid().as_raw(),
             },
         };
-        let mut temp = Temp::create(&folder, temp_name(TEMP)).map_err(failed("create", path))?;
+        let mut temp =
+            Temp::create(&folder, temp_name(TEMP), 0o600).map_err(failed("create", path))?;
         let written = temp.file.write_all(text.as_bytes());
         written.map_err(failed("write", path))?;
         self.set_owner(&folder, &temp.name, stamp)

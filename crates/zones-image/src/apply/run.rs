@@ -43,13 +43,6 @@ pub(super) fn all(
     let number = number + installs.files.len();
     lay::files(&job, &updates.files, number, &meter_updates)?;
     others(&job, &updates, &meter_updates)?;
-    if options.is_synced {
-        root.sync().map_err(|source| ApplyError::Io {
-            what: "sync the file system of",
-            path: options.salvage.clone(),
-            source: source.into(),
-        })?;
-    }
     Ok(job.report())
 }
 

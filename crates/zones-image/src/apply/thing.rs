@@ -24,6 +24,12 @@ impl Hand<'_, '_> {
         let stamp = self.job.stamp(item)?;
         let folder = self.parent_made(path)?;
         let name = OsStr::new(path.name());
+        // Until it has its owner, nobody else looks in.
+        let first = if self.job.is_own(stamp) {
+            stamp.mode
+        } else {
+            0o700
+        };
         let found = folder.lstat(name).map(|stat| kind(&stat));
         match found {
             Ok(FileType::Directory) => {}
@@ -38,11 +44,11 @@ impl Hand<'_, '_> {
             Ok(_) => {
                 self.salvage(path)?;
                 folder
-                    .mkdir(name, 0o700)
+                    .mkdir(name, first)
                     .map_err(failed("make directory", path))?;
             }
             Err(Errno::NOENT) => folder
-                .mkdir(name, 0o700)
+                .mkdir(name, first)
                 .map_err(failed("make directory", path))?,
             Err(error) => return Err(failed("look at", path)(error)),
         }
@@ -72,10 +78,12 @@ impl Hand<'_, '_> {
         self.clear(step)?;
         let folder = self.parent_made(path)?;
         let name = OsStr::new(path.name());
-        if folder
-            .readlink(name)
-            .is_ok_and(|found| found.as_os_str() == target)
-        {
+        match folder.symlink(Path::new(target), name) {
+            Err(Errno::EXIST) => {}
+            other => return other.map_err(failed("make the link", path)),
+        }
+        let found = folder.readlink(name);
+        if found.is_ok_and(|found| found.as_os_str() == target) {
             return Ok(());
         }
         let temp = temp_name(number);
@@ -150,7 +158,7 @@ impl Hand<'_, '_> {
         };
         let path = path.as_ref();
         let folder = self.parent_made(path)?;
-        let temp = Temp::create(&folder, temp_name(number));
+        let temp = Temp::create(&folder, temp_name(number), 0o600);
         let mut temp = temp.map_err(failed("create", path))?;
         self.fill(item, &mut temp.file)?;
         let stamp = Stamp::root(0o444);

@@ -2,13 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::atomic::Ordering;
 
-use flate2::bufread::GzDecoder;
 use rustix::io::Errno;
-use zones_ips::hash::{Extract, Verifier};
 use zones_ips::{Action, Fmri};
+use zones_repository::payload::{Expected, PayloadError, unpack};
 use zones_sys::Dir;
 
 use super::hand::Hand;
@@ -17,9 +16,6 @@ use crate::plan::Item;
 
 /// Bytes moved at once.
 const CHUNK: usize = 128 << 10;
-
-/// Bytes of a payload whose size nobody says.
-const CONTENT_LEN_MAX: u64 = 64 << 30;
 
 /// A file under a temporary name; goes with it unless it gets another one.
 pub(super) struct Temp<'d> {
@@ -31,11 +27,11 @@ pub(super) struct Temp<'d> {
 
 impl<'d> Temp<'d> {
     /// Creates it; what a killed process left under the name goes.
-    pub(super) fn create(folder: &'d Dir, name: OsString) -> rustix::io::Result<Self> {
-        let file = match folder.create(&name) {
+    pub(super) fn create(folder: &'d Dir, name: OsString, mode: u32) -> rustix::io::Result<Self> {
+        let file = match folder.create_with(&name, mode) {
             Err(Errno::EXIST) => {
                 folder.remove_all(&name)?;
-                folder.create(&name)?
+                folder.create_with(&name, mode)?
             }
             other => other?,
         };
@@ -94,6 +90,33 @@ impl Named<'_> {
         }
     }
 
+    /// The payload is not what the manifest says.
+    fn not_expected(&self, expected: &Expected, error: PayloadError) -> ApplyError {
+        let size = |found, expected| ApplyError::Size {
+            path: self.path(),
+            fmri: Box::new(self.fmri.clone()),
+            found,
+            expected,
+        };
+        match error {
+            PayloadError::Damaged(source) => self.unreadable(source),
+            PayloadError::Write(source) => self.unwritable(source),
+            PayloadError::Size { found, expected } => size(found, expected),
+            // A bomb, or another file: it was not read on.
+            PayloadError::Large(limit) if expected.size.is_some() => size(limit + 1, limit),
+            PayloadError::Large(_) => self.unreadable(io::ErrorKind::FileTooLarge.into()),
+            PayloadError::Mismatch(mismatch) => ApplyError::Digest {
+                path: self.path(),
+                fmri: Box::new(self.fmri.clone()),
+                mismatch,
+            },
+            PayloadError::Unproved => {
+                let why = "the manifest has no digest";
+                self.unreadable(io::Error::new(io::ErrorKind::InvalidData, why))
+            }
+        }
+    }
+
     /// The payload has not the size that the manifest says.
     fn check_size(&self, found: u64) -> Result<(), ApplyError> {
         match self.action.size() {
@@ -114,10 +137,19 @@ impl Hand<'_, '_> {
         let (fmri, action) = (self.job.plan.fmri(item), self.job.plan.action(item));
         let named = Named { fmri, action };
         let source = self.job.content.open(fmri, action);
-        let bytes = match source.map_err(|error| named.unreadable(error))? {
-            Source::Plain(from) => self.copy(&named, &from, file)?,
-            Source::Packed(from) => self.unpack(&named, from, file)?,
+        let done = match source.map_err(|error| named.unreadable(error))? {
+            Source::Plain(from) => self.copy(&named, &from, file),
+            Source::Packed(from) => Self::unpack(&named, from, file),
         };
+        let is_damage = |error: &ApplyError| {
+            use ApplyError::{Content, Digest, Size};
+            matches!(error, Content { .. } | Digest { .. } | Size { .. })
+        };
+        let bytes = done.inspect_err(|error| {
+            if is_damage(error) {
+                self.job.content.refuse(action);
+            }
+        })?;
         self.job.bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
@@ -177,44 +209,12 @@ impl Hand<'_, '_> {
 
     /// Unpacks up to the size that the manifest says, and checks the digest.
     fn unpack(
-        &mut self,
         named: &Named<'_>,
         from: Box<dyn Read + Send>,
         to: &mut File,
     ) -> Result<u64, ApplyError> {
-        let digests = named.action.digests(Extract::File);
-        let Some(expected) = digests.first().copied() else {
-            let source = io::Error::new(io::ErrorKind::InvalidData, "the manifest has no digest");
-            return Err(named.unreadable(source));
-        };
-        let limit = named.action.size().unwrap_or(CONTENT_LEN_MAX);
-        let mut verifier = Verifier::new(expected);
-        let mut from = GzDecoder::new(BufReader::with_capacity(CHUNK, from));
-        self.buffer.resize(CHUNK, 0);
-        let mut total = 0;
-        loop {
-            let read = read(&mut from, &mut self.buffer).map_err(|it| named.unreadable(it))?;
-            if read == 0 {
-                break;
-            }
-            total += read as u64;
-            if total > limit {
-                // A bomb, or another file: not one byte more.
-                named.check_size(total)?;
-                let source = io::Error::from(io::ErrorKind::FileTooLarge);
-                return Err(named.unreadable(source));
-            }
-            verifier.update(&self.buffer[..read]);
-            to.write_all(&self.buffer[..read])
-                .map_err(|error| named.unwritable(error))?;
-        }
-        named.check_size(total)?;
-        verifier.finish().map_err(|mismatch| ApplyError::Digest {
-            path: named.path(),
-            fmri: Box::new(named.fmri.clone()),
-            mismatch,
-        })?;
-        Ok(total)
+        let expected = Expected::of(named.action);
+        unpack(from, &expected, to).map_err(|error| named.not_expected(&expected, error))
     }
 }
 

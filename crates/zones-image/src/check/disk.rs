@@ -1,6 +1,7 @@
 //! The files of an image, for planning.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::io::{self, Read};
 
 use rustix::io::Errno;
@@ -10,6 +11,10 @@ use zones_sys::RootFd;
 
 use crate::apply::Folders;
 use crate::plan::Disk;
+
+/// Bytes of a file that are looked at when nobody says how many it should have: a file of holes
+/// costs its owner nothing, and who reads it hours.
+pub(super) const LOOKED_AT_MAX: u64 = 4 << 30;
 
 /// Bytes read at once.
 pub(super) const CHUNK: usize = 128 << 10;
@@ -47,6 +52,15 @@ impl Disk for ImageDisk<'_> {
         }
     }
 
+    fn size(&self, path: ImagePathRef<'_>) -> io::Result<Option<u64>> {
+        match self.folders.borrow_mut().lstat(path) {
+            Ok(stat) if crate::apply::is_regular(&stat) => Ok(u64::try_from(stat.st_size).ok()),
+            Ok(_) => Ok(None),
+            Err(error) if is_absence(error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn digest(&self, path: ImagePathRef<'_>, algorithm: Algorithm) -> io::Result<Option<Digest>> {
         if !self.is_file(path)? {
             return Ok(None);
@@ -58,7 +72,7 @@ impl Disk for ImageDisk<'_> {
         match file {
             Ok(file) => {
                 let mut buffer = self.buffer.borrow_mut();
-                digest(file, algorithm, &mut buffer).map(Some)
+                digest(file, algorithm, LOOKED_AT_MAX, &mut buffer).map(Some)
             }
             Err(error) if is_absence(error) => Ok(None),
             Err(error) => Err(error.into()),
@@ -66,18 +80,30 @@ impl Disk for ImageDisk<'_> {
     }
 }
 
-/// The digest of all that can be read from `from`.
+/// The digest of a file of at most `limit` bytes.
 pub(super) fn digest(
-    mut from: impl Read,
+    from: File,
     algorithm: Algorithm,
+    limit: u64,
     buffer: &mut Vec<u8>,
 ) -> io::Result<Digest> {
+    let large = || io::Error::other(format!("more than {limit} bytes, which are not looked at"));
+    if from.metadata()?.len() > limit {
+        return Err(large());
+    }
+    // It may grow meanwhile.
+    let mut from = from.take(limit.saturating_add(1));
     buffer.resize(CHUNK, 0);
     let mut hasher = Hasher::new(algorithm);
+    let mut size = 0;
     loop {
         match from.read(buffer) {
+            Ok(0) if size > limit => return Err(large()),
             Ok(0) => return Ok(hasher.finish()),
-            Ok(read) => hasher.update(&buffer[..read]),
+            Ok(read) => {
+                size += read as u64;
+                hasher.update(&buffer[..read]);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

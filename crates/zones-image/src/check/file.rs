@@ -8,7 +8,7 @@ use zones_ips::hash::Extract;
 use zones_ips::preserve::Preserve;
 use zones_ips::{Action, ImagePathRef, Timestamp};
 
-use super::disk::digest;
+use super::disk::{LOOKED_AT_MAX, digest};
 use super::thing::{Checker, error};
 use super::{Finding, Severity};
 use crate::apply::extras;
@@ -70,7 +70,10 @@ impl Checker<'_> {
             .folder(path.parent())
             .and_then(|folder| folder.open_file(OsStr::new(path.name())));
         let found = match file {
-            Ok(file) => digest(file, expected.algorithm(), &mut self.buffer),
+            Ok(file) => {
+                let limit = action.size().unwrap_or_default().max(LOOKED_AT_MAX);
+                digest(file, expected.algorithm(), limit, &mut self.buffer)
+            }
             Err(Errno::ACCESS | Errno::PERM) => {
                 findings.push(error("skipping: permission denied"));
                 return;

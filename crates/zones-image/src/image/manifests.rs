@@ -7,9 +7,11 @@ use zones_ips::quote::quote;
 use zones_ips::{Action, Algorithm, Digest, Fmri, Manifest};
 
 use super::Image;
+use crate::catalogs::Offered;
 use crate::error::Result;
 use crate::plan::Package;
 use crate::progress::{Event, Tell};
+use crate::state::Installed;
 use crate::transport::each;
 
 impl Image {
@@ -61,22 +63,35 @@ impl Image {
     /// # Errors
     /// No origin gives one that is right.
     pub fn manifests(&self, fmris: &[Fmri], tell: Tell<'_>) -> Result<Vec<Package>> {
-        let offered = self.offered()?;
-        let installed = self.installed()?;
+        self.manifests_of(fmris, &self.installed()?, &self.offered()?, tell)
+    }
+
+    /// As [`Image::manifests`], with what is installed and offered.
+    pub(crate) fn manifests_of(
+        &self,
+        fmris: &[Fmri],
+        installed: &Installed,
+        offered: &Offered,
+        tell: Tell<'_>,
+    ) -> Result<Vec<Package>> {
         let digest = |fmri: &Fmri| {
-            let own = installed.entry(fmri).and_then(|it| it.manifest_digest());
-            own.or_else(|| offered.manifest_digest(fmri))
+            let own = || installed.entry(fmri).and_then(|it| it.manifest_digest());
+            let known = || offered.manifest_digest(fmri);
+            // What a stranger wrote proves nothing where the host knows better.
+            match self.held {
+                Some(_) => known().or_else(own),
+                None => own().or_else(known),
+            }
         };
         let slots: Vec<_> = fmris.iter().map(|_| std::sync::OnceLock::new()).collect();
-        let mut missing = Vec::new();
-        for (fmri, slot) in fmris.iter().zip(&slots) {
-            match self.own_manifest(fmri, digest(fmri).as_ref()) {
-                Some(manifest) => {
-                    let _ = slot.set(manifest);
-                }
-                None => missing.push((fmri, slot)),
+        let all: Vec<_> = fmris.iter().zip(&slots).collect();
+        each(&all, processors(), |(fmri, slot)| {
+            if let Some(manifest) = self.own_manifest(fmri, digest(fmri).as_ref()) {
+                let _ = slot.set(manifest);
             }
-        }
+            Ok(())
+        })?;
+        let missing: Vec<_> = all.into_iter().filter(|it| it.1.get().is_none()).collect();
         if !missing.is_empty() {
             let origins = self.origins()?;
             let count = std::sync::atomic::AtomicUsize::new(0);
@@ -105,7 +120,12 @@ impl Image {
     /// # Errors
     /// As [`Image::manifests`].
     pub fn packages(&self, tell: Tell<'_>) -> Result<Vec<Package>> {
-        let fmris: Vec<Fmri> = self.installed()?.iter().cloned().collect();
-        self.manifests(&fmris, tell)
+        let installed = self.installed()?;
+        let fmris: Vec<Fmri> = installed.iter().cloned().collect();
+        self.manifests_of(&fmris, &installed, &self.offered()?, tell)
     }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

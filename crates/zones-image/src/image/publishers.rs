@@ -9,10 +9,11 @@ use zones_repository::{HttpSource, Source};
 use super::Image;
 use crate::catalogs::{self, Fetched, Offered};
 use crate::error::{ImageError, Result};
+use crate::folder::Batch;
 use crate::origin;
 use crate::progress::{Event, Tell};
 use crate::settings::PublisherSettings;
-use crate::state;
+use crate::state::{self, Installed};
 use crate::transport::Origins;
 
 impl Image {
@@ -70,7 +71,9 @@ impl Image {
             }
         }
         if all != Fetched::Nothing {
-            self.write_known()?;
+            let installed = self.installed()?;
+            self.folder
+                .together(|batch| self.write_known(&installed, batch))?;
         }
         match failures.into_iter().next() {
             Some(error) => Err(error),
@@ -79,10 +82,10 @@ impl Image {
     }
 
     /// Rewrites the list of all that is known.
-    pub(crate) fn write_known(&self) -> Result<()> {
+    pub(crate) fn write_known(&self, installed: &Installed, to: &mut Batch<'_>) -> Result<()> {
         let offered = self.offered()?;
         let catalogs: Vec<_> = offered.catalogs.values().collect();
-        state::write_known(&self.folder, &catalogs, &self.installed()?, self.now())
+        state::write_known(to, &catalogs, installed, self.now())
     }
 
     fn refresh_one(&self, publisher: &PublisherSettings, is_full: bool) -> Result<Fetched> {
@@ -93,7 +96,7 @@ impl Image {
         for uri in &uris {
             let done = self.source(publisher, uri).and_then(|source| {
                 catalogs::refresh_origin(
-                    &self.folder,
+                    self.catalogs(),
                     &publisher.prefix,
                     uri,
                     source.as_ref(),
@@ -112,7 +115,8 @@ impl Image {
                 tries,
             });
         }
-        catalogs::merge(&self.folder, &publisher.prefix, &uris)?;
+        let is_changed = all != Fetched::Nothing;
+        catalogs::merge(self.catalogs(), &publisher.prefix, &uris, is_changed)?;
         Ok(all)
     }
 
@@ -120,7 +124,7 @@ impl Image {
     pub(crate) fn refresh_stale(&self, tell: Tell<'_>) -> Result<()> {
         let mut stale = Vec::new();
         for publisher in self.enabled() {
-            if !catalogs::is_fresh(&self.folder, &publisher.prefix, self.seconds())? {
+            if !catalogs::is_fresh(self.catalogs(), &publisher.prefix, self.seconds())? {
                 stale.push(publisher.prefix.clone());
             }
         }
@@ -169,7 +173,7 @@ impl Image {
     /// # Errors
     /// They cannot be removed.
     pub fn forget_catalogs(&self, publisher: &Publisher) -> Result<()> {
-        catalogs::forget(&self.folder, publisher)
+        catalogs::forget(self.catalogs(), publisher)
     }
 
     /// What enabled publishers offer.
@@ -180,7 +184,7 @@ impl Image {
             facets: self.settings.facets.clone(),
         };
         for publisher in self.enabled() {
-            if let Some(catalog) = catalogs::of(&self.folder, &publisher.prefix)? {
+            if let Some(catalog) = catalogs::of(self.catalogs(), &publisher.prefix)? {
                 offered.catalogs.insert(publisher.prefix.clone(), catalog);
             }
         }

@@ -156,6 +156,11 @@ fn state(path: ImagePathRef<'_>, action: &Action, disk: &dyn Disk) -> Result<Sta
             State::Missing
         });
     };
+    if let (Some(expected), Some(size)) = (action.size(), disk.size(path)?)
+        && expected != size
+    {
+        return Ok(State::Edited);
+    }
     Ok(match disk.digest(path, expected.algorithm())? {
         None => State::Missing,
         Some(found) if found == expected => State::Unchanged,

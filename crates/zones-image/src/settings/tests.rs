@@ -52,8 +52,10 @@ fn properties_are_checked() {
         ("a b", "x", false),
         ("signature-policy", "ver\nify", false),
         ("signature-policy", "verify", true),
-        ("signature-policy", "require-signatures", false),
-        ("signature-required-names", "a name", false),
+        ("signature-policy", "require-signatures", true),
+        ("signature-policy", "require-everything", false),
+        ("signature-required-names", "a name", true),
+        ("check-certificate-revocation", "True", false),
     ];
     for (name, value, is_good) in rows {
         assert_eq!(
@@ -63,7 +65,8 @@ fn properties_are_checked() {
         );
     }
     assert!(settings.add_value("be-policy", "x").is_err());
-    assert!(settings.add_value("signature-required-names", "x").is_err());
+    settings.add_value("signature-required-names", "x").unwrap();
+    assert_eq!(settings.list("signature-required-names"), ["a name", "x"]);
     assert!(settings.remove_value("key-files", "x").is_err());
     settings.unset_property("be-policy").unwrap();
     assert_eq!(settings.property("be-policy"), "default");

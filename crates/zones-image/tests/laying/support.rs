@@ -58,7 +58,7 @@ pub(crate) fn apply_options() -> apply::Options {
         salvage: "var/pkg/lost+found".parse().expect("path"),
         time: TIME.parse().expect("time"),
         threads: 2,
-        is_synced: false,
+        is_flushed: false,
     }
 }
 

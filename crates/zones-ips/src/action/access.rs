@@ -259,9 +259,8 @@ impl Action {
     /// All digests that are known of what `extract` takes from the payload, most preferred first.
     #[must_use]
     pub fn digests(&self, extract: Extract) -> Vec<Digest> {
-        let mut found: Vec<_> = self.content_hashes();
-        found.retain(|hash| hash.extract == extract);
-        let mut digests: Vec<_> = found.into_iter().map(|hash| hash.digest).collect();
+        let found = self.hashes(|known| known == extract).into_iter();
+        let mut digests: Vec<_> = found.map(|hash| hash.digest).collect();
         digests.sort_by_key(|digest| std::cmp::Reverse(digest.algorithm()));
         digests
     }
@@ -270,10 +269,16 @@ impl Action {
     /// times. What is not understood is left out.
     #[must_use]
     pub fn content_hashes(&self) -> Vec<ContentHash> {
+        self.hashes(|_| true)
+    }
+
+    /// Those of the extracts that are wanted; no others are read.
+    fn hashes(&self, is_wanted: impl Fn(Extract) -> bool) -> Vec<ContentHash> {
         use Algorithm::{Sha1, Sha256, Sha512t256};
         use Extract::{File, Gzip};
-        let entries = self.values("pkg.content-hash").flat_map(str::parse);
-        let mut found: Vec<_> = entries.collect();
+        let entries = self.values("pkg.content-hash");
+        let entries = entries.filter(|text| Extract::of(text).is_some_and(&is_wanted));
+        let mut found: Vec<_> = entries.flat_map(str::parse).collect();
         let older = [
             (File, Sha1, self.payload()),
             (Gzip, Sha1, self.get("chash")),
@@ -283,6 +288,9 @@ impl Action {
             (Gzip, Sha512t256, self.get("pkg.chash.sha512t_256")),
         ];
         for (extract, algorithm, text) in older {
+            if !is_wanted(extract) {
+                continue;
+            }
             let digest = text.and_then(|text| Digest::parse(algorithm, text).ok());
             found.extend(digest.map(|digest| ContentHash { extract, digest }));
         }

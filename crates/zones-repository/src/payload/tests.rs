@@ -1,20 +1,23 @@
 use super::*;
 
 fn action(content: &[u8]) -> (Action, Vec<u8>) {
-    let packed = pack(content).unwrap();
+    let packed = pack_bytes(content).unwrap();
     let mut action: Action = "file x path=a owner=root group=root mode=0644"
         .parse()
         .unwrap();
-    Facts::of(content, PackedFacts::of(&packed))
-        .stamp(&mut action)
-        .unwrap();
+    let plain = PlainFacts::of(&Opened::Bytes(content.into())).unwrap();
+    let facts = Facts {
+        plain,
+        packed: PackedFacts::of(&packed),
+    };
+    facts.stamp(&mut action).unwrap();
     (action, packed)
 }
 
 #[test]
 fn equal_content_packs_equally_without_name_or_time() {
-    let packed = pack(b"hello").unwrap();
-    assert_eq!(packed, pack(b"hello").unwrap());
+    let packed = pack_bytes(b"hello").unwrap();
+    assert_eq!(packed, pack_bytes(b"hello").unwrap());
     // Magic, deflate, no flags, no time.
     assert_eq!(packed[..8], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
 }
@@ -41,8 +44,8 @@ fn a_stamped_action_proves_its_payload() {
 fn what_is_not_the_payload_is_refused() {
     let (right, packed) = action(b"hello");
     let expected = Expected::of(&right);
-    let other = pack(b"olleh").unwrap();
-    let longer = pack(&vec![0; 1 << 20]).unwrap();
+    let other = pack_bytes(b"olleh").unwrap();
+    let longer = pack_bytes(&vec![0; 1 << 20]).unwrap();
     let mut trailing = packed.clone();
     trailing.push(0);
     let refused = |bytes: &[u8]| {

@@ -175,7 +175,7 @@ fn what_is_damaged_is_not_received() {
         .join("publisher/test/file")
         .join(&name[..2])
         .join(&name);
-    std::fs::write(&file, payload::pack(b"something else").unwrap()).unwrap();
+    std::fs::write(&file, payload::pack_bytes(b"something else").unwrap()).unwrap();
     let (folder, repository, store) = repository();
     let target = Target::Folder(repository);
     let silent = |_: &Fmri, _, _| {};

@@ -2,11 +2,13 @@
 
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use zones_ips::{Action, ActionKind, Algorithm, Digest, Fmri};
+use zones_ips::{Action, ActionKind, Algorithm, Digest, Fmri, Manifest};
 
-use super::{Certificate, CertificateError, message};
+use super::{CERTIFICATE_LEN_MAX, Certificate, CertificateError, certificate, message};
 use crate::error::{RepositoryError, Result};
-use crate::payload::{Content, PackedFacts};
+use crate::payload::{self, Content, Facts, Opened, PackedFacts, PlainFacts};
+use crate::remote::Target;
+use crate::source::{HttpSource, Source as _, bounded};
 use crate::store::Store;
 use crate::transaction::Listing;
 
@@ -106,10 +108,99 @@ impl Store {
     }
 }
 
+impl Target {
+    /// As [`Store::sign`], in a folder or by a depot: there the manifest with its new signature
+    /// takes the place of the old one, in a transaction that may add nothing else.
+    ///
+    /// # Errors
+    ///
+    /// The package is not there, or the depot does not take what is sent.
+    pub fn sign(&self, fmri: &Fmri, signer: Option<&Signer>) -> Result<bool> {
+        let depot = match self {
+            Self::Folder(repository) => {
+                let store = repository.publisher_or_default(fmri.publisher())?;
+                return store.sign(fmri, signer);
+            }
+            Self::Depot(depot) => depot,
+        };
+        let (manifest, _) = depot.manifest(fmri, None)?;
+        let mut payloads: Vec<(Digest, Vec<u8>)> = Vec::new();
+        let mut keep = |content: &[u8]| -> Result<PackedFacts> {
+            let name = Digest::of(Algorithm::Sha1, content);
+            let packed = packed_at(depot, fmri, &name, content)?;
+            let facts = PackedFacts::of(&packed);
+            payloads.push((name, packed));
+            Ok(facts)
+        };
+        let mut action = unsigned(signer, &mut keep)?;
+        if let Some(signer) = signer {
+            let packed = keep(&signer.certificate)?;
+            let content = Opened::Bytes(signer.certificate.as_slice().into());
+            let plain = PlainFacts::of(&content).map_err(|error| {
+                RepositoryError::Refused(format!("cannot read a certificate: {error}"))
+            })?;
+            Facts { plain, packed }.stamp(&mut action)?;
+        }
+        let Some(action) = signed(&manifest, action, signer)? else {
+            return Ok(false);
+        };
+        let sending = self.begin_append(fmri)?;
+        let mut payloads = payloads.iter();
+        let sent = payloads.try_for_each(|(name, packed)| sending.add_packed(*name, packed));
+        let text = format!("{manifest}{action}\n");
+        match sent.and_then(|()| sending.set_manifest(text.as_bytes())) {
+            Ok(()) => sending.close(Listing::Now).map(|_| true),
+            Err(error) => {
+                // The first error is the one to report.
+                let _ = sending.abandon();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A certificate as the depot has it packed: the signature speaks of that form; else packed here.
+fn packed_at(depot: &HttpSource, fmri: &Fmri, name: &Digest, content: &[u8]) -> Result<Vec<u8>> {
+    let publisher = fmri.publisher().ok_or(RepositoryError::NoPublisher)?;
+    let limit = usize::try_from(CERTIFICATE_LEN_MAX).unwrap_or(usize::MAX);
+    match depot.payload(publisher, name) {
+        Ok(packed) => {
+            let packed = bounded(packed, limit, &depot.location())?;
+            let is_right = certificate(name, &*packed).is_ok_and(|it| it == content);
+            is_right
+                .then_some(packed)
+                .ok_or(RepositoryError::NoPayload(*name))
+        }
+        Err(RepositoryError::NoPayload(_)) => payload::pack_bytes(content).map_err(|error| {
+            RepositoryError::Refused(format!("cannot pack a certificate: {error}"))
+        }),
+        Err(error) => Err(error),
+    }
+}
+
 fn sign(transaction: &crate::Transaction, signer: Option<&Signer>) -> Result<bool> {
     let manifest = transaction.manifest()?;
-    let mut action = unsigned(transaction, signer)?;
-    let message = message::of(&manifest, &action);
+    let mut keep = |content: &[u8]| -> Result<PackedFacts> {
+        Ok(PackedFacts::of(&transaction.store_content(content)?))
+    };
+    let mut action = unsigned(signer, &mut keep)?;
+    if let Some(signer) = signer {
+        let content = Content::from(signer.certificate.clone());
+        action = transaction.completed(action, Some(&content))?;
+    }
+    match signed(&manifest, action, signer)? {
+        Some(action) => transaction.add_complete(&action).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// The action with its value; None when the manifest has it already.
+fn signed(
+    manifest: &Manifest,
+    mut action: Action,
+    signer: Option<&Signer>,
+) -> Result<Option<Action>> {
+    let message = message::of(manifest, &action);
     let value = match signer {
         Some(signer) => signer.sign(&message),
         None => {
@@ -120,15 +211,15 @@ fn sign(transaction: &crate::Transaction, signer: Option<&Signer>) -> Result<boo
     let failed = || RepositoryError::Refused("the key cannot sign this".to_owned());
     action.set("value", &message::to_hex(&value.ok_or_else(failed)?))?;
     let mut signatures = manifest.of_kind(ActionKind::Signature);
-    if signatures.any(|known| known.is_same(&action)) {
-        return Ok(false);
-    }
-    transaction.add_complete(&action)?;
-    Ok(true)
+    let is_known = signatures.any(|known| known.is_same(&action));
+    Ok((!is_known).then_some(action))
 }
 
-/// The action with all but its value; its certificates are stored.
-fn unsigned(transaction: &crate::Transaction, signer: Option<&Signer>) -> Result<Action> {
+/// Keeps a certificate, and tells of its packed form.
+type Keep<'a> = &'a mut dyn FnMut(&[u8]) -> Result<PackedFacts>;
+
+/// The action with all but its own certificate and its value; the certificates between are kept.
+fn unsigned(signer: Option<&Signer>, keep: Keep<'_>) -> Result<Action> {
     let algorithm = if signer.is_some() {
         "rsa-sha256"
     } else {
@@ -141,8 +232,7 @@ fn unsigned(transaction: &crate::Transaction, signer: Option<&Signer>) -> Result
     };
     let mut lists: [Vec<String>; 4] = Default::default();
     for between in &signer.chain {
-        let packed = transaction.store_content(between)?;
-        let facts = PackedFacts::of(&packed);
+        let facts = keep(between)?;
         let name = Digest::of(Algorithm::Sha1, between);
         let row = [
             name.to_string(),
@@ -160,6 +250,5 @@ fn unsigned(transaction: &crate::Transaction, signer: Option<&Signer>) -> Result
             action.set(key, &list.join(" "))?;
         }
     }
-    let content = Content::from(signer.certificate.clone());
-    transaction.completed(action, Some(&content))
+    Ok(action)
 }

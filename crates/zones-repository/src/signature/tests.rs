@@ -23,6 +23,7 @@ fn trust(policy: Policy) -> Trust {
         policy,
         names: vec!["Test Signer".to_owned(), "Test Intermediate".to_owned()],
         anchors: Certificate::read_all(CA).unwrap(),
+        revoked: Vec::new(),
         now: TODAY,
     }
 }

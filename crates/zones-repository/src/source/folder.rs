@@ -8,6 +8,7 @@ use zones_ips::{Digest, Fmri, Publisher};
 use super::{Packed, Source, bounded, payload_name};
 use crate::error::Result;
 use crate::repository::Repository;
+use crate::search::{Hit, Query};
 
 /// A repository in a folder, read only. Paths are walked by descriptor, so that nothing in it leads
 /// out of it.
@@ -60,6 +61,13 @@ impl Source for FileSource {
         payload_name(name)?;
         let store = self.repository.publisher(publisher)?;
         Ok(Box::new(store.payload(name)?))
+    }
+
+    fn search(&self, publisher: &Publisher, query: &Query) -> Result<Option<Vec<Hit>>> {
+        self.repository
+            .publisher(publisher)?
+            .search(query)
+            .map(Some)
     }
 
     fn catalog_of_manifests(&self, publisher: &Publisher) -> Result<Catalog> {

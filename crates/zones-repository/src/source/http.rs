@@ -2,22 +2,31 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use ureq::{Agent, Body, http::Response};
-use zones_ips::catalog::CATALOG_LEN_MAX;
+use zones_ips::catalog::{ATTRS, CATALOG_LEN_MAX};
 use zones_ips::manifest::MANIFEST_LEN_MAX;
 use zones_ips::p5i::{P5I_LEN_MAX, P5i};
 use zones_ips::{Digest, Fmri, Publisher, quote};
 
 use super::{Packed, Source, bounded, payload_name};
 use crate::error::{RepositoryError, Result};
+use crate::search::{Hit, Query, read_v1};
 
 /// How often a request is made before its transient error is given on.
 const TRIES: usize = 4;
 /// Redirects that are followed.
 const REDIRECTS: u32 = 5;
+/// Statuses that send a client elsewhere.
+const REDIRECTED: [u16; 5] = [301, 302, 303, 307, 308];
+/// What a server must give on average. Source: pkg(1), `PKG_CLIENT_LOWSPEED_TIMEOUT`.
+const LEAST_BYTES_PER_SECOND: u64 = 1024;
+/// Bytes of `catalog.attrs`: it names the files of a catalog.
+const ATTRS_LEN_MAX: usize = 16 << 20;
+/// Bytes that the answer of a search may have.
+const SEARCH_LEN_MAX: usize = 64 << 20;
 /// Bytes of an error page that are looked at.
 const PAGE_LEN_MAX: usize = 64 * 1024;
 /// Statuses after which another try may help. Source: pkg(1), transport.
@@ -36,7 +45,7 @@ pub struct HttpOptions {
     pub proxy: Option<String>,
     /// To connect.
     pub connect: Duration,
-    /// Without a single byte.
+    /// Without a single byte, or with less than 1024 bytes a second.
     pub silence: Duration,
     /// Connections that are kept.
     pub connections: usize,
@@ -61,6 +70,7 @@ impl Default for HttpOptions {
 pub struct HttpSource {
     origin: Arc<str>,
     agent: Agent,
+    silence: Duration,
     token: Option<Arc<str>>,
 }
 
@@ -93,7 +103,7 @@ impl HttpSource {
             .tls_config(tls(options).map_err(|error| refused(error.to_string()))?)
             .http_status_as_error(false)
             .accept_encoding("identity")
-            .max_redirects(REDIRECTS)
+            .max_redirects(0)
             .user_agent(concat!("zones/", env!("CARGO_PKG_VERSION")))
             .max_idle_connections(options.connections)
             .max_idle_connections_per_host(options.connections)
@@ -103,6 +113,7 @@ impl HttpSource {
         Ok(Self {
             origin: origin.trim_end_matches('/').into(),
             agent: config.build().into(),
+            silence: options.silence,
             token: options.token.as_deref().map(Into::into),
         })
     }
@@ -122,11 +133,20 @@ impl HttpSource {
         headers: &[(String, String)],
         send: Outgoing<'_>,
     ) -> Result<Option<Response<Body>>> {
-        let uri = format!("{}/{path}", self.origin);
+        let mut uri = format!("{}/{path}", self.origin);
         let mut left = TRIES;
+        let mut hops = 0;
         loop {
             left -= 1;
             let why = match self.once(&uri, headers, send) {
+                Ok(answer) if REDIRECTED.contains(&answer.status().as_u16()) => {
+                    hops += 1;
+                    let next = redirected(&uri, &answer);
+                    let next = next.filter(|_| hops <= REDIRECTS && is_question(send));
+                    uri = next.ok_or_else(|| self.failed(path, &refusal(&answer)))?;
+                    left += 1;
+                    continue;
+                }
                 Ok(answer) if answer.status().is_success() => return Ok(Some(answer)),
                 Ok(answer) if answer.status() == 404 => return Ok(None),
                 Ok(answer) => {
@@ -186,7 +206,17 @@ impl HttpSource {
             return Ok(None);
         };
         let location = format!("{}/{path}", self.origin);
-        bounded(reader(answer), limit, &location).map(Some)
+        bounded(self.paced(answer), limit, &location).map(Some)
+    }
+
+    /// The body, as long as it comes fast enough.
+    fn paced(&self, answer: Response<Body>) -> impl Read + Send + 'static {
+        Paced {
+            from: reader(answer),
+            window: self.silence,
+            waited: Duration::ZERO,
+            bytes: 0,
+        }
     }
 
     /// The versions of an operation that the depot knows; none when it says nothing.
@@ -230,6 +260,65 @@ pub(crate) fn reader(answer: Response<Body>) -> impl Read + Send + 'static {
         .into_with_config()
         .limit(u64::MAX)
         .reader()
+}
+
+/// Where an answer sends a client, if it may go there: the same server, or the same by `https:`.
+/// Another one was not named by whoever trusts this origin.
+fn redirected(from: &str, answer: &Response<Body>) -> Option<String> {
+    let target = answer.headers().get("location")?.to_str().ok()?;
+    let old: ureq::http::Uri = from.parse().ok()?;
+    let (scheme, authority) = (old.scheme_str()?, old.authority()?.as_str());
+    if target.starts_with('/') && !target.starts_with("//") {
+        return Some(format!("{scheme}://{authority}{target}"));
+    }
+    let new: ureq::http::Uri = target.parse().ok()?;
+    let is_same = new.authority()?.as_str().eq_ignore_ascii_case(authority);
+    let is_fit = new.scheme_str() == Some(scheme) || new.scheme_str() == Some("https");
+    (is_same && is_fit).then(|| new.to_string())
+}
+
+fn refusal(answer: &Response<Body>) -> String {
+    let target = answer.headers().get("location");
+    let target = target.and_then(|it| it.to_str().ok()).unwrap_or("nowhere");
+    let status = answer.status().as_u16();
+    format!(
+        "{status}: it sends its clients to '{target}', where this one does not go; name that as \
+         the origin if you trust it"
+    )
+}
+
+fn is_question(send: Outgoing<'_>) -> bool {
+    matches!(send, Outgoing::Nothing)
+}
+
+/// Fails when too little comes for too long: a server that says a byte now and then is as good as
+/// silent. Only the time that reading takes counts.
+struct Paced<R> {
+    from: R,
+    window: Duration,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Paced<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let start = Instant::now();
+        let read = self.from.read(buffer)?;
+        self.waited += start.elapsed();
+        self.bytes += read as u64;
+        if read > 0 && self.waited >= self.window {
+            let least = self.window.as_secs().max(1) * LEAST_BYTES_PER_SECOND;
+            if self.bytes < least {
+                return Err(std::io::Error::new(
+                    std::io::ErrorKind::TimedOut,
+                    format!("less than {LEAST_BYTES_PER_SECOND} bytes a second came"),
+                ));
+            }
+            self.waited = Duration::ZERO;
+            self.bytes = 0;
+        }
+        Ok(read)
+    }
 }
 
 /// What an error page says: the text of its paragraph, else the page without tags.
@@ -301,8 +390,12 @@ impl Source for HttpSource {
     }
 
     fn catalog_file(&self, publisher: &Publisher, name: &str) -> Result<Option<Vec<u8>>> {
+        let limit = match name {
+            ATTRS => ATTRS_LEN_MAX,
+            _ => CATALOG_LEN_MAX,
+        };
         let name = quote::quote(name);
-        self.whole(&format!("{publisher}/catalog/1/{name}"), CATALOG_LEN_MAX)
+        self.whole(&format!("{publisher}/catalog/1/{name}"), limit)
     }
 
     fn manifest_bytes(&self, fmri: &Fmri) -> Result<Vec<u8>> {
@@ -315,10 +408,20 @@ impl Source for HttpSource {
         self.whole(&path, MANIFEST_LEN_MAX)?.ok_or_else(missing)
     }
 
+    fn search(&self, publisher: &Publisher, query: &Query) -> Result<Option<Vec<Hit>>> {
+        let path = format!("{publisher}/search/1/{}", quote::quote(&query.to_v1()));
+        let Some(bytes) = self.whole(&path, SEARCH_LEN_MAX)? else {
+            return Ok(None);
+        };
+        let hits = read_v1(query, &String::from_utf8_lossy(&bytes));
+        let hits = hits.ok_or_else(|| self.failed(&path, &"no answer of a search"))?;
+        Ok(Some(hits))
+    }
+
     fn payload(&self, publisher: &Publisher, name: &Digest) -> Result<Packed> {
         let path = format!("{publisher}/file/0/{}", payload_name(name)?);
         let answer = self.ask(&path, &[], Outgoing::Nothing)?;
         let answer = answer.ok_or(RepositoryError::NoPayload(*name))?;
-        Ok(Box::new(reader(answer)))
+        Ok(Box::new(self.paced(answer)))
     }
 }

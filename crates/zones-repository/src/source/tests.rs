@@ -163,8 +163,8 @@ fn payloads_that_are_not_what_they_should_be_are_refused() {
     let fixture = fixture();
     let path = fixture.payload_path();
     let right = std::fs::read(&path).unwrap();
-    let bomb = crate::payload::pack(&vec![0; 4 << 20]).unwrap();
-    let other = crate::payload::pack(b"olleh").unwrap();
+    let bomb = crate::payload::pack_bytes(&vec![0; 4 << 20]).unwrap();
+    let other = crate::payload::pack_bytes(b"olleh").unwrap();
     for (bytes, why) in [
         (&right[..right.len() - 4], "cut short"),
         (&bomb, "larger than its 5 bytes"),

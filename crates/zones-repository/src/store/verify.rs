@@ -9,7 +9,7 @@ use zones_ips::{Action, Algorithm, Digest, Fmri, Manifest};
 use super::catalog::digest;
 use super::{Finding, FindingKind, Store, payloads_of};
 use crate::error::{RepositoryError, Result};
-use crate::payload::{self, Expected};
+use crate::payload;
 use crate::signature::{self, Trust};
 
 /// The mode a folder and a file should at least have.
@@ -102,14 +102,7 @@ impl Store {
 
     /// A certificate of a signature, unpacked and proved by its name.
     pub(crate) fn certificate(&self, name: &Digest) -> Option<Vec<u8>> {
-        let mut expected = Expected::named(*name);
-        expected.size = None;
-        expected.packed_size = Some(signature::CERTIFICATE_LEN_MAX);
-        let mut bytes = Vec::new();
-        let from = self.payload(name).ok()?;
-        let mut sink = Bounded(&mut bytes);
-        payload::unpack(from, &expected, &mut sink).ok()?;
-        Some(bytes)
+        signature::certificate(name, self.payload(name).ok()?).ok()
     }
 
     /// Looks at each payload once, whoever needs it.
@@ -208,23 +201,6 @@ impl Store {
         }
         found.sort();
         Ok(found)
-    }
-}
-
-/// Takes what a certificate can have, no more.
-struct Bounded<'a>(&'a mut Vec<u8>);
-
-impl std::io::Write for Bounded<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.0.len() + bytes.len() > signature::CERTIFICATE_LEN_MAX as usize {
-            return Err(std::io::Error::other("too long for a certificate"));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

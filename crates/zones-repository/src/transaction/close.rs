@@ -82,9 +82,14 @@ impl Transaction {
     }
 
     fn facts(&self, name: Digest, place: Option<&Path>) -> Result<Option<(Digest, PackedFacts)>> {
-        let read = place.map(|place| self.disk().read(place, payload::PAYLOAD_LEN_MAX));
-        let bytes = read.transpose()?.flatten();
-        Ok(bytes.map(|bytes| (name, PackedFacts::of(&bytes))))
+        let file = place.map(|place| self.disk().file(place));
+        let Some(file) = file.transpose()?.flatten() else {
+            return Ok(None);
+        };
+        let facts = PackedFacts::read(file);
+        let path = self.disk().full(place.unwrap_or_else(|| Path::new("")));
+        let facts = facts.map_err(RepositoryError::io("read", &path))?;
+        Ok(Some((name, facts)))
     }
 
     /// Moves what is here to where the repository keeps it. The lock is held. Gives the facts of

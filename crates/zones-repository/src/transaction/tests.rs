@@ -181,7 +181,7 @@ fn a_packed_payload_is_proved_and_its_stored_form_wins() {
     encoder.write_all(b"hello").unwrap();
     let packed = encoder.finish().unwrap();
     assert!(open.add_packed(name, &b"nonsense"[..]).is_err());
-    let other = payload::pack(b"other").unwrap();
+    let other = payload::pack_bytes(b"other").unwrap();
     assert!(open.add_packed(name, &other[..]).is_err());
     open.add_packed(name, &packed[..]).unwrap();
     let text = format!(

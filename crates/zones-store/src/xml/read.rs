@@ -304,6 +304,7 @@ fn zone(mut attrs: Attributes<'_>) -> Result<ZoneConfig, String> {
     zone.fs_allowed = attrs.take("fs-allowed");
     zone.boot_priority = attrs.take("boot-priority");
     zone.autoshutdown = attrs.take("autoshutdown");
+    zone.file_mac_profile = attrs.take("file-mac-profile");
     attrs.take("debugid");
     attrs.take("version");
     attrs.done()?;

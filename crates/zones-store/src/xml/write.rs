@@ -95,6 +95,7 @@ fn zone(out: &mut Out, config: &ZoneConfig) {
     out.some("fs-allowed", &config.fs_allowed);
     out.some("boot-priority", &config.boot_priority);
     out.some("autoshutdown", &config.autoshutdown);
+    out.some("file-mac-profile", &config.file_mac_profile);
     out.0 += ">\n";
 }
 

@@ -88,7 +88,11 @@ impl Dir {
     /// `EXIST` when something has the name.
     pub fn mkdir(&self, name: &OsStr, mode: u32) -> Result<()> {
         rustix::fs::mkdirat(&self.0, single(name)?, Mode::from_raw_mode(mode & 0o777))?;
-        self.chmod(name, mode)
+        // Most often the umask took nothing away and no bit above is asked for.
+        match self.lstat(name)?.st_mode & 0o7777 == mode {
+            true => Ok(()),
+            false => self.chmod(name, mode),
+        }
     }
 
     /// Creates a regular file for writing; fails if something has the name.
@@ -96,9 +100,17 @@ impl Dir {
     /// # Errors
     /// `EXIST` when something has the name.
     pub fn create(&self, name: &OsStr) -> Result<File> {
+        self.create_with(name, 0o600)
+    }
+
+    /// As [`Self::create`], with these permission bits as far as the umask lets them.
+    ///
+    /// # Errors
+    /// `EXIST` when something has the name.
+    pub fn create_with(&self, name: &OsStr, mode: u32) -> Result<File> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o600);
+        let mode = Mode::from_raw_mode(mode & 0o777);
         rustix::fs::openat(&self.0, single(name)?, flags, mode).map(File::from)
     }
 
@@ -203,23 +215,16 @@ impl Dir {
     /// # Errors
     /// Whatever llistxattr(2) and lgetxattr(2) say.
     pub fn xattrs(&self, name: &OsStr) -> Result<Vec<(OsString, Vec<u8>)>> {
-        let path = self.proc_path(single(name)?);
-        let mut list = vec![0u8; 65_536];
-        let used = match rustix::fs::llistxattr(&path, &mut list) {
-            Ok(n) => n,
-            Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
-            Err(e) => return Err(e),
-        };
-        let mut found = Vec::new();
-        for key in list[..used].split(|b| *b == 0).filter(|k| !k.is_empty()) {
-            let key = OsStr::from_bytes(key);
-            let mut value = vec![0u8; 65_536];
-            let n = rustix::fs::lgetxattr(&path, key, &mut value)?;
-            value.truncate(n);
-            found.push((key.to_owned(), value));
-        }
-        found.sort();
-        Ok(found)
+        xattrs_of(&self.proc_path(single(name)?))
+    }
+
+    /// All extended attributes of the folder itself, sorted by key.
+    ///
+    /// # Errors
+    /// Whatever llistxattr(2) and lgetxattr(2) say.
+    pub fn own_xattrs(&self) -> Result<Vec<(OsString, Vec<u8>)>> {
+        // The dot makes the kernel follow the link in /proc.
+        xattrs_of(&self.proc_path(OsStr::new(".")))
     }
 
     /// The xattr calls have no `at` form; the link in /proc stands for the opened folder.
@@ -368,6 +373,10 @@ pub(super) fn read_regular(fd: &OwnedFd, limit: u64) -> Result<Vec<u8>> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Errno::INVAL);
     }
+    // Also a file of nothing but holes is not read to find out.
+    if u64::try_from(stat.st_size).is_ok_and(|size| size > limit) {
+        return Err(Errno::FBIG);
+    }
     let mut data = Vec::new();
     let file = File::from(fd.try_clone().map_err(|_| Errno::MFILE)?);
     let read = file.take(limit + 1).read_to_end(&mut data);
@@ -376,4 +385,23 @@ pub(super) fn read_regular(fd: &OwnedFd, limit: u64) -> Result<Vec<u8>> {
         return Err(Errno::FBIG);
     }
     Ok(data)
+}
+
+fn xattrs_of(path: &Path) -> Result<Vec<(OsString, Vec<u8>)>> {
+    let mut list = vec![0u8; 65_536];
+    let used = match rustix::fs::llistxattr(path, &mut list) {
+        Ok(n) => n,
+        Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut found = Vec::new();
+    for key in list[..used].split(|b| *b == 0).filter(|k| !k.is_empty()) {
+        let key = OsStr::from_bytes(key);
+        let mut value = vec![0u8; 65_536];
+        let n = rustix::fs::lgetxattr(path, key, &mut value)?;
+        value.truncate(n);
+        found.push((key.to_owned(), value));
+    }
+    found.sort();
+    Ok(found)
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::{RootFd, Stamp};
@@ -103,6 +104,34 @@ fn a_fifo_does_not_hang_the_reader_and_big_files_are_refused() {
         .expect("big");
     assert_eq!(root.read(Path::new("big"), 10), Err(Errno::FBIG));
     assert_eq!(root.read(Path::new("big"), 11).expect("read").len(), 11);
+}
+
+#[test]
+fn only_regular_files_are_opened_as_such() {
+    let (temp, root) = tree();
+    let folder = temp.path().join("inside");
+    let open = |name: &str, flags| root.open_regular(Path::new(name), flags).map(drop);
+    fs::write(folder.join("plain"), "x").expect("plain");
+    symlink("plain", folder.join("another")).expect("link");
+    let fifo = rustix::fs::FileType::Fifo;
+    root.mknod(Path::new("fifo"), fifo, 0o600, 0).expect("fifo");
+    let follow = OFlags::RDWR;
+    let rows = [
+        ("plain", follow, Ok(())),
+        ("plain", follow | OFlags::NOFOLLOW, Ok(())),
+        ("another", follow, Ok(())),
+        ("another", follow | OFlags::NOFOLLOW, Err(Errno::INVAL)),
+        ("fifo", follow, Err(Errno::INVAL)),
+        (".", OFlags::RDONLY, Err(Errno::INVAL)),
+        ("missing", follow, Err(Errno::NOENT)),
+    ];
+    for (name, flags, expected) in rows {
+        assert_eq!(open(name, flags), expected, "{name}");
+    }
+    // A file of nothing but holes is refused by its size.
+    let file = fs::File::create(folder.join("holes")).expect("holes");
+    file.set_len(1 << 40).expect("size");
+    assert_eq!(root.read(Path::new("holes"), 1 << 30), Err(Errno::FBIG));
 }
 
 #[test]

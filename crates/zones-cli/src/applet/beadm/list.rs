@@ -1,52 +1,142 @@
 //! `beadm list`.
 
+use serde::Serialize;
 use zones_ips::Timestamp;
-use zones_storage::Known;
+use zones_storage::{Known, Snapshots};
 
 use super::{Call, Outcome, Stop, mount};
 
+/// One line of the list.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    uuid: String,
+    /// Whether it is the root now, and after the next boot.
+    active: bool,
+    active_on_reboot: bool,
+    /// Whether it was not seen to come up yet.
+    trial: bool,
+    /// Why it did not come up.
+    failed: String,
+    mountpoint: Option<String>,
+    created: i64,
+}
+
 pub(super) fn run(call: &mut Call) -> Outcome {
-    let is_bare = call.given.has("H");
-    let wanted = match call.given.words.as_slice() {
+    let given = &call.given;
+    let wanted = match given.words.as_slice() {
         [] => None,
         [name] => Some(name),
         _ => return Err(Stop::Usage("one boot environment can be named".to_owned())),
     };
+    let is_bare = given.has("H") || given.has("p");
+    let is_json = match given.get("o") {
+        None => false,
+        Some("json") => true,
+        Some(_) => return Err(Stop::Usage("-o takes json".to_owned())),
+    };
     let all = call.environments.all().iter();
-    let shown: Vec<&Known> = all
-        .filter(|it| wanted.is_none_or(|name| *name == it.name))
-        .collect();
-    if let (Some(name), true) = (wanted, shown.is_empty()) {
+    let named = all.filter(|it| wanted.is_none_or(|name| *name == it.name));
+    let mut rows: Vec<Row> = named.map(|it| row(call, it)).collect();
+    if let (Some(name), true) = (wanted, rows.is_empty()) {
         let text = format!("{name} does not exist or appears not to be a BE.");
         return Err(Stop::Failed(text));
+    }
+    if given.has("s") || given.has("a") {
+        let names: Vec<String> = rows.iter().map(|it| it.name.clone()).collect();
+        let snapshots = snapshots(call)?;
+        let is_of = |row: &Row| names.iter().any(|name| is_snapshot_of(row, name));
+        rows.extend(
+            snapshots
+                .into_iter()
+                .filter(|row| wanted.is_none() || is_of(row)),
+        );
+    }
+    if is_json {
+        let text = serde_json::to_string_pretty(&rows);
+        println!("{}", text.map_err(|error| Stop::Failed(error.to_string()))?);
+        return Ok(());
     }
     if !is_bare {
         line(["BE", "Active", "Mountpoint", "Space", "Policy", "Created"]);
     }
-    for it in shown {
-        let is_now = it.name == call.environments.active();
-        let is_next = it.name == call.environments.next();
-        let flags = match (is_now, is_next) {
-            (true, true) => "NR",
-            (true, false) => "N",
-            (false, true) => "R",
-            (false, false) => "-",
-        };
-        let place = mount::of(call, &it.name);
-        let place = place.or_else(|| is_now.then(|| "/".to_owned()));
-        let place = place.unwrap_or_else(|| "-".to_owned());
+    for row in &rows {
+        let (flags, place) = (row.flags(), row.mountpoint.as_deref());
         if is_bare {
-            let flags = if flags == "-" { "" } else { flags };
-            let place = if place == "-" { "" } else { &place };
+            let flags = if flags == "-" { "" } else { &flags };
             println!(
-                "{};{};{flags};{place};0;static;{}",
-                it.name, it.uuid, it.created
+                "{};{};{flags};{};0;static;{}",
+                row.name,
+                row.uuid,
+                place.unwrap_or_default(),
+                row.created
             );
         } else {
-            line([&it.name, flags, &place, "-", "static", &date(it.created)]);
+            let place = place.unwrap_or("-");
+            line([&row.name, &flags, place, "-", "static", &date(row.created)]);
         }
     }
     Ok(())
+}
+
+impl Row {
+    /// `N` now, `R` after a reboot, `T` on trial, `!` did not come up.
+    fn flags(&self) -> String {
+        let flags = [
+            (self.active, 'N'),
+            (self.active_on_reboot, 'R'),
+            (self.trial, 'T'),
+            (!self.failed.is_empty(), '!'),
+        ];
+        let flags: String = flags
+            .iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, flag)| *flag)
+            .collect();
+        if flags.is_empty() {
+            "-".to_owned()
+        } else {
+            flags
+        }
+    }
+}
+
+fn row(call: &Call, it: &Known) -> Row {
+    let environments = &call.environments;
+    let active = it.name == environments.active();
+    let place = mount::of(call, &it.name);
+    Row {
+        name: it.name.clone(),
+        uuid: it.uuid.clone(),
+        active,
+        active_on_reboot: it.name == environments.next(),
+        trial: environments
+            .trial()
+            .is_some_and(|trial| trial.name == it.name),
+        failed: it.failed.clone(),
+        mountpoint: place.or_else(|| active.then(|| "/".to_owned())),
+        created: it.created,
+    }
+}
+
+fn snapshots(call: &Call) -> Result<Vec<Row>, Stop> {
+    let all = Snapshots::open(call.zonepath.as_path());
+    let all = all.map_err(|error| Stop::Failed(zones_engine::chain(&error)))?;
+    let rows = all.all().iter().map(|it| Row {
+        name: format!("{}@{}", it.environment, it.name),
+        uuid: it.uuid.clone(),
+        active: false,
+        active_on_reboot: false,
+        trial: false,
+        failed: String::new(),
+        mountpoint: None,
+        created: it.created,
+    });
+    Ok(rows.collect())
+}
+
+fn is_snapshot_of(row: &Row, name: &str) -> bool {
+    row.name.split('@').next() == Some(name)
 }
 
 fn line([name, active, place, space, policy, created]: [&str; 6]) {
@@ -54,7 +144,7 @@ fn line([name, active, place, space, policy, created]: [&str; 6]) {
 }
 
 /// `YYYY-MM-DD HH:MM`.
-fn date(seconds: i64) -> String {
+pub(crate) fn date(seconds: i64) -> String {
     let civil = Timestamp::from_unix(seconds).unwrap_or_default().civil();
     format!(
         "{}-{:02}-{:02} {:02}:{:02}",

@@ -1,11 +1,15 @@
 //! `pkg contents` and `pkg search`.
 
-use zones_image::Image;
+use std::io::IsTerminal as _;
+
 use zones_image::plan::Package;
+use zones_image::{Image, Scope};
 use zones_ips::{Action, Fmri, Version};
+use zones_repository::search::{Query, Returns};
 
 use super::text::{Table, is_asked, patterns};
 use super::{Call, Outcome, Stop, failed, usage};
+use crate::plain::plain;
 use crate::report::{FAILURE, OK};
 
 pub(super) fn run(call: &Call<'_>) -> Outcome {
@@ -13,7 +17,12 @@ pub(super) fn run(call: &Call<'_>) -> Outcome {
     let image = call.image()?;
     let packages = asked(call, &image)?;
     if words.has("manifest") {
-        packages.iter().for_each(|it| print!("{}", it.manifest));
+        // Byte by byte as it is, but for the eyes.
+        let is_seen = std::io::stdout().is_terminal();
+        for package in &packages {
+            let text = package.manifest.to_string();
+            print!("{}", if is_seen { plain(&text) } else { text.into() });
+        }
         return Ok(OK);
     }
     let columns: Vec<&str> = match words.value("output") {
@@ -122,48 +131,35 @@ fn short(fmri: &Fmri) -> String {
     format!("pkg:/{}@{version}", fmri.stem())
 }
 
-/// What `pkg search` shows of a hit.
-struct Hit {
-    index: String,
-    action: String,
-    value: String,
-}
-
 pub(super) fn search(call: &Call<'_>) -> Outcome {
     let words = &call.words;
-    let [query] = words.operands.as_slice() else {
+    let [text] = words.operands.as_slice() else {
         return Err(usage("at least one search term must be provided"));
     };
-    let image = call.image()?;
-    let is_local = words.has("local");
-    let mut seen = None;
-    let mut found = Vec::new();
-    for row in image.listed()? {
-        let is_first = seen.as_ref() != Some(row.fmri.stem());
-        seen = Some(row.fmri.stem().clone());
-        if row.is_installed || (!is_local && (is_first || words.has("full"))) {
-            found.push(row.fmri);
-        }
-    }
-    let wanted = Wanted::of(query, words.has("case-sensitive"));
-    let is_packages = words.has("packages");
-    let mut table = match is_packages {
-        true => Table::new(&["PACKAGE", "PUBLISHER"], &[]),
-        false => Table::new(&["INDEX", "ACTION", "VALUE", "PACKAGE"], &[]),
+    let returns = match words.has("packages") {
+        true => Returns::Packages,
+        false => Returns::Actions,
     };
-    for package in image.manifests(&found, &|_| {})? {
-        let hits: Vec<Hit> = package
-            .manifest
-            .actions()
-            .iter()
-            .flat_map(|it| wanted.hits(it))
-            .collect();
-        if is_packages && !hits.is_empty() {
-            let publisher = package.fmri.publisher().map(ToString::to_string);
-            table.row([short(&package.fmri), publisher.unwrap_or_default()]);
-        } else if !is_packages {
-            for hit in hits {
-                table.row([hit.index, hit.action, hit.value, short(&package.fmri)]);
+    let query = Query::new(text, returns, words.has("case-sensitive"));
+    let query = query.map_err(failed)?;
+    let scope = match (words.has("local"), words.has("full")) {
+        (true, _) => Scope::Installed,
+        (false, false) => Scope::Offered,
+        (false, true) => Scope::Versions,
+    };
+    let mut table = match query.returns() {
+        Returns::Packages => Table::new(&["PACKAGE", "PUBLISHER"], &[]),
+        Returns::Actions => Table::new(&["INDEX", "ACTION", "VALUE", "PACKAGE"], &[]),
+    };
+    for hit in call.image()?.search(&query, scope)? {
+        let package = short(&hit.fmri);
+        match hit.action {
+            None => {
+                let publisher = hit.fmri.publisher().map(ToString::to_string);
+                table.row([package, publisher.unwrap_or_default()]);
+            }
+            Some(action) => {
+                table.row([hit.index, action.word().to_owned(), hit.value, package]);
             }
         }
     }
@@ -172,111 +168,4 @@ pub(super) fn search(call: &Call<'_>) -> Outcome {
     }
     table.print(call)?;
     Ok(OK)
-}
-
-/// `[PKG:][ACTION:][INDEX:]TOKEN`, as far as one term goes.
-struct Wanted {
-    action: Option<String>,
-    index: Option<String>,
-    token: String,
-    is_exact: bool,
-}
-
-impl Wanted {
-    fn of(query: &str, is_exact: bool) -> Self {
-        let fields: Vec<&str> = query.split(':').collect();
-        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let (action, index, token) = match fields.as_slice() {
-            [.., action, index, token] => (some(action), some(index), *token),
-            [index, token] => (None, some(index), *token),
-            _ => (None, None, query),
-        };
-        let token = if is_exact {
-            token.to_owned()
-        } else {
-            token.to_lowercase()
-        };
-        Self {
-            action,
-            index,
-            token,
-            is_exact,
-        }
-    }
-
-    fn is_hit(&self, text: &str) -> bool {
-        let text = if self.is_exact {
-            text.to_owned()
-        } else {
-            text.to_lowercase()
-        };
-        zones_ips::pattern::glob_matches(&self.token, &text)
-    }
-
-    fn hits(&self, action: &Action) -> Vec<Hit> {
-        if self.action.as_deref().is_some_and(|it| it != action.word()) {
-            return Vec::new();
-        }
-        let mut rows: Vec<(String, String, String)> = Vec::new();
-        let mut add = |index: &str, token: &str, value: &str| {
-            rows.push((index.to_owned(), token.to_owned(), value.to_owned()));
-        };
-        if let Some(path) = action.get("path") {
-            let name = path.rsplit('/').next().unwrap_or(path);
-            add("basename", name, path);
-            add("path", &format!("/{path}"), path);
-            if let Some(hash) = action.payload() {
-                add("content", hash, path);
-            }
-        }
-        match action.word() {
-            "set" => {
-                let name = action.get("name").unwrap_or_default().to_owned();
-                for value in action.values("value") {
-                    add(&name, value, value);
-                    if matches!(&*name, "pkg.summary" | "pkg.description" | "description") {
-                        value
-                            .split_whitespace()
-                            .for_each(|word| add(&name, word, value));
-                    }
-                    if name == "pkg.fmri"
-                        && let Ok(fmri) = value.parse::<Fmri>()
-                    {
-                        let stem = fmri.stem().to_string();
-                        add(&name, &stem, value);
-                        let last = stem.rsplit('/').next().unwrap_or(&stem);
-                        add(&name, last, value);
-                    }
-                }
-            }
-            "depend" => {
-                let kind = action.get("type").unwrap_or_default().to_owned();
-                for value in action.values("fmri") {
-                    let stem = value.parse::<Fmri>().map(|it| it.stem().to_string());
-                    add(&kind, &stem.unwrap_or_else(|_| value.to_owned()), value);
-                }
-            }
-            "driver" | "user" | "group" | "license" | "legacy" => {
-                let key = action.key().unwrap_or_default().to_owned();
-                add("name", &key, &key);
-            }
-            _ => {}
-        }
-        let is_index = |index: &str| self.index.as_deref().is_none_or(|it| it == index);
-        let rows = rows
-            .into_iter()
-            .filter(|(index, token, _)| is_index(index) && self.is_hit(token));
-        let mut hits: Vec<Hit> = Vec::new();
-        for (index, _, value) in rows {
-            let action = action.word().to_owned();
-            if !hits.iter().any(|it| it.index == index && it.value == value) {
-                hits.push(Hit {
-                    index,
-                    action,
-                    value,
-                });
-            }
-        }
-        hits
-    }
 }

@@ -33,6 +33,7 @@ pub(super) fn run(call: &Call<'_>) -> Outcome {
         facets: facets.collect::<Result<_, Stop>>()?,
         properties: pairs("set-property")?,
     };
+    super::owner::check_place(call.layout, &root)?;
     let mut image = Image::create(&root, &how, call.client.clone())?;
     let lock = image.lock()?;
     let done = publishers(call, &mut image);

@@ -4,15 +4,16 @@
 //! the zone on. A backup environment is a copy of how things were. By default an update makes a
 //! backup; `be-policy` and options of the command say otherwise.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use zones_archive::Silent;
 use zones_engine::chain;
 use zones_image::{Image, RECORDS_ONLY};
 use zones_storage::Environments;
-use zones_store::{Layout, Lock, Store};
-use zones_types::{ZoneName, ZonePath};
+use zones_store::Lock;
+use zones_types::{ZoneName, ZoneState};
 
+use super::owner::zone_of;
 use super::{Call, Stop, failed};
 
 /// What is made around an operation.
@@ -32,15 +33,6 @@ pub(super) struct Made {
     name: String,
     old: String,
     _lock: Lock,
-}
-
-/// The zone whose root this is.
-pub(super) fn zone_of(layout: &Layout, root: &Path) -> Option<(ZoneName, ZonePath)> {
-    let entries = Store::open(layout.clone()).list().ok()?;
-    let mut zones = entries
-        .into_iter()
-        .filter_map(|it| Some((it.name.clone(), it.zonepath()?)));
-    zones.find(|(_, path)| path.root() == root)
 }
 
 /// What the command line and the image ask for.
@@ -99,11 +91,33 @@ fn open(call: &Call<'_>, image: &Image) -> Result<(Environments, PathBuf, Lock),
 /// Keeps how things are. Gives the name of the copy.
 pub(super) fn backup(call: &Call<'_>, image: &Image, name: Option<String>) -> Result<String, Stop> {
     let (mut environments, _, _lock) = open(call, image)?;
-    let active = environments.active().to_owned();
-    let name = name.unwrap_or_else(|| environments.free_name(&format!("{active}-backup")));
-    let made = environments.create(&name, &active, seconds(image), &Silent);
-    made.map_err(|error| failed(chain(&error)))?;
+    let base = format!("{}-backup", environments.active());
+    let name = name.unwrap_or_else(|| environments.free_name(&base));
+    copy(call, image, &mut environments, &name)?;
     Ok(name)
+}
+
+/// Copies the active environment; what runs in it stands still meanwhile.
+fn copy(
+    call: &Call<'_>,
+    image: &Image,
+    environments: &mut Environments,
+    name: &str,
+) -> Result<(), Stop> {
+    let zone = zone_of(call.layout, image.path()).map(|(zone, _)| zone);
+    let is_up = |zone: &ZoneName| {
+        let state = zones_engine::active(call.layout, zone).map(|(state, _)| state);
+        matches!(state, Some(ZoneState::Ready | ZoneState::Running))
+    };
+    let frozen = zone.as_ref().filter(|zone| is_up(zone));
+    let frozen = frozen.map(|zone| zones_engine::freeze(call.layout, zone));
+    let frozen = frozen.transpose().map_err(|error| failed(error.chain()))?;
+    let active = environments.active().to_owned();
+    let made = environments.create(name, &active, seconds(image), &Silent);
+    if let Some(frozen) = frozen {
+        frozen.thaw().map_err(|error| failed(error.chain()))?;
+    }
+    made.map(drop).map_err(|error| failed(chain(&error)))
 }
 
 /// Makes the copy that an operation works in.
@@ -116,11 +130,10 @@ pub(super) fn make(call: &Call<'_>, image: &Image, name: Option<String>) -> Resu
         let base = numbered.filter(|(_, it)| is_number(it));
         environments.free_name(base.map_or(&old, |(base, _)| base))
     });
-    let made = environments.create(&name, &old, seconds(image), &Silent);
-    made.map_err(|error| failed(chain(&error)))?;
+    copy(call, image, &mut environments, &name)?;
     let path = environments.path(&name);
     Ok(Made {
-        image: Image::open(&path, call.client.clone())?,
+        image: call.open(&path)?,
         environments,
         name,
         old,

@@ -11,6 +11,7 @@ use zones_store::Layout;
 use zones_types::ZoneName;
 
 use super::change::{operate, run};
+use super::owner;
 use super::text::Table;
 use super::{Call, NOTHING, Outcome, Stop, failed, usage};
 use crate::report::OK;
@@ -57,7 +58,7 @@ pub(super) fn attach(call: &Call<'_>) -> Outcome {
         return Err(usage("either -p (parent) or -c (child) must be specified"));
     }
     let is_forced = words.has("force") || words.has("allow-relink");
-    let other = Image::open(&other, call.client.clone())?;
+    let other = call.open(&other)?;
     let (mut image, lock) = call.locked()?;
     if words.has("parent") {
         image.attach(&other, name, "pull", is_forced)?;
@@ -95,7 +96,7 @@ pub(super) fn detach(call: &Call<'_>) -> Outcome {
         return Ok(OK);
     };
     for child in children {
-        let other = Image::open(&child.path, call.client.clone());
+        let other = owner::open(call.layout, &child.path, call.client.clone());
         match other.and_then(|it| it.lock().and_then(|_lock| it.detach())) {
             Ok(()) => {}
             // The parent forgets a child that is gone.
@@ -132,7 +133,7 @@ pub(super) fn properties(call: &Call<'_>) -> Outcome {
     let image = call.image()?;
     let link = match named(call, &image)? {
         Some(children) if call.words.has("name") => match children.first() {
-            Some(child) => Image::open(&child.path, call.client.clone())?.link()?,
+            Some(child) => call.open(&child.path)?.link()?,
             None => None,
         },
         _ => image.link()?,
@@ -187,7 +188,7 @@ fn diverged(child: &Image, parent: Option<&Image>) -> Result<Option<String>, Sto
 pub(crate) fn in_step(layout: &Layout, zone: &ZoneName, root: &Path) -> Option<bool> {
     let client = super::client(layout, &[]);
     let global = zones_brand::open_global(layout, client.clone()).ok()??;
-    let image = Image::open(root, client).ok()?;
+    let image = zones_brand::open_zone(layout, zone, root, client).ok()?;
     let link = image.link().ok()??;
     let is_ours = link.name == zones_brand::ipkg::link_name(zone);
     let found = is_ours.then(|| diverged(&image, Some(&global)));
@@ -205,7 +206,7 @@ pub(super) fn audit(call: &Call<'_>) -> Outcome {
     let mut table = Table::new(&["NAME", "STATUS"], &[]);
     let mut status = OK;
     for child in children {
-        let opened = Image::open(&child.path, call.client.clone())?;
+        let opened = call.open(&child.path)?;
         let why = diverged(&opened, Some(&image))?;
         let text = if why.is_some() { "diverged" } else { "synced" };
         table.row([child.name.clone(), text.to_owned()]);
@@ -230,7 +231,7 @@ fn said(name: &str, why: Option<String>) -> u8 {
 fn parent_of(call: &Call<'_>, link: &Link) -> Option<Image> {
     let path = link.parent.as_ref().map(PathBuf::from);
     let path = path.filter(|_| !call.words.has("no-parent-sync"))?;
-    Image::open(&path, call.client.clone()).ok()
+    call.open(&path).ok()
 }
 
 pub(super) fn sync(call: &Call<'_>) -> Outcome {
@@ -244,7 +245,7 @@ pub(super) fn sync(call: &Call<'_>) -> Outcome {
     };
     let mut status = NOTHING;
     for child in children {
-        let mut other = Image::open(&child.path, call.client.clone())?;
+        let mut other = call.open(&child.path)?;
         let lock = other.lock()?;
         other.check_parent(&image)?;
         let mut wanted = Wanted::new(Operation::Sync);

@@ -132,6 +132,12 @@ fn one(it: &PublisherSettings) {
     row("SSL Cert", it.ssl_cert.as_deref().unwrap_or("None"));
     row("Client UUID", &it.uuid);
     row("Enabled", if it.is_enabled { "Yes" } else { "No" });
+    for name in &it.approved_ca_certs {
+        row("Approved CA", name);
+    }
+    for name in &it.revoked_ca_certs {
+        row("Revoked CA", name);
+    }
     for (name, value) in &it.properties {
         row("Property", &format!("{name} = {value}"));
     }
@@ -218,6 +224,7 @@ fn change(call: &Call<'_>, image: &mut Image) -> Outcome {
         settings(call, image, name)?;
     }
     if words.has("no-refresh") {
+        zones_brand::note_changes(call.layout, image)?;
         image.save()?;
         return Ok(OK);
     }
@@ -231,6 +238,7 @@ fn change(call: &Call<'_>, image: &mut Image) -> Outcome {
     if !fresh.is_empty() {
         image.refresh(&fresh, words.has("refresh"), &|_| {})?;
     }
+    zones_brand::note_changes(call.layout, image)?;
     image.save()?;
     Ok(OK)
 }
@@ -247,6 +255,14 @@ fn settings(call: &Call<'_>, image: &mut Image, name: &str) -> Result<(), Stop> 
         })
     };
     let (key, cert) = (file("key").transpose()?, file("cert").transpose()?);
+    let prefix: Publisher = name.parse().map_err(failed)?;
+    let approved = words.values("approve-ca-cert").map(|path| {
+        let bytes = std::fs::read(path);
+        let bytes = bytes.map_err(|error| failed(format!("cannot read `{path}`: {error}")))?;
+        let kept = image.keep_certificate(&prefix, &bytes);
+        kept.map_err(|error| failed(format!("`{path}`: {error}")))
+    });
+    let approved: Vec<String> = approved.collect::<Result<_, _>>()?;
     let Some(it) = image.settings.publisher_mut(name) else {
         return Ok(());
     };
@@ -270,6 +286,7 @@ fn settings(call: &Call<'_>, image: &mut Image, name: &str) -> Result<(), Stop> 
     for uri in words.values("remove-mirror") {
         it.mirrors.retain(|known| uri != "*" && known != uri);
     }
+    trust(call, it, approved)?;
     it.is_sticky = (it.is_sticky || words.has("sticky")) && !words.has("non-sticky");
     it.is_enabled = (it.is_enabled || words.has("enable")) && !words.has("disable");
     it.ssl_key = key.or_else(|| it.ssl_key.take());
@@ -280,12 +297,47 @@ fn settings(call: &Call<'_>, image: &mut Image, name: &str) -> Result<(), Stop> 
     for text in words.values("set-property") {
         let pair = text.split_once('=');
         let (name, value) = pair.ok_or_else(|| usage(format!("'{text}' is not NAME=VALUE")))?;
+        // Those that an image has too take the same values.
+        if name.starts_with("signature-") {
+            zones_image::Settings::new().set_property(name, value)?;
+        }
         it.properties.insert(name.to_owned(), value.to_owned());
     }
     for name in words.values("unset-property") {
         it.properties.remove(name);
     }
     place(call, image, name)
+}
+
+/// Certificates that are approved, revoked, or neither any more.
+fn trust(call: &Call<'_>, it: &mut PublisherSettings, approved: Vec<String>) -> Result<(), Stop> {
+    let words = &call.words;
+    for name in approved {
+        it.revoked_ca_certs.retain(|known| *known != name);
+        if !it.approved_ca_certs.contains(&name) {
+            it.approved_ca_certs.push(name);
+        }
+    }
+    let digest = |text: &str| {
+        let is_digest = text.len() == 40 && text.bytes().all(|it| it.is_ascii_hexdigit());
+        let text = text.to_ascii_lowercase();
+        is_digest.then_some(text).ok_or_else(|| {
+            usage("a certificate is named by the SHA-1 of its file, 40 hexadecimal digits")
+        })
+    };
+    for name in words.values("revoke-ca-cert") {
+        let name = digest(name)?;
+        it.approved_ca_certs.retain(|known| *known != name);
+        if !it.revoked_ca_certs.contains(&name) {
+            it.revoked_ca_certs.push(name);
+        }
+    }
+    for name in words.values("unset-ca-cert") {
+        let name = digest(name)?;
+        it.approved_ca_certs.retain(|known| *known != name);
+        it.revoked_ca_certs.retain(|known| *known != name);
+    }
+    Ok(())
 }
 
 /// `-P`, `--search-before`, `--search-after`.
@@ -331,6 +383,7 @@ pub(super) fn unset(call: &Call<'_>) -> Outcome {
         }
         !is_gone
     });
+    zones_brand::note_changes(call.layout, &image)?;
     image.save()?;
     for publisher in &gone {
         image.forget_catalogs(publisher)?;

@@ -102,7 +102,15 @@ impl Table {
     }
 
     pub(super) fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
+        // A line of a table stays one line.
+        let cell = |it: T| {
+            let text: String = it.into();
+            match text.contains(['\n', '\t']) {
+                true => text.replace('\n', "\\n").replace('\t', "\\t"),
+                false => text,
+            }
+        };
+        self.rows.push(cells.into_iter().map(cell).collect());
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -167,7 +167,7 @@ impl State {
     }
 
     fn rewrite(&mut self, text: &str) {
-        print!("\r\x1b[K{text}");
+        print!("\r\x1b[K{}", crate::plain::plain(text));
         let _ = std::io::stdout().flush();
     }
 

@@ -3,7 +3,7 @@
 use zones_image::Image;
 use zones_image::check::{self, Report, Target};
 use zones_image::plan::Package;
-use zones_ips::{Fmri, ImagePathRef};
+use zones_ips::{ActionKind, Fmri, ImagePathRef};
 
 use super::change::{apply_plan, tracker};
 use super::text::{is_asked, patterns};
@@ -31,6 +31,32 @@ fn look(call: &Call<'_>, image: &Image, packages: &[Package]) -> Result<Report, 
     Ok(report?)
 }
 
+/// Adds the packages whose signatures are not what the image asks for.
+fn signatures(image: &Image, packages: &[Package], report: &mut Report) -> Result<(), Stop> {
+    let is_wanted = |it: &&Package| report.packages.iter().any(|own| own.fmri == it.fmri);
+    let wanted: Vec<Package> = packages.iter().filter(is_wanted).cloned().collect();
+    for (fmri, why) in image.unproved(&wanted)? {
+        let Some(own) = report.packages.iter_mut().find(|it| it.fmri == fmri) else {
+            continue;
+        };
+        let manifest = wanted
+            .iter()
+            .find(|it| it.fmri == fmri)
+            .map(|it| &it.manifest);
+        let mut actions = manifest.into_iter().flat_map(|it| it.actions());
+        let first = actions.position(|it| it.kind() == ActionKind::Signature);
+        own.items.push(check::ItemReport {
+            action: first.unwrap_or(usize::MAX),
+            label: "signature".to_owned(),
+            findings: vec![check::Finding {
+                severity: check::Severity::Error,
+                text: why.to_string(),
+            }],
+        });
+    }
+    Ok(())
+}
+
 /// Keeps what concerns these paths.
 fn of_paths(report: &mut Report, packages: &[Package], paths: &[String]) {
     for package in &mut report.packages {
@@ -49,6 +75,7 @@ pub(super) fn verify(call: &Call<'_>) -> Outcome {
     let mut status = OK;
     if !words.has("unpackaged-only") {
         let mut report = look(call, &image, &packages)?;
+        signatures(&image, &packages, &mut report)?;
         if words.has("path") {
             of_paths(&mut report, &packages, &words.operands);
         }

@@ -16,6 +16,7 @@ use self::site::Site;
 use super::{Outcome, Trouble, misused, repository};
 use crate::applet::zoneadm::plan_mirror;
 use crate::getopt::{Given, Known, flag, value};
+use crate::plain::plain;
 use crate::report::OK;
 use crate::table::{Format, Table};
 
@@ -198,7 +199,10 @@ fn take(given: &Given, path: &Path, store: Option<&Store>, facts: &Facts) -> Out
     }
     if !rows.is_empty() {
         let columns = [("STATE", 9), ("NAME", 40), ("VERSION", 0)];
-        print!("{}", Table { columns, rows }.text(Format::Default, true));
+        print!(
+            "{}",
+            plain(&Table { columns, rows }.text(Format::Default, true))
+        );
     }
     println!(
         "{} new, {} changed, {} unchanged packages; {left} of {all} names left out; {:.2} s",
@@ -221,7 +225,10 @@ fn left_out(split: &Split) {
     let parted = split.parted.iter();
     rows.extend(parted.map(|(path, rule)| row("single file", path, rule)));
     let columns = [("NAME", 40), ("CARRIED", 13), ("REASON", 0)];
-    print!("{}", Table { columns, rows }.text(Format::Default, true));
+    print!(
+        "{}",
+        plain(&Table { columns, rows }.text(Format::Default, true))
+    );
 }
 
 /// Prints where an image differs from the root; a difference without a reason is a failure.

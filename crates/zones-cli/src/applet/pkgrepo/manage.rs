@@ -7,6 +7,7 @@ use zones_repository::{Repository, RepositoryError, file_path};
 
 use super::{NOTHING, Outcome, PARTIAL, Trouble, format, misused, repository};
 use crate::getopt::Given;
+use crate::plain::plain;
 use crate::report::{FAILURE, OK};
 use crate::table::Table;
 
@@ -109,7 +110,7 @@ pub(super) fn get(given: &Given) -> Outcome {
         columns: [("SECTION", 0), ("PROPERTY", 0), ("VALUE", 0)],
         rows,
     };
-    print!("{}", table.text(format(given)?, !given.has("H")));
+    print!("{}", plain(&table.text(format(given)?, !given.has("H"))));
     Ok(OK)
 }
 

@@ -12,6 +12,7 @@ use super::{
     Outcome, Trouble, format, location, misused, origin, patterns, publishers, repository, stores,
 };
 use crate::getopt::Given;
+use crate::plain::plain;
 use crate::report::{FAILURE, OK};
 use crate::table::Table;
 
@@ -37,7 +38,7 @@ pub(super) fn info(given: &Given) -> Outcome {
         ],
         rows,
     };
-    print!("{}", table.text(format, !given.has("H")));
+    print!("{}", plain(&table.text(format, !given.has("H"))));
     Ok(OK)
 }
 
@@ -107,7 +108,7 @@ pub(super) fn list(given: &Given) -> Outcome {
         columns: [("PUBLISHER", 0), ("NAME", 45), ("O", 0), ("VERSION", 0)],
         rows: found.iter().map(row).collect(),
     };
-    print!("{}", table.text(format, !given.has("H")));
+    print!("{}", plain(&table.text(format, !given.has("H"))));
     Ok(OK)
 }
 
@@ -199,7 +200,7 @@ pub(super) fn search(given: &Given) -> Outcome {
         columns: [("INDEX", 0), ("ACTION", 0), ("VALUE", 0), ("PACKAGE", 0)],
         rows,
     };
-    print!("{}", table.text(format, !given.has("H")));
+    print!("{}", plain(&table.text(format, !given.has("H"))));
     Ok(OK)
 }
 

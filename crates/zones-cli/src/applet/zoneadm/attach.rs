@@ -3,15 +3,15 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use zones_config::ZoneConfig;
-use zones_engine::chain;
+use zones_brand::{Hook, HookEnd};
+use zones_engine::{Hooks, chain};
 use zones_image::{Image, Wanted};
 use zones_ips::Stem;
 use zones_solver::Operation;
-use zones_store::{Lock, atomic, read_document, write_document};
+use zones_store::{atomic, read_document, write_document};
 use zones_types::{Verb, Verdict, ZoneState, judge};
 
-use super::{Target, verify};
+use super::{Target, hooks, uninstall, verify};
 use crate::applet::pkg;
 use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
 
@@ -21,26 +21,39 @@ const DETACHED: &str = "SUNWdetached.xml";
 const BRAND: &str = "ipkg";
 
 pub(super) fn detach(target: &Target<'_>, args: &[String]) -> u8 {
-    let is_trial = match args {
-        [] => false,
-        [flag] if flag == "-n" => true,
-        _ => {
-            eprintln!("usage:\tdetach [-n]");
-            return USAGE;
-        }
-    };
-    if let Verdict::Refuse(refusal) = judge(target.state, Verb::Detach) {
+    let hooks = Hooks::load(target.layout, &target.zone, true).ok();
+    let has_hook = |hook| hooks.as_ref().is_some_and(|it: &Hooks| it.has(hook));
+    let is_trial = args.iter().any(|word| word == "-n");
+    let operands: Vec<String> = args.iter().filter(|it| *it != "-n").cloned().collect();
+    if !operands.is_empty() && !has_hook(Hook::Detach) && !has_hook(Hook::Predetach) {
+        eprintln!("usage:\tdetach [-n]");
+        return USAGE;
+    }
+    // The description can be had in any state.
+    if let (false, Verdict::Refuse(refusal)) = (is_trial, judge(target.state, Verb::Detach)) {
         return fail_zone(&target.zone, refusal);
     }
     let run = || -> Result<(), String> {
-        let _lock = lock(target)?;
-        let config = config(target)?;
+        let _lock = target.lock()?;
+        let config = target.config()?;
         let text = write_document(&config);
         if is_trial {
             print!("{text}");
             return Ok(());
         }
         let zonepath = config.zonepath.ok_or("zonepath not specified")?;
+        let root = zonepath.root();
+        let mounted = uninstall::mounts_below(&root);
+        if !mounted.is_empty() {
+            let list = mounted.join("\n");
+            let root = root.display();
+            return Err(format!(
+                "these file systems are mounted on subdirectories of {root}; unmount them:\n{list}"
+            ));
+        }
+        for hook in [Hook::Predetach, Hook::Detach] {
+            demand(hooks.as_ref(), hook, &operands)?;
+        }
         let path = zonepath.as_path().join(DETACHED);
         atomic::write(&path, text.as_bytes(), 0o600).map_err(|error| chain(&error))?;
         let done = target.store.set_state(&target.zone, ZoneState::Configured);
@@ -49,16 +62,13 @@ pub(super) fn detach(target: &Target<'_>, args: &[String]) -> u8 {
     run().map_or_else(|text| fail_zone(&target.zone, text), |()| OK)
 }
 
-fn lock(target: &Target<'_>) -> Result<Option<Lock>, String> {
-    if crate::env::lock_is_held() {
-        return Ok(None);
+/// Runs a hook of the brand, if there is one; it must end well.
+fn demand(loaded: Option<&Hooks>, hook: Hook, operands: &[String]) -> Result<(), String> {
+    let Some(loaded) = loaded else { return Ok(()) };
+    match hooks::run(loaded, hook, operands, &mut hooks::print)? {
+        None | Some(HookEnd::Done) => Ok(()),
+        Some(end) => Err(hooks::failed(hook, end)),
     }
-    let lock = Lock::zone(target.layout, &target.zone);
-    lock.map(Some).map_err(|error| chain(&error))
-}
-
-fn config(target: &Target<'_>) -> Result<ZoneConfig, String> {
-    zones_engine::load(target.layout, &target.zone).map_err(|error| error.chain())
 }
 
 /// What the command line of attach asks for.
@@ -67,9 +77,12 @@ struct Wish {
     is_forced: bool,
     is_update: bool,
     manifest: Option<String>,
+    /// What goes to the hooks of the brand.
+    operands: Vec<String>,
 }
 
-fn parse(args: &[String]) -> Option<Wish> {
+/// `has_hook`: what nobody here knows is for the brand.
+fn parse(args: &[String], has_hook: bool) -> Option<Wish> {
     let mut wish = Wish::default();
     let mut words = args.iter();
     while let Some(word) = words.next() {
@@ -77,6 +90,7 @@ fn parse(args: &[String]) -> Option<Wish> {
             "-F" => wish.is_forced = true,
             "-u" | "-U" => wish.is_update = true,
             "-n" => wish.manifest = Some(words.next()?.clone()),
+            _ if has_hook => wish.operands.push(word.clone()),
             _ => return None,
         }
     }
@@ -84,8 +98,10 @@ fn parse(args: &[String]) -> Option<Wish> {
 }
 
 pub(super) fn attach(target: &Target<'_>, args: &[String]) -> u8 {
-    let Some(wish) = parse(args) else {
-        eprintln!("usage:\tattach [-F] [-n PATH] [-u]");
+    let hooks = Hooks::load(target.layout, &target.zone, true).ok();
+    let has_hook = |hook| hooks.as_ref().is_some_and(|it: &Hooks| it.has(hook));
+    let Some(wish) = parse(args, has_hook(Hook::Attach) || has_hook(Hook::Postattach)) else {
+        eprintln!("usage:\tattach [-F] [-n PATH] [-u | -U] [brand-specific args]");
         return USAGE;
     };
     match &wish.manifest {
@@ -101,10 +117,19 @@ pub(super) fn attach(target: &Target<'_>, args: &[String]) -> u8 {
     if let Err(status) = verify::before(target, "attach", args) {
         return status;
     }
-    match really(target, &wish) {
+    match really(target, &wish, hooks.as_ref()) {
         Ok(()) => OK,
         Err(text) if text.is_empty() => FAILURE,
         Err(text) => fail_zone(&target.zone, text),
+    }
+}
+
+/// `attach -n` without more: the zone of a description need not be configured here. `None` for any
+/// other line.
+pub(super) fn dry_run(args: &[String]) -> Option<u8> {
+    match args {
+        [flag, path] if flag == "-n" => Some(trial(path)),
+        _ => None,
     }
 }
 
@@ -125,9 +150,11 @@ fn trial(path: &str) -> u8 {
     }
 }
 
-fn really(target: &Target<'_>, wish: &Wish) -> Result<(), String> {
-    let _lock = lock(target)?;
-    let config = config(target)?;
+fn really(target: &Target<'_>, wish: &Wish, hooks: Option<&Hooks>) -> Result<(), String> {
+    // -F: no hook is asked.
+    let hooks = hooks.filter(|_| !wish.is_forced);
+    let _lock = target.lock()?;
+    let config = target.config()?;
     let zonepath = config.zonepath.clone().ok_or("zonepath not specified")?;
     let root = zonepath.root();
     if !root.is_dir() {
@@ -144,8 +171,14 @@ fn really(target: &Target<'_>, wish: &Wish) -> Result<(), String> {
         line("Result", &format!("Attach {word}."));
         done?;
     }
+    demand(hooks, Hook::Attach, &wish.operands)?;
     let set = target.store.set_state(&target.zone, ZoneState::Installed);
     set.map_err(|error| chain(&error))?;
+    if let Err(text) = demand(hooks, Hook::Postattach, &wish.operands) {
+        let back = target.store.set_state(&target.zone, ZoneState::Configured);
+        back.map_err(|error| chain(&error))?;
+        return Err(text);
+    }
     let detached = zonepath.as_path().join(DETACHED);
     atomic::remove(&detached).map_err(|error| chain(&error))
 }
@@ -160,7 +193,9 @@ fn packages(target: &Target<'_>, wish: &Wish, root: &Path) -> Result<(), String>
     let client = pkg::client(target.layout, &words);
     let global = zones_brand::create_global(target.layout, client.clone());
     let global = global.map_err(|error| chain(&error))?;
-    let mut image = Image::open(root, client).map_err(|error| chain(&error))?;
+    let image = zones_brand::open_zone(target.layout, &target.zone, root, client);
+    let mut image = image.map_err(|error| chain(&error))?;
+    pkg::owner::warn_of_strangers(&image);
     let lock = image.lock().map_err(|error| chain(&error))?;
     line("Global zone version", &version(&global));
     line("Non-Global zone version", &version(&image));

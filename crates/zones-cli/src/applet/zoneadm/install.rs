@@ -2,11 +2,12 @@
 
 mod choices;
 mod ipkg;
+mod sparse;
 
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -132,6 +133,7 @@ impl<'a> Job<'a> {
             read_sysconfig(path)?;
         }
         ipkg::check(installer, &wanted.choices)?;
+        sparse::check(installer, &wanted.choices)?;
         let (log, file) = open_log(target)?;
         let screen = Screen::new(file);
         Ok(Self {
@@ -227,8 +229,11 @@ impl<'a> Job<'a> {
             self.screen.line("Image", &text);
         }
         let host = host(self.target.layout, self.cache_limit);
-        let laid = zones_brand::lay_down(self.installer, choices, &host, &root, &self.screen)
-            .map_err(|error| chain(&error))?;
+        let laid = match self.installer {
+            Installer::Sparse => sparse::fill(self, &root)?,
+            _ => zones_brand::lay_down(self.installer, choices, &host, &root, &self.screen)
+                .map_err(|error| chain(&error))?,
+        };
         for note in &laid.notes {
             self.screen.line("Source", note);
         }
@@ -280,20 +285,7 @@ impl<'a> Job<'a> {
 
     fn make_root(&self) -> Result<RootFd, String> {
         let path = self.zonepath.as_path();
-        let text = |error: std::io::Error| format!("cannot create `{}`: {error}", path.display());
-        if let Some(parent) = path.parent() {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o755)
-                .create(parent)
-                .map_err(text)?;
-        }
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(text)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(text)?;
+        super::clone::make_zonepath(path)?;
         let driver = zones_storage::choose(path).map_err(|error| chain(&error))?;
         let root = self.zonepath.root();
         driver.create(&root).map_err(|error| chain(&error))?;
@@ -364,7 +356,7 @@ impl<'a> Job<'a> {
     }
 }
 
-fn read_sysconfig(path: &Path) -> Result<SysConfig, String> {
+pub(super) fn read_sysconfig(path: &Path) -> Result<SysConfig, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
     SysConfig::parse(&text).map_err(|error| format!("{}: {}", path.display(), chain(&error)))

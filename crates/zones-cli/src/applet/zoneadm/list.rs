@@ -23,9 +23,27 @@ enum Form {
 const FIELDS: [&str; 7] = [
     "zoneid", "zonename", "state", "zonepath", "uuid", "brand", "ip-type",
 ];
-/// One more that `-o` takes, because it costs a plan for each zone: whether the packages of the
-/// zone are in step with those of the global zone.
-const SYNC: &str = "sync";
+/// Those that `-o` takes besides, because they cost more than a look: whether the packages of the
+/// zone are in step with those of the global zone; its boot environment; how many snapshots it has;
+/// its storage driver.
+const MORE: [(&str, More); 4] = [
+    ("sync", |layout, entry| Some(sync(layout, entry).to_owned())),
+    ("be", |_, entry| {
+        let all = zones_storage::Environments::open(entry.zonepath()?.as_path());
+        Some(all.ok()?.active().to_owned())
+    }),
+    ("snapshots", |_, entry| {
+        let all = zones_storage::Snapshots::open(entry.zonepath()?.as_path());
+        Some(all.ok()?.all().len().to_string())
+    }),
+    ("driver", |_, entry| {
+        let driver = zones_storage::choose(entry.zonepath()?.as_path());
+        Some(driver.ok()?.kind().as_str().to_owned())
+    }),
+];
+
+/// What a zone that has files says in such a field; nothing is `-`.
+type More = fn(&Layout, &IndexEntry) -> Option<String>;
 
 #[derive(Default)]
 struct Options {
@@ -47,8 +65,9 @@ struct Row {
     uuid: String,
     brand: String,
     ip_type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sync: Option<&'static str>,
+    /// In the order of [`MORE`], as far as they were asked for.
+    #[serde(skip)]
+    more: [Option<String>; MORE.len()],
 }
 
 pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args: &[String]) -> u8 {
@@ -76,8 +95,12 @@ pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args:
             _ => true,
         };
         if (shown || zone.is_some() || !options.states.is_empty()) && wanted(row.state) {
-            if matches!(&options.form, Form::Fields(fields) if fields.contains(&FIELDS.len())) {
-                row.sync = Some(sync(layout, &entry));
+            if let Form::Fields(fields) = &options.form
+                && entry.state == ZoneState::Installed
+            {
+                for at in fields.iter().filter_map(|at| at.checked_sub(FIELDS.len())) {
+                    row.more[at] = MORE[at].1(layout, &entry);
+                }
             }
             rows.push(row);
         }
@@ -85,7 +108,34 @@ pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args:
     if let (Some(zone), true, true) = (zone, rows.is_empty(), options.states.is_empty()) {
         return fail("zoneadm", format!("{zone}: No such zone configured"));
     }
-    print(&rows, &options.form)
+    let status = print(&rows, &options.form);
+    if options.form == Form::Table {
+        rows.iter().for_each(note_environment);
+    }
+    status
+}
+
+/// Boot environments that somebody has to know of: on trial, or left because they did not come up.
+fn note_environment(row: &Row) {
+    let zonepath = std::path::Path::new(&row.zonepath);
+    // Most zones have no other environment and no record.
+    if row.state < ZoneState::Installed || !zonepath.join("be/.record").exists() {
+        return;
+    }
+    let Ok(all) = zones_storage::Environments::open(zonepath) else {
+        return;
+    };
+    let name = &row.name;
+    if let Some(trial) = all.trial() {
+        let (on_trial, previous) = (&trial.name, &trial.previous);
+        eprintln!(
+            "zone '{name}': boot environment {on_trial} is on trial; {previous} is gone back to"
+        );
+    }
+    for failed in all.all().iter().filter(|it| !it.failed.is_empty()) {
+        let (be, why) = (&failed.name, &failed.failed);
+        eprintln!("zone '{name}': boot environment {be} did not come up ({why})");
+    }
 }
 
 /// The list inside of a zone: itself.
@@ -153,13 +203,13 @@ fn output(value: Option<&String>) -> Result<Form, u8> {
         Some("json") => return Ok(Form::Json),
         names => names.unwrap_or_default(),
     };
-    let known = || FIELDS.iter().chain([&SYNC]);
-    let place = |name: &str| known().position(|field| *field == name);
+    let known = || FIELDS.into_iter().chain(MORE.map(|(name, _)| name));
+    let place = |name: &str| known().position(|field| field == name);
     let fields = names.split(',').map(|name| place(name).ok_or(name));
     match fields.collect() {
         Ok(fields) => Ok(Form::Fields(fields)),
         Err(name) => {
-            let all = known().copied().collect::<Vec<_>>().join(", ");
+            let all = known().collect::<Vec<_>>().join(", ");
             eprintln!("zoneadm: list -o takes `json` or some of {all}; not `{name}`");
             Err(USAGE)
         }
@@ -190,7 +240,7 @@ fn global_row() -> Row {
         uuid: String::new(),
         brand: "native".to_owned(),
         ip_type: "shared",
-        sync: None,
+        more: Default::default(),
     }
 }
 
@@ -232,7 +282,7 @@ fn row(layout: &Layout, store: &Store, entry: &IndexEntry, details: bool) -> Row
         uuid: entry.uuid.clone(),
         brand: brand.unwrap_or_else(|| "-".to_owned()),
         ip_type: if exclusive { "excl" } else { "shared" },
-        sync: None,
+        more: Default::default(),
     }
 }
 
@@ -267,10 +317,9 @@ fn print(rows: &[Row], form: &Form) -> u8 {
         Form::Fields(wanted) => {
             for row in rows {
                 let all = fields(row);
-                let sync = row.sync.unwrap_or("-");
-                let some = wanted
-                    .iter()
-                    .map(|at| all.get(*at).map_or(sync, String::as_str));
+                let more = row.more.iter().map(|it| it.as_deref().unwrap_or("-"));
+                let all: Vec<&str> = all.iter().map(String::as_str).chain(more).collect();
+                let some = wanted.iter().filter_map(|at| all.get(*at).copied());
                 let some: Vec<&str> = some.collect();
                 text += &format!("{}\n", some.join(":"));
             }

@@ -7,7 +7,11 @@ use super::{Target, environment, verify};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
-    let Some((flags, mut words)) = split(args, &["-s", "-f"]) else {
+    let Some((environment, args)) = environment_of(args) else {
+        return bad_usage("boot");
+    };
+    let args = args.as_slice();
+    let Some((flags, mut words)) = split(args, &["-s", "-f", "-w"]) else {
         return bad_usage("boot");
     };
     if flags.contains(&"-s") {
@@ -21,13 +25,41 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
     if !incomplete && let Some(status) = settled(target, Verb::Boot) {
         return status;
     }
-    if let Err(status) = environment::settle(target) {
+    let settled = match &environment {
+        Some(_) if target.state != ZoneState::Installed => {
+            let text = format!(
+                "boot -B is for a halted zone, and this one is {}",
+                target.state
+            );
+            return fail_zone(&target.zone, text);
+        }
+        Some(name) => environment::activate(target, name),
+        None => environment::settle(target),
+    };
+    if let Err(status) = settled {
         return status;
     }
     if let Err(status) = verify::before(target, "boot", args) {
         return status;
     }
-    call(target, &Request::Boot { args: words })
+    let request = match flags.contains(&"-w") {
+        true => Request::BootWritable { args: words },
+        false => Request::Boot { args: words },
+    };
+    call(target, &request)
+}
+
+/// Takes `-B NAME` out of what comes before the boot arguments.
+fn environment_of(args: &[String]) -> Option<(Option<String>, Vec<String>)> {
+    let mut args = args.to_vec();
+    let end = args.iter().position(|word| word == "--");
+    let found = args.iter().position(|word| word == "-B");
+    let Some(at) = found.filter(|at| end.is_none_or(|end| *at < end)) else {
+        return Some((None, args));
+    };
+    let name = args.get(at + 1)?.clone();
+    args.drain(at..at + 2);
+    Some((Some(name), args))
 }
 
 pub(super) fn ready(target: &Target<'_>, args: &[String]) -> u8 {
@@ -75,9 +107,6 @@ pub(super) fn reboot(target: &Target<'_>, args: &[String]) -> u8 {
     };
     if let Some(status) = settled(target, Verb::Reboot) {
         return status;
-    }
-    if environment::is_pending(target) {
-        return environment::reboot(target, words);
     }
     match verify::before(target, "reboot", args) {
         Err(status) => status,

@@ -3,7 +3,10 @@
 use zones_store::{Layout, Store};
 use zones_types::ZoneName;
 
-use super::{Target, apply, attach, install, list, mark, run, sysboot, uninstall, verify};
+use super::{
+    Target, apply, attach, clone, diff, doctor, install, list, mark, relocate, run, snapshot,
+    stream, sysboot, uninstall, verify,
+};
 use crate::report::{OK, USAGE};
 
 /// How a subcommand is called.
@@ -26,12 +29,14 @@ pub(super) struct Subcommand {
 }
 
 /// In the order of the manual.
-pub(super) const SUBCOMMANDS: [Subcommand; 16] = [
+pub(super) const SUBCOMMANDS: [Subcommand; 26] = [
     Subcommand {
         name: "boot",
-        arguments: "[-s] [-f] [-- boot_arguments]",
+        arguments: "[-s] [-f] [-w] [-B BE] [-- boot_arguments]",
         text: "Activates (boots) the zone. Without arguments the property bootargs is used; -i PROGRAM\n\
-               replaces init, -s boots to single user, -m is accepted, -f boots an incomplete zone.",
+               replaces init, -s boots to single user, -m is accepted, -f boots an incomplete zone,\n\
+               -B activates a boot environment before, -w lets an immutable zone write all of its\n\
+               root this once.",
         privileged: true,
         run: Run::Zone(run::boot),
     },
@@ -98,7 +103,8 @@ pub(super) const SUBCOMMANDS: [Subcommand; 16] = [
                debian: [-a URI] [--suite NAME] [--arch NAME] [--include PKG,...] [--variant minbase|standard]\n\
                \x20       [--keyring FILE] [-c FILE]\n\
                native: [--include PKG,...] [-c FILE]\n\
-               lx:     -a ARCHIVE | -d DIRECTORY [-c FILE]",
+               lx:     -a ARCHIVE | -d DIRECTORY [-c FILE]\n\
+               sparse: [-b BASE] [-a ARCHIVE | -d DIRECTORY] [-c FILE]",
         privileged: true,
         run: Run::Zone(install::run),
     },
@@ -110,6 +116,64 @@ pub(super) const SUBCOMMANDS: [Subcommand; 16] = [
         run: Run::Zone(uninstall::run),
     },
     Subcommand {
+        name: "clone",
+        arguments: "[-m copy] [-s snapshot] [-X] [-c FILE] [brand-specific args] source",
+        text: "Installs the zone with the files of another one of the same brand, which is halted or, with\n\
+               -s, named by one of its snapshots. -m copy copies files where a clone would share them.\n\
+               The clone gets a name and an identity of its own; -X keeps those of the source, -c FILE\n\
+               is for first-boot settings.",
+        privileged: true,
+        run: Run::Zone(clone::run),
+    },
+    Subcommand {
+        name: "snapshot",
+        arguments: "[name] | --due [-a]",
+        text: "Keeps how the zone is now, under a name; a running zone stands still meanwhile. --due takes\n\
+               what the attr snapshot-schedule asks for (hourly:24 daily:7 ...) and removes the oldest;\n\
+               with -a, of all zones.",
+        privileged: true,
+        run: Run::Any(snapshot::snapshot),
+    },
+    Subcommand {
+        name: "rollback",
+        arguments: "[-r] snapshot",
+        text: "Has the zone be as it was; every snapshot stays. -r halts a running zone before and boots it\n\
+               after that.",
+        privileged: true,
+        run: Run::Zone(snapshot::rollback),
+    },
+    Subcommand {
+        name: "list-snapshots",
+        arguments: "[-Hp] [-o json|field,...]",
+        text: "Lists the snapshots of the zone, the oldest first; -p prints name:uuid:created:be:origin,\n\
+               -o some of these fields, -H no headline.",
+        privileged: false,
+        run: Run::Zone(snapshot::list),
+    },
+    Subcommand {
+        name: "destroy-snapshot",
+        arguments: "snapshot...",
+        text: "Removes snapshots of the zone.",
+        privileged: true,
+        run: Run::Zone(snapshot::destroy),
+    },
+    Subcommand {
+        name: "diff",
+        arguments: "[-p | -o json] [-t] [snapshot [snapshot]]",
+        text: "Says what is different: from the older snapshot to the newer one, or to the zone as it is; without\n\
+               one, from the newest snapshot. + came, - went, M changed, and in what. -p prints\n\
+               kind:type:aspects:path, -t also names whose time alone is another.",
+        privileged: true,
+        run: Run::Zone(diff::run),
+    },
+    Subcommand {
+        name: "move",
+        arguments: "zonepath",
+        text: "Gives the halted zone another zonepath: a rename in one file system, else a copy.",
+        privileged: true,
+        run: Run::Zone(relocate::run),
+    },
+    Subcommand {
         name: "detach",
         arguments: "[-n]",
         text: "Detaches the zone: its files stay with a description of it beside them, to be attached\n\
@@ -119,12 +183,31 @@ pub(super) const SUBCOMMANDS: [Subcommand; 16] = [
     },
     Subcommand {
         name: "attach",
-        arguments: "[-F] [-n PATH] [-u]",
+        arguments: "[-F] [-n PATH] [-u | -U] [brand-specific args]",
         text: "Attaches a zone whose files are at its zonepath. Of brand ipkg, its packages must be in\n\
-               step with the global zone; -u brings them in step, -F looks at nothing. -n PATH only\n\
-               checks a description (- is standard input).",
+               step with the global zone; -u or -U brings them in step, -F looks at nothing. -n PATH\n\
+               only checks a description (- is standard input).",
         privileged: true,
         run: Run::Zone(attach::attach),
+    },
+    Subcommand {
+        name: "export",
+        arguments: "[-s snapshot] [-i base-snapshot] [--resume token] [file | -]",
+        text: "Writes the zone, with its snapshots and boot environments, as one stream to a file or to\n\
+               standard output. -s writes one snapshot, also of a running zone, -i only what came after\n\
+               a snapshot, --resume only what a receiver that was cut off does not have.",
+        privileged: true,
+        run: Run::Zone(stream::export),
+    },
+    Subcommand {
+        name: "import",
+        arguments: "[-d zonepath] [-r] [-F] [-t] [file | -]",
+        text: "Reads such a stream: a zone that is not installed becomes installed, one that has the base\n\
+               of the stream becomes what the stream says. -d is where the files of a zone go that is\n\
+               not configured; -r keeps what came of a stream that was cut, and goes on; -t prints the\n\
+               token for export --resume; -F gives up what the zone wrote since the base.",
+        privileged: true,
+        run: Run::Any(stream::import),
     },
     Subcommand {
         name: "mark",
@@ -140,6 +223,14 @@ pub(super) const SUBCOMMANDS: [Subcommand; 16] = [
                all zones down: first in order, then at once.",
         privileged: true,
         run: Run::Any(sysboot::run),
+    },
+    Subcommand {
+        name: "doctor",
+        arguments: "[-o json] [folder]",
+        text: "Says what this host can do for zones in a folder (the one of the zones): storage driver and why,\n\
+               mapped mounts, layers, control groups, namespaces, filter of system calls.",
+        privileged: false,
+        run: Run::Any(doctor::run),
     },
     Subcommand {
         name: "mount",

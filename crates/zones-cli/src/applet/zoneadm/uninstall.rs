@@ -15,13 +15,15 @@ use super::{Target, hooks};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 /// What belongs to a zone below its zonepath; anything else is somebody's data and stays.
-const STANDARD: [&str; 8] = [
+const STANDARD: [&str; 10] = [
+    ".import",
     "be",
     "dev",
     "lastexited",
     "logs",
     "lu",
     "root",
+    "snap",
     "SUNWattached.xml",
     "root.new",
 ];
@@ -144,6 +146,8 @@ fn remove(target: &Target<'_>, args: &[String]) -> u8 {
         return failed(error);
     }
     zones_engine::forget_owners(target.layout, &target.zone);
+    // What stays is started afresh by the next installation.
+    let _ = zones_brand::forget_sources(target.layout, &target.zone);
     let _ = zones_store::journal::end(target.layout, &target.zone);
     match target.store.set_state(&target.zone, ZoneState::Configured) {
         Ok(_) => OK,
@@ -195,16 +199,18 @@ fn standard(zonepath: &Path) -> Vec<OsString> {
     let new = found
         .map(|entry| entry.file_name())
         .filter(|name| name.to_string_lossy().starts_with(zones_storage::NEW));
-    let environments = std::fs::read_dir(zonepath.join("be"));
-    let environments = environments.into_iter().flatten().flatten();
     // Each by itself: it may be a subvolume.
-    let environments = environments.map(|entry| Path::new("be").join(entry.file_name()).into());
+    let roots = [".import", "be", "snap"].into_iter().flat_map(|folder| {
+        let entries = std::fs::read_dir(zonepath.join(folder));
+        let entries = entries.into_iter().flatten().flatten();
+        entries.map(move |entry| Path::new(folder).join(entry.file_name()).into())
+    });
     let fixed = STANDARD.iter().map(OsString::from);
-    environments.chain(fixed).chain(new).collect()
+    roots.chain(fixed).chain(new).collect()
 }
 
 /// Mount points below a folder, from the kernel's own table (octal escapes of blanks undone).
-fn mounts_below(root: &Path) -> Vec<String> {
+pub(super) fn mounts_below(root: &Path) -> Vec<String> {
     let table = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let points = table.lines().filter_map(|line| line.split(' ').nth(1));
     let points = points.map(|point| point.replace("\\040", " ").replace("\\011", "\t"));

@@ -3,12 +3,12 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use zones_brand::{BrandPrivilege as PrivilegeOf, Hook, HookEnd, PrivilegeSet};
+use zones_brand::{BrandPrivilege as PrivilegeOf, Hook, HookEnd, PrivilegeSet, sparse};
 use zones_config::{IpType, ZoneConfig};
 use zones_engine::Hooks;
 use zones_types::ZoneState;
 
-use super::{Target, hooks};
+use super::{Target, hooks, snapshot};
 use crate::report::{FAILURE, OK, fail};
 
 /// What stands in the way, and what is only worth knowing.
@@ -65,6 +65,11 @@ fn check(target: &Target<'_>, verb: &str, args: &[String]) -> Result<(), u8> {
     zonepath(target, &config, verb, &mut findings);
     let path_failed = !findings.errors.is_empty();
     filesystems(&config, &mut findings);
+    base(target, &config, &mut findings);
+    let schedule = snapshot::wrong_schedule(&config);
+    findings
+        .warnings
+        .extend(schedule.map(|text| format!("WARNING: {text}")));
     // A boot that lacks a link says so itself.
     if !matches!(verb, "boot" | "ready") {
         network(&config, &mut findings);
@@ -84,6 +89,20 @@ fn check(target: &Target<'_>, verb: &str, args: &[String]) -> Result<(), u8> {
     }
     eprintln!("zoneadm: zone {} failed to verify", target.zone);
     Err(FAILURE)
+}
+
+/// The base of a sparse zone. One that is to be installed may bring it along.
+fn base(target: &Target<'_>, config: &ZoneConfig, findings: &mut Findings) {
+    if config.brand_or_default().as_str() != sparse::BRAND {
+        return;
+    }
+    let Err(error) = sparse::folders(config, &target.layout.bases()) else {
+        return;
+    };
+    match target.state {
+        ZoneState::Configured => findings.warnings.push(format!("WARNING: {error}")),
+        _ => findings.errors.push(error.to_string()),
+    }
 }
 
 fn zonepath(target: &Target<'_>, config: &ZoneConfig, verb: &str, findings: &mut Findings) {
@@ -218,7 +237,7 @@ fn root(target: &Target<'_>, root: &Path, verb: &str, findings: &mut Findings) {
             ));
             return;
         }
-        if verb == "install" {
+        if matches!(verb, "install" | "clone") {
             findings.errors.push(format!(
                 "{shown} exists already; remove it or use another zonepath."
             ));

@@ -144,7 +144,7 @@ fn orphans_and_modes_are_found_and_put_right() {
     let orphan = Digest::of(Algorithm::Sha1, b"orphan");
     let place = fixture.folder.path().join(fixture.store.new_place(orphan));
     std::fs::create_dir_all(place.parent().unwrap()).unwrap();
-    std::fs::write(&place, payload::pack(b"orphan").unwrap()).unwrap();
+    std::fs::write(&place, payload::pack_bytes(b"orphan").unwrap()).unwrap();
     let private = fixture.payload("one");
     std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o600)).unwrap();
     let found = fixture.store.verify(&Trust::default()).unwrap();

@@ -10,6 +10,7 @@ use zones_store::{Layout, Store};
 use zones_types::{ZoneName, ZoneState};
 
 use super::super::environment::{self, Kind};
+use super::super::owner;
 use super::super::{Call, Stop, failed, usage};
 use crate::report::OK;
 
@@ -95,9 +96,10 @@ fn zone(store: &Store, name: &ZoneName, client: &Client) -> Result<Option<Child>
     if !Image::is_at(&path) {
         return Ok(None);
     }
-    let name = zones_brand::ipkg::link_name(name);
+    let (zone, name) = (name, zones_brand::ipkg::link_name(name));
     let of_child = |error: ImageError| trouble(&name, &error);
-    let image = Image::open(&path, client.clone()).map_err(of_child)?;
+    let image = zones_brand::open_zone(store.layout(), zone, &path, client.clone());
+    let image = image.map_err(of_child)?;
     let link = image.link().map_err(of_child)?;
     Ok(link.map(|_| Child { name, path }))
 }
@@ -199,7 +201,8 @@ impl Children {
 
 fn ready(call: &Call<'_>, child: Child, parent: &Image, wanted: Wanted) -> Result<Ready, Stop> {
     let of_child = |error: ImageError| trouble(&child.name, &error);
-    let image = Image::open(&child.path, call.client.clone()).map_err(of_child)?;
+    let image = owner::open(call.layout, &child.path, call.client.clone()).map_err(of_child)?;
+    owner::warn_of_strangers(&image);
     let lock = image.lock().map_err(of_child)?;
     image.check_parent(parent).map_err(of_child)?;
     let planned = image.plan(call.name, wanted, &|_| {}).map_err(of_child)?;

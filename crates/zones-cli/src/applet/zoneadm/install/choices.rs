@@ -17,9 +17,10 @@ pub(super) struct Wanted {
 }
 
 /// Every option takes a value.
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 11] = [
     "-P",
     "-a",
+    "-b",
     "-d",
     "-c",
     "-e",
@@ -130,6 +131,7 @@ fn set(wanted: &mut Wanted, name: &str, value: String) -> Result<(), String> {
     match name {
         // The form of OpenSolaris 2008.05, where publishers had names.
         "-a" => choices.archive = Some(value),
+        "-b" => choices.base = Some(value),
         "-P" => choices.publisher = Some(value),
         "-e" => choices.extra.extend(words(&value)),
         "-d" => choices.directory = Some(PathBuf::from(value)),

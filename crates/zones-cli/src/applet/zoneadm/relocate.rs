@@ -1,0 +1,314 @@
+//! `zoneadm move`: another zonepath. Source: zoneadm(8), "move".
+//!
+//! A note of what is under way stands in the journal. In one file system the folder is renamed:
+//! where the root is then tells whether the configuration is to follow it. Across file systems all
+//! is copied, the note says so when that is done, and from then on the move is carried through.
+//! Whoever comes to the zone after a crash completes or undoes it.
+
+use std::path::Path;
+
+use zones_archive::Progress;
+use zones_engine::chain;
+use zones_store::{Layout, Lock, Store, journal};
+use zones_types::{Verb, Verdict, ZoneName, ZonePath, judge};
+
+use super::{Target, clone, run as verbs, uninstall, verify};
+use crate::progress::Waiting;
+use crate::report::{OK, fail_zone};
+
+/// The verb in the journal, and how far it is.
+const VERB: &str = "move";
+const RENAME: &str = "rename";
+const COPY: &str = "copy";
+const COPIED: &str = "copied";
+/// Folders of roots, and what is written down beside them.
+const ROOTS: [(&str, &[&str]); 2] = [("be", &[".record", ".trial"]), ("snap", &[".record"])];
+
+pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
+    let [path] = args else {
+        return verbs::bad_usage("move");
+    };
+    if path.starts_with('-') {
+        return verbs::bad_usage("move");
+    }
+    if let Verdict::Refuse(refusal) = judge(target.state, Verb::Move) {
+        return fail_zone(&target.zone, refusal);
+    }
+    if let Err(status) = verify::files_agree(target) {
+        return status;
+    }
+    let moved = path.parse::<ZonePath>().map_err(|error| error.to_string());
+    let moved = moved.and_then(|to| Move::new(target, to)?.run());
+    moved.map_or_else(|text| fail_zone(&target.zone, text), |()| OK)
+}
+
+struct Move<'a> {
+    layout: &'a Layout,
+    store: &'a Store,
+    zone: &'a ZoneName,
+    from: ZonePath,
+    to: ZonePath,
+    _lock: Option<Lock>,
+}
+
+impl<'a> Move<'a> {
+    /// Checks all that can be checked before anything is changed.
+    fn new(target: &'a Target<'a>, to: ZonePath) -> Result<Self, String> {
+        let lock = target.lock()?;
+        if zones_engine::active(target.layout, &target.zone).is_some() {
+            return Err("move operation is invalid for running zones.".to_owned());
+        }
+        let from = target.zonepath()?;
+        if from.overlaps(&to) {
+            return Err(format!(
+                "cannot be moved from {from} to {to}: one lies in the other"
+            ));
+        }
+        for other in target.store.list().map_err(|error| chain(&error))? {
+            if other.name != target.zone
+                && let Some(path) = other.zonepath().filter(|path| path.overlaps(&to))
+            {
+                let (zone, other) = (&target.zone, &other.name);
+                return Err(format!(
+                    "{zone} zonepath ({to}) and {other} zonepath ({path}) overlap."
+                ));
+            }
+        }
+        let root = from.root();
+        let mounts = uninstall::mounts_below(&root).len();
+        if mounts > 0 {
+            let root = root.display();
+            return Err(format!("{mounts} overlay mount(s) detected on {root}."));
+        }
+        let is_used = std::fs::read_dir(to.as_path()).is_ok_and(|mut it| it.next().is_some());
+        if is_used {
+            return Err(format!("could not move zone to {to}: directory not empty"));
+        }
+        Ok(Self {
+            layout: target.layout,
+            store: &target.store,
+            zone: &target.zone,
+            from,
+            to,
+            _lock: lock,
+        })
+    }
+
+    fn note(&self, how: &str) -> Result<(), String> {
+        let fields = [
+            ("from", self.from.as_str()),
+            ("to", self.to.as_str()),
+            ("how", how),
+        ];
+        let written = journal::begin(self.layout, self.zone, VERB, &fields);
+        written.map_err(|error| chain(&error))
+    }
+
+    fn run(&self) -> Result<(), String> {
+        self.note(RENAME)?;
+        let renamed = clone::make_zonepath(self.to.as_path()).and_then(|()| self.rename());
+        match renamed {
+            Ok(true) => {
+                if let Err(text) = configure(self.store, self.zone, &self.to) {
+                    return Err(self.undo(text));
+                }
+            }
+            Ok(false) => self.copy()?,
+            Err(text) => return Err(self.undo(text)),
+        }
+        let fields = [("from", self.from.as_str()), ("to", self.to.as_str())];
+        zones_engine::note_event(self.layout, self.zone, "move", &fields);
+        journal::end(self.layout, self.zone).map_err(|error| chain(&error))
+    }
+
+    /// `false` when they are on different file systems.
+    fn rename(&self) -> Result<bool, String> {
+        let (from, to) = (self.from.as_path(), self.to.as_path());
+        if !stays_whole(from, to) {
+            return Ok(false);
+        }
+        match std::fs::rename(from, to) {
+            Ok(()) => {
+                for path in [from, to] {
+                    let folder = path.parent().and_then(|it| std::fs::File::open(it).ok());
+                    folder.map(|it| it.sync_all());
+                }
+                Ok(true)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => Ok(false),
+            Err(error) => Err(format!("could not move zone to {}: {error}", self.to)),
+        }
+    }
+
+    fn undo(&self, text: String) -> String {
+        match repair_move(self.layout, self.store, self.zone, &self.back()) {
+            Ok(_) => text,
+            Err(more) => format!("{text}\n{more}"),
+        }
+    }
+
+    /// The way back of a rename: the configuration goes where the root is, so the root goes first.
+    fn back(&self) -> journal::Entry {
+        let (from, to) = (self.from.as_path(), self.to.as_path());
+        if to.join("root").exists() && !from.exists() {
+            let _ = std::fs::rename(to, from);
+        }
+        entry(&self.from, &self.to, RENAME)
+    }
+
+    fn copy(&self) -> Result<(), String> {
+        println!(
+            "Moving across file systems; copying zonepath {}...",
+            self.from
+        );
+        let copied = self.note(COPY).and_then(|()| {
+            let to = self.to.as_path();
+            copy_all(self.from.as_path(), to, &Waiting::new(None))
+        });
+        if let Err(text) = copied.and_then(|()| self.note(COPIED)) {
+            let half = entry(&self.from, &self.to, COPY);
+            return Err(
+                match repair_move(self.layout, self.store, self.zone, &half) {
+                    Ok(_) => text,
+                    Err(more) => format!("{text}\n{more}"),
+                },
+            );
+        }
+        configure(self.store, self.zone, &self.to)?;
+        println!("Cleaning up zonepath {}...", self.from);
+        uninstall::remove_files(self.layout, self.from.as_path())
+    }
+}
+
+fn entry(from: &ZonePath, to: &ZonePath, how: &str) -> journal::Entry {
+    let fields = [("from", from.as_str()), ("to", to.as_str()), ("how", how)];
+    journal::Entry {
+        verb: VERB.to_owned(),
+        fields: fields
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+    }
+}
+
+/// Whether a rename takes along all that the roots consist of: layers stand beside the zonepath.
+fn stays_whole(from: &Path, to: &Path) -> bool {
+    let layers = from.with_file_name(".zones-layers");
+    from.parent() == to.parent() || !layers.exists()
+}
+
+/// Document, then index.
+fn configure(store: &Store, zone: &ZoneName, path: &ZonePath) -> Result<(), String> {
+    let mut config = store.load(zone).map_err(|error| chain(&error))?;
+    config.zonepath = Some(path.clone());
+    store.save(&config).map(drop).map_err(|error| chain(&error))
+}
+
+/// Every root, and what is written down of them.
+fn copy_all(from: &Path, to: &Path, progress: &dyn Progress) -> Result<(), String> {
+    let driver = zones_storage::choose(to).map_err(|error| chain(&error))?;
+    let failed =
+        |path: &Path, error: std::io::Error| format!("cannot copy `{}`: {error}", path.display());
+    let one = |name: &Path| {
+        let copied =
+            zones_storage::copy_files(&*driver, &from.join(name), &to.join(name), progress);
+        copied.map(drop).map_err(|error| chain(&error))
+    };
+    one(Path::new("root"))?;
+    for (folder, records) in ROOTS {
+        let (old, new) = (from.join(folder), to.join(folder));
+        let Ok(entries) = std::fs::read_dir(&old) else {
+            continue;
+        };
+        make_private(&new).map_err(|error| failed(&new, error))?;
+        for entry in entries {
+            let name = entry.map_err(|error| failed(&old, error))?.file_name();
+            // What begins with a dot is a record, or was never whole.
+            if !name.to_string_lossy().starts_with('.') {
+                one(&Path::new(folder).join(name))?;
+            }
+        }
+        for record in records {
+            plain(&old.join(record), &new.join(record))?;
+        }
+    }
+    for entry in std::fs::read_dir(from).map_err(|error| failed(from, error))? {
+        let entry = entry.map_err(|error| failed(from, error))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            plain(&entry.path(), &to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().mode(0o700).create(folder)
+}
+
+fn plain(from: &Path, to: &Path) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Ok(meta) = std::fs::symlink_metadata(from) else {
+        return Ok(());
+    };
+    let failed = |error: std::io::Error| format!("cannot copy `{}`: {error}", from.display());
+    let bytes = std::fs::read(from).map_err(failed)?;
+    let mode = meta.permissions().mode() & 0o777;
+    zones_store::atomic::write(to, &bytes, mode).map_err(|error| chain(&error))
+}
+
+/// Completes or undoes a move whose command died, before anything else is done to the zone.
+pub(super) fn repair(layout: &Layout, store: &Store, zone: &ZoneName) -> Result<(), String> {
+    let Ok(Some(note)) = journal::read(layout, zone) else {
+        return Ok(());
+    };
+    if note.verb != VERB || crate::env::lock_is_held() {
+        return Ok(());
+    }
+    // Somebody who has the lock is at it.
+    let lock = Lock::try_zone(layout, zone).map_err(|error| chain(&error))?;
+    let Some(_lock) = lock else { return Ok(()) };
+    let Ok(Some(note)) = journal::read(layout, zone) else {
+        return Ok(());
+    };
+    let at = repair_move(layout, store, zone, &note)?;
+    eprintln!("zone '{zone}': a move was interrupted; its zonepath is {at}");
+    Ok(())
+}
+
+fn repair_move(
+    layout: &Layout,
+    store: &Store,
+    zone: &ZoneName,
+    note: &journal::Entry,
+) -> Result<ZonePath, String> {
+    let path = |name: &str| {
+        let text = note.field(name).unwrap_or_default();
+        text.parse::<ZonePath>()
+            .map_err(|error| format!("journal of {zone}: {error}"))
+    };
+    let (from, to) = (path("from")?, path("to")?);
+    let at = match note.field("how") {
+        Some(COPIED) => {
+            configure(store, zone, &to)?;
+            uninstall::remove_files(layout, from.as_path())?;
+            to
+        }
+        Some(COPY) => {
+            uninstall::remove_files(layout, to.as_path())?;
+            configure(store, zone, &from)?;
+            from
+        }
+        _ if to.root().exists() => {
+            configure(store, zone, &to)?;
+            to
+        }
+        _ => {
+            // Made for the rename, and empty.
+            let _ = std::fs::remove_dir(to.as_path());
+            configure(store, zone, &from)?;
+            from
+        }
+    };
+    journal::end(layout, zone).map_err(|error| chain(&error))?;
+    Ok(at)
+}

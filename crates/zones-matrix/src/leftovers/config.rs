@@ -1,0 +1,110 @@
+//! Checks that look at more than what came and went: the administrator's changes, files without an
+//! owner, and files of an earlier release.
+
+use super::compare::finding;
+use super::finding::{Class, Finding, Subject, Weight};
+use super::inventory::{Entry, Inventory, Kind, Path};
+use super::name::shown;
+
+/// What package managers put beside a configuration file that both sides changed.
+const BESIDE: [&str; 6] = [
+    ".dpkg-dist",
+    ".dpkg-new",
+    ".dpkg-old",
+    ".ucf-dist",
+    ".rpmnew",
+    ".rpmsave",
+];
+
+/// What became of the administrator's changes: files that differ between `installed` and `edited`
+/// must be in `upgraded` as they were edited. A file that is now as a fresh installation has it was
+/// overwritten; one that is neither was merged, which is listed.
+#[must_use]
+pub fn config_kept(
+    installed: &Inventory,
+    edited: &Inventory,
+    upgraded: &Inventory,
+    fresh: Option<&Inventory>,
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (path, wanted) in &edited.files {
+        let before = installed.files.get(path);
+        if wanted.kind != Kind::File || before.is_some_and(|before| is_same(before, wanted)) {
+            continue;
+        }
+        let class = Class::Clobbered;
+        let mut one = match upgraded.files.get(path) {
+            Some(now) if is_same(now, wanted) => continue,
+            None => note(Class::Clobbered, path, "the administrator's file is gone"),
+            Some(now) => {
+                let vendor = [before, fresh.and_then(|fresh| fresh.files.get(path))];
+                let is_vendor = vendor
+                    .into_iter()
+                    .flatten()
+                    .any(|vendor| is_same(vendor, now));
+                if is_vendor {
+                    note(class, path, "the administrator's change is lost")
+                } else {
+                    let mut merged = note(Class::Content, path, "merged");
+                    merged.weight = Weight::Note;
+                    merged
+                }
+            }
+        };
+        one.owner = upgraded.owner(path).or_else(|| edited.owner(path)).cloned();
+        let beside = BESIDE.iter().find(|end| {
+            let name = [path.as_slice(), end.as_bytes()].concat();
+            upgraded.files.contains_key(&name) && !edited.files.contains_key(&name)
+        });
+        if let Some(end) = beside {
+            one.detail += &format!("; the other one is beside it as *{end}");
+        }
+        found.push(one);
+    }
+    found.sort();
+    found
+}
+
+fn is_same(one: &Entry, other: &Entry) -> bool {
+    one.kind == other.kind && one.size == other.size && one.hash == other.hash
+}
+
+fn note(class: Class, path: &Path, detail: &str) -> Finding {
+    finding(Subject::Config, class, shown(path), detail.to_owned())
+}
+
+/// Files that came and belong to no package.
+#[must_use]
+pub fn unowned(before: &Inventory, after: &Inventory) -> Vec<Finding> {
+    let came = after.files.iter().filter(|(path, entry)| {
+        !before.files.contains_key(*path)
+            && entry.kind != Kind::Folder
+            && after.owner(path).is_none()
+    });
+    let found = came.map(|(path, _)| {
+        finding(
+            Subject::File,
+            Class::Added,
+            shown(path),
+            "no package owns it".to_owned(),
+        )
+    });
+    found.collect()
+}
+
+/// Files that an earlier release brought and that nobody owns after the upgrade.
+#[must_use]
+pub fn orphans(earlier: &Inventory, upgraded: &Inventory) -> Vec<Finding> {
+    let owned = earlier.owners.iter().filter(|(path, package)| {
+        let gone = upgraded.packages.get(*package) != earlier.packages.get(*package);
+        gone && upgraded.owner(path).is_none()
+    });
+    let left = owned.filter_map(|(path, package)| {
+        let entry = upgraded.files.get(path)?;
+        let detail = format!("nobody owns it since {package} changed");
+        let mut one = finding(Subject::File, Class::Added, shown(path), detail);
+        one.owner = Some(package.clone());
+        (entry.kind != Kind::Folder).then_some(one)
+    });
+    left.collect()
+}
