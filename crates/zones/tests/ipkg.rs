@@ -471,7 +471,7 @@ fn an_operation_works_in_a_new_boot_environment_when_asked() {
     pkg_ok(&host, &image(&z1, &["verify"]));
 }
 
-/// The zone makes its cache of libraries when packages changed, and only then: docs/adr/0013.
+/// The zone makes its cache of libraries when packages changed, and only then: docs/adr/0016.
 #[test]
 fn a_zone_makes_derived_files_after_packages_changed() {
     let host = host_or_skip!("a_zone_makes_derived_files_after_packages_changed");
@@ -509,7 +509,7 @@ fn a_zone_makes_derived_files_after_packages_changed() {
     host.ok("zoneadm", &["-z", "z1", "halt"]);
 }
 
-/// Packages bring paragraphs, the zone makes the status of them: docs/adr/0014.
+/// Packages bring paragraphs, the zone makes the status of them: docs/adr/0017.
 #[test]
 fn dpkg_of_a_zone_knows_its_packages_and_what_apt_added() {
     let host = host_or_skip!("dpkg_of_a_zone_knows_its_packages_and_what_apt_added");

@@ -1,5 +1,5 @@
 //! Files that programs of the zone make of others, as ldconfig(8) makes its cache of libraries:
-//! docs/adr/0013. They are made by process 1 before the zone's init starts, with the rights that
+//! docs/adr/0016. They are made by process 1 before the zone's init starts, with the rights that
 //! the init will have; what goes wrong is on the console, and tried again at the next boot.
 
 use std::ffi::CString;

@@ -214,7 +214,7 @@ impl Parts {
         texts.insert(path.to_owned(), text);
     }
 
-    /// Has each package bring its own paragraph of the status of dpkg(1): docs/adr/0014.
+    /// Has each package bring its own paragraph of the status of dpkg(1): docs/adr/0017.
     fn add_paragraphs(&mut self, installed: &[Installed]) -> Result<()> {
         let mut texts: BTreeMap<&str, String> = BTreeMap::new();
         for package in installed {
