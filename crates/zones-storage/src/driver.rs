@@ -102,8 +102,8 @@ pub trait Driver: std::fmt::Debug {
         copy_files(self, from, to, progress)
     }
 
-    /// Makes `to`, which must not exist, a copy of the root `from` that stays as it is. It is a root
-    /// to [`copy`](Self::copy) from and to [`destroy`](Self::destroy), never to write to.
+    /// Makes `to`, which must not exist, a copy of the root `from` that stays as it is. It is a
+    /// root to [`copy`](Self::copy) from and to [`destroy`](Self::destroy), never to write to.
     ///
     /// # Errors
     /// As those of `copy`.

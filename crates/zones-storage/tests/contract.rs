@@ -1,5 +1,5 @@
-//! One contract for all storage drivers. `dir` is tried on whatever holds the build folder, layers on
-//! ext4, xfs and memory, `btrfs` on an image: mounted where only the test sees it. The variable
+//! One contract for all storage drivers. `dir` is tried on whatever holds the build folder, layers
+//! on ext4, xfs and memory, `btrfs` on an image: mounted where only the test sees it. The variable
 //! `ZONES_TEST_STORAGE` names further folders, one after the other with `:` between; what the file
 //! system there is made for is tried, too.
 #![allow(
@@ -131,8 +131,8 @@ fn in_own_mounts<T: Send + 'static>(
     }
 }
 
-/// Runs it on an image, in a mount namespace that dies with its thread: a failed test leaves no mount
-/// and no loop device, whose last user is the mount.
+/// Runs it on an image, in a mount namespace that dies with its thread: a failed test leaves no
+/// mount and no loop device, whose last user is the mount.
 fn on_image(
     name: &'static str,
     mkfs: &'static [&'static str],

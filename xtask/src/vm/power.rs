@@ -1,8 +1,9 @@
 //! Power failures: qemu is killed at random moments while commands write, and what was acknowledged
 //! must be there when the guest is booted again with the same disks.
 //!
-//! The guest says `try FS OBJECT VALUE` before a command and `ack FS OBJECT VALUE` after it returned.
-//! Lost is what the guest had not flushed. A disk that lies about flushing is not part of this.
+//! The guest says `try FS OBJECT VALUE` before a command and `ack FS OBJECT VALUE` after it
+//! returned. Lost is what the guest had not flushed. A disk that lies about flushing is not part
+//! of this.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! A layered root: a folder with `upper`, `work` and `stack`, known by an attribute that nobody in a
-//! zone can set.
+//! A layered root: a folder with `upper`, `work` and `stack`, known by an attribute that nobody in
+//! a zone can set.
 
 use std::fs::{self, File};
 use std::io::Write as _;
