@@ -471,6 +471,38 @@ fn an_operation_works_in_a_new_boot_environment_when_asked() {
     pkg_ok(&host, &image(&z1, &["verify"]));
 }
 
+/// The files of a running zone cannot be changed where they lie in layers: then the operation works
+/// in a new environment, for the next boot.
+#[test]
+fn zones_that_run_on_layers_follow_at_their_next_boot() {
+    let host = host_or_skip!("zones_that_run_on_layers_follow_at_their_next_boot");
+    let shop = Shop::stocked(&host);
+    pkg_ok(&host, &["set-publisher", "-p", shop.uri()]);
+    pkg_ok(&host, &["install", "entire"]);
+    install(&host, "z1");
+    host.ok("beadm", &["-z", "z1", "create", "first"]);
+    host.ok("zoneadm", &["-z", "z1", "boot"]);
+    let list = || host.ok("beadm", &["-z", "z1", "list", "-H"]);
+    let before = list();
+    // Nothing to do leaves nothing.
+    assert_eq!(pkg(&host, &["update", "-r"]).status.code(), Some(4));
+    assert_eq!(list(), before);
+    shop.version(&host, 2);
+    let z1 = root(&host, "z1");
+    let denied = pkg(&host, &image(&z1, &["update", "--deny-new-be"]));
+    refused(&denied, 5, "--deny-new-be");
+    pkg_ok(&host, &["update", "-n", "-r"]);
+    assert_eq!(list(), before);
+    let text = pkg_ok(&host, &["update", "-r"]);
+    assert!(text.contains("New BE: zbe-1"), "{text}");
+    assert_eq!(host.inside("z1", "cat /usr/bin/tool"), "tool 1\n");
+    host.ok("zoneadm", &["-z", "z1", "reboot"]);
+    assert_eq!(host.inside("z1", "cat /usr/bin/tool"), "tool 2\n");
+    host.ok("zoneadm", &["-z", "z1", "halt"]);
+    pkg_ok(&host, &image(&z1, &["verify"]));
+    pkg_ok(&host, &["audit-linked", "-a"]);
+}
+
 /// The zone makes its cache of libraries when packages changed, and only then: docs/adr/0016.
 #[test]
 fn a_zone_makes_derived_files_after_packages_changed() {

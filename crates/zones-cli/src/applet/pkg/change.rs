@@ -1,12 +1,13 @@
 //! Operations that change packages: one way for all of them.
 
 use zones_image::plan::Plan;
-use zones_image::{Done, Image, ImageLock, Planned, Wanted};
+use zones_image::{Done, Image, ImageError, ImageLock, Planned, Wanted};
 use zones_solver::Operation;
 
 use super::environment::{self, Kind};
 use super::linked::Children;
 use super::options::Parsed;
+use super::owner;
 use super::text::{patterns, size};
 use super::tracker::{Style, Tracker};
 use super::{Call, NOTHING, Outcome, Stop, usage};
@@ -40,10 +41,29 @@ fn packages(call: &Call<'_>, of: fn(Vec<zones_ips::Pattern>) -> Operation) -> Ou
 
 /// Plans, shows and carries out an operation, and notes it in the history.
 pub(super) fn run(call: &Call<'_>, wanted: Wanted) -> Outcome {
-    let (mut image, lock) = call.locked()?;
+    let mut image = call.image()?;
+    owner::warn_of_strangers(&image);
+    let mut made = None;
+    let lock = match image.lock() {
+        Err(ImageError::InUse(_)) => {
+            let (copy, environment) = environment::instead(call, image)?;
+            made = Some(environment);
+            image = copy;
+            image.lock()?
+        }
+        other => other?,
+    };
     let outcome = operate(call, &mut image, &lock, wanted);
     if !call.words.has("trial") {
         call.note(&image, &outcome);
+    }
+    drop((lock, image));
+    match (made, &outcome) {
+        (Some(made), Ok(status)) if *status != NOTHING && !call.words.has("trial") => {
+            made.end(call)?;
+        }
+        (Some(made), Err(_)) => made.back_out(),
+        _ => {}
     }
     outcome
 }
@@ -114,9 +134,11 @@ pub(super) fn carry_out(
             execute(image, lock, planned, tracker)?;
         }
         Kind::New(name) => {
-            let mut made = environment::make(call, image, name)?;
-            let lock = made.image.lock()?;
-            if let Err(error) = execute(&mut made.image, &lock, planned, tracker) {
+            let (mut copy, made) = environment::make(call, image, name)?;
+            let done = copy.lock().map_err(Stop::from);
+            let done = done.and_then(|lock| execute(&mut copy, &lock, planned, tracker));
+            drop(copy);
+            if let Err(error) = done {
                 made.back_out();
                 return Err(error);
             }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use zones_archive::Silent;
 use zones_engine::chain;
-use zones_image::{Image, RECORDS_ONLY};
+use zones_image::{Image, ImageError, RECORDS_ONLY};
 use zones_storage::Environments;
 use zones_store::Lock;
 use zones_types::{ZoneName, ZoneState};
@@ -26,12 +26,12 @@ pub(super) enum Kind {
     New(Option<String>),
 }
 
-/// A new environment, until it counts.
+/// A new environment. It goes with this, unless the operation in it succeeded.
 pub(super) struct Made {
-    pub(super) image: Image,
     environments: Environments,
     name: String,
     old: String,
+    is_kept: bool,
     _lock: Lock,
 }
 
@@ -44,6 +44,10 @@ pub(super) fn kind(call: &Call<'_>, image: &Image, is_changed: bool) -> Result<K
     let is_asked_backup = words.has("require-backup-be") || words.has("backup-be-name");
     let is_asked = words.has("require-new-be") || words.has("be-name") || is_asked_backup;
     if zone_of(call.layout, image.path()).is_none() {
+        if image.owner().is_some() {
+            // Another environment than the active one, as it should be.
+            return Ok(Kind::None);
+        }
         // The global image holds no files; what was asked for is for the zones below it.
         return match is_asked && !image.settings.is(RECORDS_ONLY) {
             true => Err(failed(format!(
@@ -127,8 +131,12 @@ fn copy(
     made?.map(drop).map_err(|error| failed(chain(&error)))
 }
 
-/// Makes the copy that an operation works in.
-pub(super) fn make(call: &Call<'_>, image: &mut Image, name: Option<String>) -> Result<Made, Stop> {
+/// Makes the copy that an operation works in, and opens it.
+pub(super) fn make(
+    call: &Call<'_>,
+    image: &mut Image,
+    name: Option<String>,
+) -> Result<(Image, Made), Stop> {
     let (mut environments, _, lock) = open(call, image)?;
     let old = environments.active().to_owned();
     let name = name.unwrap_or_else(|| {
@@ -139,18 +147,34 @@ pub(super) fn make(call: &Call<'_>, image: &mut Image, name: Option<String>) -> 
     });
     copy(call, image, &mut environments, &name)?;
     let path = environments.path(&name);
-    Ok(Made {
-        image: call.open(&path)?,
+    let made = Made {
         environments,
         name,
         old,
+        is_kept: false,
         _lock: lock,
-    })
+    };
+    Ok((call.open(&path)?, made))
+}
+
+/// The copy for an image that cannot be changed where it is: its zone runs, and its files lie in
+/// layers. Another zone's files, or what is no zone, is what it is.
+pub(super) fn instead(call: &Call<'_>, mut image: Image) -> Result<(Image, Made), Stop> {
+    if call.words.has("deny-new-be") {
+        let why = ImageError::InUse(image.path().to_owned());
+        return Err(Stop::Failed(
+            format!("{why}; --deny-new-be forbids the copy"),
+            5,
+        ));
+    }
+    let name = call.words.value("be-name").map(str::to_owned);
+    make(call, &mut image, name)
 }
 
 impl Made {
     /// The operation succeeded in the copy.
     pub(super) fn end(mut self, call: &Call<'_>) -> Result<(), Stop> {
+        self.is_kept = true;
         let (old, new) = (&self.old, &self.name);
         if call.words.has("no-be-activate") {
             println!(
@@ -172,16 +196,23 @@ impl Made {
         Ok(())
     }
 
-    /// The operation failed in the copy, which goes.
-    pub(super) fn back_out(mut self) {
-        let name = self.name.clone();
-        drop(self.image);
-        match self.environments.destroy(&name) {
-            Ok(()) => eprintln!(
-                "The running system has not been modified. Modifications were only made to a \
-                 clone ({name}) of the running system, which is removed."
-            ),
-            Err(error) => eprintln!("pkg: boot environment {name}: {}", chain(&error)),
+    /// The operation failed in the copy, which goes; nobody has its files open.
+    pub(super) fn back_out(self) {
+        eprintln!(
+            "The running system has not been modified. Modifications were only made to a \
+             clone ({}) of the running system, which is removed.",
+            self.name
+        );
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
+        if let Err(error) = self.environments.destroy(&self.name) {
+            eprintln!("pkg: boot environment {}: {}", self.name, chain(&error));
         }
     }
 }

@@ -9,7 +9,7 @@ use zones_solver::Operation;
 use zones_store::{Layout, Store};
 use zones_types::{ZoneName, ZoneState};
 
-use super::super::environment::{self, Kind};
+use super::super::environment::{self, Kind, Made};
 use super::super::owner;
 use super::super::{Call, Stop, failed, usage};
 use crate::report::OK;
@@ -48,6 +48,9 @@ struct Ready {
     image: Image,
     lock: ImageLock,
     planned: Planned,
+    /// The environment that the image is, when the one of the running zone cannot be changed. Last,
+    /// so that its files are closed when it goes.
+    made: Option<Made>,
 }
 
 /// All children of an image: zones when it is the global one, and those in its settings.
@@ -203,7 +206,17 @@ fn ready(call: &Call<'_>, child: Child, parent: &Image, wanted: Wanted) -> Resul
     let of_child = |error: ImageError| trouble(&child.name, &error);
     let image = owner::open(call.layout, &child.path, call.client.clone()).map_err(of_child)?;
     owner::warn_of_strangers(&image);
-    let lock = image.lock().map_err(of_child)?;
+    let (image, made, lock) = match image.lock() {
+        Err(ImageError::InUse(_)) => {
+            let (copy, made) = environment::instead(call, image)?;
+            let lock = copy.lock().map_err(of_child)?;
+            (copy, Some(made), lock)
+        }
+        other => {
+            let lock = other.map_err(of_child)?;
+            (image, None, lock)
+        }
+    };
     image.check_parent(parent).map_err(of_child)?;
     let planned = image.plan(call.name, wanted, &|_| {}).map_err(of_child)?;
     Ok(Ready {
@@ -211,6 +224,7 @@ fn ready(call: &Call<'_>, child: Child, parent: &Image, wanted: Wanted) -> Resul
         image,
         lock,
         planned,
+        made,
     })
 }
 
@@ -237,20 +251,23 @@ impl Ready {
                     self.image.execute(&self.planned, &self.lock, &tell)?;
                 }
                 Kind::New(name) => {
-                    let mut made = environment::make(call, &mut self.image, name)?;
-                    let lock = made.image.lock()?;
-                    if let Err(error) = made.image.execute(&self.planned, &lock, &tell) {
-                        made.back_out();
-                        return Err(error.into());
-                    }
-                    made.image.refresh_link(parent)?;
-                    return made.end(call);
+                    let (copy, made) = environment::make(call, &mut self.image, name)?;
+                    self.made = Some(made);
+                    self.lock = copy.lock()?;
+                    self.image = copy;
+                    self.image.execute(&self.planned, &self.lock, &tell)?;
                 }
             }
             // A history that cannot be written must not hide what happened.
             let _ = self.image.note_now(call.name);
         }
-        Ok(self.image.refresh_link(parent)?)
+        self.image.refresh_link(parent)?;
+        let made = self.made.take();
+        drop(self);
+        match made {
+            Some(made) if is_changed => made.end(call),
+            _ => Ok(()),
+        }
     }
 }
 
