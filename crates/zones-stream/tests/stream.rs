@@ -328,7 +328,7 @@ fn a_flip_leaves_nothing(pair: &Pair) {
 
 #[test]
 fn the_selection_must_exist() {
-    on::dir("the_selection_must_exist", |pair| {
+    on::here("the_selection_must_exist", |pair| {
         let from = pair.zone("from");
         let selection = Selection {
             snapshot: None,

@@ -66,8 +66,10 @@ impl Store {
         if let Some(found) = Self::above(parent) {
             return Ok(found);
         }
-        // ZONEPATH/root, ZONEPATH/be/NAME, ZONEPATH/snap/NAME.
-        let is_inner = parent.ends_with("be") || parent.ends_with("snap");
+        // ZONEPATH/root, ZONEPATH/be/NAME, ZONEPATH/snap/NAME, ZONEPATH/.import/NUMBER.
+        let is_inner = ["be", "snap", ".import"]
+            .iter()
+            .any(|it| parent.ends_with(it));
         let zonepath = match is_inner {
             true => parent.parent().ok_or(Errno::INVAL)?,
             false => parent,

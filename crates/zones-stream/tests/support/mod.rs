@@ -33,7 +33,7 @@ pub struct Files {
 
 impl Files {
     pub fn of(root: &Path) -> Self {
-        let root = RootFd::open(root).unwrap();
+        let root = zones_storage::open(root).unwrap();
         Self { root }
     }
 

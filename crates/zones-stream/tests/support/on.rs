@@ -13,8 +13,8 @@ fn folder() -> tempfile::TempDir {
         .unwrap()
 }
 
-/// Whatever holds the build folder.
-pub fn dir(_name: &str, body: fn(&Pair)) {
+/// What is chosen for the build folder: layers on ext4 and xfs.
+pub fn here(_name: &str, body: fn(&Pair)) {
     let folder = folder();
     let path = folder.path().to_owned();
     body(&Pair { folder: path });
@@ -80,9 +80,9 @@ fn tool(program: &str, args: &[&str]) -> Result<(), String> {
 /// Makes a test of each body for each driver.
 macro_rules! each_driver {
     ($($body:ident),* $(,)?) => {
-        mod dir {
+        mod here {
             $(#[test] fn $body() {
-                super::on::dir(concat!("dir::", stringify!($body)), super::$body);
+                super::on::here(concat!("here::", stringify!($body)), super::$body);
             })*
         }
         mod btrfs {
