@@ -158,7 +158,7 @@ pub(super) fn make(
 }
 
 /// The copy for an image that cannot be changed where it is: its zone runs, and its files lie in
-/// layers. Another zone's files, or what is no zone, is what it is.
+/// layers. Fails for what is no zone.
 pub(super) fn instead(call: &Call<'_>, mut image: Image) -> Result<(Image, Made), Stop> {
     if call.words.has("deny-new-be") {
         let why = ImageError::InUse(image.path().to_owned());
