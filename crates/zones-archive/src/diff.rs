@@ -111,8 +111,8 @@ impl std::fmt::Debug for DiffOptions<'_> {
 /// What is in `new` and not, or otherwise, in `old`, sorted by path, so that a folder comes before
 /// what is in it. Without `old` all of `new` is added. Everything below a folder that came or went
 /// is named. Folders of other file systems are not entered. Owners that are shifted on disk, as the
-/// owner of the root folder tells ([`Shift`]), are compared as the zone sees them. Memory grows with
-/// the differences and with the names of files that have several, not with the trees.
+/// owner of the root folder tells ([`Shift`]), are compared as the zone sees them. Memory grows
+/// with the differences and with the names of files that have several, not with the trees.
 ///
 /// # Errors
 /// [`ArchiveError::Read`] for what cannot be read (also a path longer than the kernel takes),
