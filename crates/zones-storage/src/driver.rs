@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use zones_archive::{ArchiveError, Candidates, CopyReport, Devices, Progress, copy_tree};
 use zones_sys::RootFd;
@@ -227,8 +227,37 @@ pub(crate) fn roots(zonepath: &Path) -> Vec<PathBuf> {
     all
 }
 
+/// Has two folders change places; both keep the time of their last change. xfs takes the new
+/// parent for a change of the folder.
+pub(crate) fn swap(one: &Path, other: &Path) -> Result<(), Errno> {
+    let modified = |path: &Path| {
+        let stat = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?;
+        let (tv_sec, nanos) = (stat.st_mtime, stat.st_mtime_nsec);
+        let tv_nsec = i64::try_from(nanos).unwrap_or(0);
+        Ok::<_, Errno>(Timespec { tv_sec, tv_nsec })
+    };
+    let times = (modified(one)?, modified(other)?);
+    rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?;
+    for (path, last_modification) in [(other, times.0), (one, times.1)] {
+        let last_access = Timespec {
+            tv_sec: 0,
+            tv_nsec: rustix::fs::UTIME_OMIT,
+        };
+        let times = Timestamps {
+            last_access,
+            last_modification,
+        };
+        // They have changed places, whatever it says.
+        let _ = rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW);
+    }
+    Ok(())
+}
+
 fn relocate(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
-    rustix::fs::renameat_with(CWD, from, CWD, to, flags)?;
+    match flags {
+        RenameFlags::EXCHANGE => swap(from, to)?,
+        flags => rustix::fs::renameat_with(CWD, from, CWD, to, flags)?,
+    }
     for path in [from, to] {
         let folder = path.parent().ok_or(Errno::INVAL)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
