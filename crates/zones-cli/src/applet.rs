@@ -1,5 +1,6 @@
 //! The commands that this binary is, in one table.
 
+pub(crate) mod autopkgtest_virt;
 pub(crate) mod beadm;
 pub(crate) mod depotd;
 pub(crate) mod pkg;
@@ -28,7 +29,7 @@ pub(crate) struct Applet {
 }
 
 /// All commands; the last one is started by others only.
-pub(crate) const APPLETS: [Applet; 12] = [
+pub(crate) const APPLETS: [Applet; 13] = [
     Applet {
         name: "zonecfg",
         summary: "set up zone configuration",
@@ -83,6 +84,11 @@ pub(crate) const APPLETS: [Applet; 12] = [
         name: "pkg.depotd",
         summary: "serve a package repository",
         run: depotd::run,
+    },
+    Applet {
+        name: "autopkgtest-virt-zones",
+        summary: "serve zones as testbeds of autopkgtest",
+        run: autopkgtest_virt::run,
     },
     Applet {
         name: "zoneadmd",
