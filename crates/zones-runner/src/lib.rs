@@ -7,6 +7,7 @@
 
 pub mod artifacts;
 pub mod evidence;
+pub mod scale;
 mod verbs;
 
 pub use verbs::{Said, VerbError, Verbs};

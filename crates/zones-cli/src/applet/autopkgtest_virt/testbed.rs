@@ -78,7 +78,7 @@ impl Zones {
             .zonepath
             .as_ref()
             .and_then(|path| path.as_path().parent());
-        let folder = folder.map(Path::to_owned);
+        let zones = folder.map(Path::to_owned).ok_or_else(unknown)?;
         let program = fs::read_link("/proc/self/exe");
         let program = program.map_err(|error| format!("cannot find this program: {error}"))?;
         let zone = format!("{PREFIX}{}", std::process::id());
@@ -88,8 +88,8 @@ impl Zones {
             program,
             zone: zone.parse().map_err(|error| format!("{error}"))?,
             brand: config.brand_or_default().to_string(),
-            zones: folder.ok_or_else(unknown)?,
-            origin: origin.clone(),
+            zones,
+            origin,
             network,
         };
         bed.sweep(&store);
@@ -148,7 +148,7 @@ impl Zones {
         let (high, low) = (number % 255, number / 255 % 254 + 1);
         let uplink = self.network == Network::Full;
         format!(
-            "; add net; set physical=zbr1; set address=10.214.{high}.{low}/16; \
+            "; add net; set physical=zbr0; set address=10.214.{high}.{low}/16; \
              set defrouter={ROUTER}; add property (name=uplink,value={uplink}); end"
         )
     }
