@@ -5,6 +5,7 @@
 //! is done to them is done by the [`Verbs`] that a person would use; each survives being killed, so
 //! a run does.
 
+pub mod images;
 mod verbs;
 
 pub use verbs::{Said, VerbError, Verbs};
