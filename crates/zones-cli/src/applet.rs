@@ -3,6 +3,7 @@
 pub(crate) mod autopkgtest_virt;
 pub(crate) mod beadm;
 pub(crate) mod depotd;
+pub(crate) mod matrix;
 pub(crate) mod pkg;
 pub(crate) mod pkgrecv;
 pub(crate) mod pkgrepo;
@@ -29,7 +30,7 @@ pub(crate) struct Applet {
 }
 
 /// All commands; the last one is started by others only.
-pub(crate) const APPLETS: [Applet; 13] = [
+pub(crate) const APPLETS: [Applet; 14] = [
     Applet {
         name: "zonecfg",
         summary: "set up zone configuration",
@@ -84,6 +85,11 @@ pub(crate) const APPLETS: [Applet; 13] = [
         name: "pkg.depotd",
         summary: "serve a package repository",
         run: depotd::run,
+    },
+    Applet {
+        name: "matrix",
+        summary: "run the support matrix of a product in zones",
+        run: matrix::run,
     },
     Applet {
         name: "autopkgtest-virt-zones",

@@ -7,6 +7,7 @@
 
 pub mod artifacts;
 pub mod evidence;
+pub mod images;
 pub mod scale;
 mod verbs;
 
