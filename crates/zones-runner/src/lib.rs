@@ -6,6 +6,7 @@
 //! a run does.
 
 pub mod evidence;
+pub mod images;
 mod verbs;
 
 pub use verbs::{Said, VerbError, Verbs};
