@@ -17,6 +17,8 @@ mod meaning;
 mod passwd;
 mod services;
 mod shelf;
+mod sight;
+mod timing;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +28,8 @@ use zones_matrix::leftovers::{Inventory, Path, shown};
 use zones_sys::RootFd;
 
 pub use alive::{Living, alive};
+pub use sight::{Place, Sight};
+pub use timing::{Offset, Sampler, Stalls, server_offset};
 
 /// An inventory, and what later looks at the same tree need.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
