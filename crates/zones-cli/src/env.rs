@@ -65,6 +65,12 @@ pub(crate) fn http_options() -> Result<HttpOptions, Trouble> {
     })
 }
 
+/// Names of all variables that are set: a matrix file may ask for some.
+pub(crate) fn names() -> std::collections::BTreeSet<String> {
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    names.collect()
+}
+
 /// The caller's terminal type.
 pub(crate) fn term() -> Option<String> {
     std::env::var("TERM").ok()
