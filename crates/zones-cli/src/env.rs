@@ -20,6 +20,11 @@ pub(crate) fn layout() -> Layout {
     }
 }
 
+/// Whether a variable is set; a matrix file may ask for any (`if = "env.NAME"`).
+pub(crate) fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some()
+}
+
 /// Whether an outer zoneadm holds the lock of the zone.
 pub(crate) fn lock_is_held() -> bool {
     std::env::var_os(LOCK_HELD).is_some_and(|value| value == "1")
@@ -63,12 +68,6 @@ pub(crate) fn http_options() -> Result<HttpOptions, Trouble> {
         proxy: variable("https_proxy").or_else(|| variable("http_proxy")),
         ..default
     })
-}
-
-/// Names of all variables that are set: a matrix file may ask for some.
-pub(crate) fn names() -> std::collections::BTreeSet<String> {
-    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
-    names.collect()
 }
 
 /// The caller's terminal type.

@@ -12,16 +12,18 @@
 mod bed;
 mod by_verbs;
 mod capture;
+pub mod evidence;
 mod executor;
 mod folder;
+pub mod images;
 mod inspect;
 mod ledger;
 mod recover;
 mod script;
 mod site;
+mod stock;
 mod supply;
 mod verbs;
-mod world;
 
 pub use bed::{Bed, BedError, Call, Origin, Plot, StepEnd, Tenant, Usage};
 pub use by_verbs::ByVerbs;
@@ -36,6 +38,6 @@ pub use ledger::{Ledger, Lost, Watch};
 pub use recover::{Left, halt_all, sweep};
 pub use script::{FOLDER, REPORT, SOURCE};
 pub use site::{Claim, PREFIX, Site};
-pub use supply::{Golden, Lack, Ready, Supply};
+pub use stock::Stock;
+pub use supply::{Golden, Lack, Supply};
 pub use verbs::{Said, VerbError, Verbs};
-pub use world::{Files, Resolve, digest};

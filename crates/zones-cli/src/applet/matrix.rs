@@ -4,6 +4,7 @@
 //! leftovers, 64 bad configuration or command line, 130 interrupted.
 
 mod desk;
+mod image;
 mod look;
 mod plan;
 mod reaper;
@@ -30,7 +31,7 @@ struct Subcommand {
 }
 
 /// In the order of the manual.
-const SUBCOMMANDS: [Subcommand; 10] = [
+const SUBCOMMANDS: [Subcommand; 11] = [
     Subcommand {
         name: "plan",
         arguments: "[-f FILE] [--json] [--yes] [--shard K/N] [SELECT...]",
@@ -45,6 +46,12 @@ const SUBCOMMANDS: [Subcommand; 10] = [
         text: "Runs the cells, each in a clone of its platform's image, and writes the reports.\n\
                --resume does what the last run did not come to, --failed what failed, too.",
         run: run::run,
+    },
+    Subcommand {
+        name: "image",
+        arguments: image::VERBS,
+        text: "Makes, lists and removes golden images.",
+        run: image::run,
     },
     Subcommand {
         name: "status",

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
 use zones_matrix::{Circumstances, History, Many, Matrix, Plan, Shard};
-use zones_runner::{Files, RunFolder, Site};
+use zones_runner::images::{Folder, Freshness, Images, Origins};
+use zones_runner::{RunFolder, Site};
 use zones_store::Layout;
 
 use super::bad;
@@ -15,6 +15,8 @@ const FILE: &str = "matrix.toml";
 
 /// `-f FILE`.
 pub(super) const FILE_OPTION: Known = value('f', "file");
+/// `--offline`: mirrors are not asked, images may be older.
+pub(super) const OFFLINE: Known = flag('\0', "offline");
 /// `--yes`.
 pub(super) const YES: Known = flag('\0', "yes");
 /// `--shard K/N`.
@@ -85,8 +87,19 @@ impl Desk {
         zones_runner::history(&self.site.history(&self.matrix.name))
     }
 
+    /// The golden images of this host.
+    pub(super) fn images(&self, layout: &Layout, given: &Given) -> Result<Images, String> {
+        let binary = std::env::current_exe().map_err(|error| error.to_string())?;
+        let images = Images::open(self.site.folder(), &binary, &layout.cache());
+        let images = images.map_err(|error| zones_engine::chain(&error))?;
+        Ok(images.with(match given.has("offline") {
+            true => Freshness::Offline,
+            false => Freshness::Exact,
+        }))
+    }
+
     /// The plan; what is wrong is told, and the exit status comes back.
-    pub(super) fn plan(&self, given: &Given, seed: u64) -> Result<Plan, u8> {
+    pub(super) fn plan(&self, layout: &Layout, given: &Given, seed: u64) -> Result<Plan, u8> {
         let many = match given.has("yes") {
             true => Many::Wanted,
             false => Many::Refused,
@@ -97,8 +110,12 @@ impl Desk {
             many,
             history: self.history(),
         };
-        let resolve = |_: &str| Value::Null;
-        let world = Files::new(&self.folder, crate::env::names(), &resolve);
+        let origins = match given.has("offline") {
+            true => Origins::Unknown,
+            false => Origins::Asked(crate::applet::zoneadm::package_host(layout).map_err(bad)?),
+        };
+        let is_set = |name: &str| crate::env::is_set(name);
+        let world = Folder::new(&self.folder, origins, &is_set);
         zones_matrix::plan(&self.matrix, &world, &circumstances).map_err(|error| {
             let path = given.get("file").unwrap_or(FILE);
             bad(at(Path::new(path), &error))

@@ -4,12 +4,13 @@ use zones_matrix::Plan;
 use zones_store::Layout;
 
 use super::bad;
-use super::desk::{self, Desk, FILE_OPTION, SHARD, YES};
+use super::desk::{self, Desk, FILE_OPTION, OFFLINE, SHARD, YES};
 use crate::getopt::{Known, flag, value};
 use crate::report::OK;
 
-const KNOWN: [Known; 5] = [
+const KNOWN: [Known; 6] = [
     FILE_OPTION,
+    OFFLINE,
     YES,
     SHARD,
     flag('\0', "json"),
@@ -25,7 +26,7 @@ pub(super) fn run(layout: &Layout, args: &[String]) -> u8 {
         Ok(seed) => seed.unwrap_or(0),
         Err(_) => return bad("--seed is a number"),
     };
-    let planned = Desk::open(layout, &given).and_then(|desk| desk.plan(&given, seed));
+    let planned = Desk::open(layout, &given).and_then(|desk| desk.plan(layout, &given, seed));
     let chosen = planned.and_then(|plan| Ok((desk::select(&plan, &given)?, plan)));
     let (places, plan) = match chosen {
         Ok(chosen) => chosen,

@@ -13,19 +13,20 @@ use zones_matrix::{
     Again, Budget, Ending, History, Jobs, Keep, Limits, Plan, Run, report as reports,
 };
 use zones_runner::{
-    Blind, ByVerbs, Claim, Crew, Helm, Job, Ledger, Order, Orders, Ready, RunFolder, Site,
+    Blind, ByVerbs, Claim, Crew, Helm, Job, Ledger, Order, Orders, RunFolder, Site, Stock,
 };
 use zones_store::Layout;
 use zones_sys::SignalFd;
 
-use super::desk::{self, Desk, FILE_OPTION, SHARD, YES};
+use super::desk::{self, Desk, FILE_OPTION, OFFLINE, SHARD, YES};
 use super::screen::{Screen, Style};
 use super::{NAME, bad};
 use crate::getopt::{Given, Known, flag, value};
 use crate::report::fail;
 
-const KNOWN: [Known; 15] = [
+const KNOWN: [Known; 16] = [
     FILE_OPTION,
+    OFFLINE,
     YES,
     SHARD,
     value('j', "jobs"),
@@ -79,7 +80,7 @@ impl<'a> Shift<'a> {
             (None, Some((_, seed))) => *seed,
             (None, None) => chance(),
         };
-        let mut plan = desk.plan(given, seed)?;
+        let mut plan = desk.plan(layout, given, seed)?;
         if let Some((key, _)) = handed
             && key != plan.key().to_string()
         {
@@ -136,11 +137,14 @@ impl<'a> Shift<'a> {
         let screen = Screen::new(self.style, title, &self.history);
         let watch = |at, record: &Record| screen.see(at, record);
         let ledger = Ledger::new(Box::new(journal), &watch);
+        let images = self.desk.images(self.layout, self.given).map_err(failed)?;
+        let say = |platform: &str, text: &str| screen.say(platform, text);
+        let stock = Stock::new(&images, &self.desk.folder, &say);
         let (helm, orders) = Helm::new();
         listen(&helm).map_err(failed)?;
         let crew = Crew {
             bed: &bed,
-            supply: &Ready::new(&self.desk.folder),
+            supply: &stock,
             inspector: &Blind,
             ledger: &ledger,
             folder: &folder,

@@ -93,6 +93,13 @@ impl<'a> Screen<'a> {
         }
     }
 
+    /// A line of who makes an image.
+    pub(super) fn say(&self, platform: &str, text: &str) {
+        if self.style != Style::Json {
+            println!("{platform}: {text}");
+        }
+    }
+
     /// The last picture goes.
     pub(super) fn end(&self) {
         let mut seen = self.state.lock().unwrap_or_else(PoisonError::into_inner);
