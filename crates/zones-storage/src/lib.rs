@@ -12,13 +12,16 @@ mod overlay;
 mod snapshot;
 mod trial;
 mod view;
+mod zfs;
 
 pub use dir::NEW;
 pub use driver::{
-    Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as, copy_files,
+    Cause, Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as,
+    copy_files, find_home, make_home, move_home, remove_home,
 };
 pub use environment::{EnvironmentError, Environments, Known};
 pub use name::is_fine as is_fine_name;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use trial::Trial;
 pub use view::{Layers, Mapping, View, guard, look, open, view};
+pub use zfs::{Dataset, ZfsError};
