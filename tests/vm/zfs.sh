@@ -130,6 +130,44 @@ done
 equal 'no dataset left' tank/zones "$(names tank/zones)"
 equal 'no folder left' '' "$(ls $at)"
 
+# Delegated datasets. The zone gets the programs of the guest beside its own.
+check 'zfs create data' zfs create tank/data
+check 'zfs create other' zfs create tank/other
+inner() {
+    zone=$1
+    shift
+    zlogin "$zone" /host/lib64/ld-linux-x86-64.so.2 \
+        --library-path /host/usr/lib/x86_64-linux-gnu /host/usr/sbin/zfs "$@"
+}
+given='add fs; set dir=/host/usr; set special=/usr; set type=lofs; add options ro; end
+add fs; set dir=/host/lib64; set special=/usr/lib64; set type=lofs; add options ro; end
+add dataset; set name=tank/data; end'
+check 'zonecfg data' make data $at "$given"
+check 'zonecfg rival' make rival $at 'add dataset; set name=tank/data/inner; end'
+check 'zonecfg lost' make lost $at 'add dataset; set name=tank/none; end'
+check 'install data' zoneadm -z data install -a /share/zone.tar
+refused 'verify of a dataset that is not' zoneadm -z lost verify
+equal 'no warning' '' "$(zoneadm -z data boot 2>&1)"
+equal 'only its own' 'tank tank/data' "$(inner data list -H -o name | xargs)"
+check 'a child' inner data create -o canmount=off tank/data/inner
+check 'a snapshot' inner data snapshot tank/data/inner@one
+equal 'both are seen' 'tank tank/data tank/data/inner tank/data/inner@one' \
+    "$(inner data list -H -t all -o name | xargs)"
+refused 'no other dataset' inner data snapshot tank/other@no
+refused 'no other pool' inner data create tank/mine
+check 'the host sees it' zfs list tank/data/inner@one
+refused 'verify of one in use' zoneadm -z rival verify
+check 'halt data' zoneadm -z data halt
+check 'verify of one that is free' zoneadm -z rival verify
+check 'boot data again' zoneadm -z data boot
+equal 'it has it again' 'tank tank/data tank/data/inner' "$(inner data list -H -o name | xargs)"
+check 'reboot data' zoneadm -z data reboot
+check 'and after a reboot' inner data list tank/data/inner
+check 'halt data again' zoneadm -z data halt
+check 'uninstall data' zoneadm -z data uninstall -F
+check 'its data stays' zfs list tank/data/inner@one
+for zone in data rival lost; do check "delete $zone" zonecfg -z $zone delete -F; done
+
 # A zonepath where no dataset can be.
 mkdir -p /t/zfs/plain/deep
 check 'zonecfg deep' make deep /t/zfs/plain/deep

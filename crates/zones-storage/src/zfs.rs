@@ -6,8 +6,10 @@
 
 mod command;
 mod dataset;
+mod delegate;
 mod home;
 mod pointer;
+mod usage;
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -20,10 +22,11 @@ use zones_archive::Progress;
 
 use crate::dir::remove_tree;
 use crate::driver::{Cause, Copied, CopyError, Driver, DriverKind, StorageError, copy_files};
+use crate::usage::Usage;
 use crate::view::View;
-pub use command::ZfsError;
-pub(crate) use command::is_here;
+pub use command::{ZfsError, is_here};
 use dataset::{Census, Place};
+pub use delegate::{check_dataset, delegate_dataset, withdraw_dataset};
 use pointer::Pointer;
 
 /// Source: statfs(2) of OpenZFS, `ZFS_SUPER_MAGIC`.
@@ -92,6 +95,29 @@ impl Driver for Zfs {
             Ok(remove_tree(root)?)
         };
         gone().map_err(|source| failed("destroy", root, source))
+    }
+
+    fn usage(&self, root: &Path) -> Result<Usage, StorageError> {
+        usage::of_root(root).map_err(|source| failed("measure", root, source))
+    }
+
+    fn usage_of_zone(&self, zonepath: &Path) -> Result<Usage, StorageError> {
+        let known = usage::of_zone(zonepath);
+        match known.map_err(|source| failed("measure", zonepath, source))? {
+            Some(usage) => Ok(usage),
+            None => crate::usage::of_roots(self, zonepath),
+        }
+    }
+
+    /// For the whole of the zonepath's dataset.
+    fn set_limit(&self, zonepath: &Path, limit: Option<u64>) -> Result<(), StorageError> {
+        let set = usage::set(zonepath, "quota", limit);
+        set.map_err(|source| failed("limit the space of", zonepath, source))
+    }
+
+    fn set_reservation(&self, zonepath: &Path, bytes: Option<u64>) -> Result<(), StorageError> {
+        let set = usage::set(zonepath, "reservation", bytes);
+        set.map_err(|source| failed("reserve space for", zonepath, source))
     }
 
     fn make_home(&self, zonepath: &Path) -> Result<(), StorageError> {

@@ -81,7 +81,8 @@ fn place() -> Option<&'static str> {
 }
 
 /// Whether ZFS can be asked for anything.
-pub(crate) fn is_here() -> bool {
+#[must_use]
+pub fn is_here() -> bool {
     place().is_some() && Path::new("/dev/zfs").exists()
 }
 

@@ -32,7 +32,7 @@ fn is_at(zonepath: &Path, dataset: &str) -> bool {
 }
 
 /// The dataset that is mounted at a zonepath.
-fn of(zonepath: &Path) -> Option<String> {
+pub(super) fn of(zonepath: &Path) -> Option<String> {
     let place = Place::of(zonepath).ok()?;
     (place.mountpoint == zonepath).then_some(place.holder)
 }
