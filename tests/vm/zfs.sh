@@ -133,14 +133,14 @@ equal 'no folder left' '' "$(ls $at)"
 # Delegated datasets. The zone gets the programs of the guest beside its own.
 check 'zfs create data' zfs create tank/data
 check 'zfs create other' zfs create tank/other
+libraries=/host/usr/lib/x86_64-linux-gnu
 inner() {
     zone=$1
     shift
-    zlogin "$zone" /host/lib64/ld-linux-x86-64.so.2 \
-        --library-path /host/usr/lib/x86_64-linux-gnu /host/usr/sbin/zfs "$@"
+    zlogin "$zone" $libraries/ld-linux-x86-64.so.2 --library-path $libraries \
+        /host/usr/sbin/zfs "$@"
 }
 given='add fs; set dir=/host/usr; set special=/usr; set type=lofs; add options ro; end
-add fs; set dir=/host/lib64; set special=/usr/lib64; set type=lofs; add options ro; end
 add dataset; set name=tank/data; end'
 check 'zonecfg data' make data $at "$given"
 check 'zonecfg rival' make rival $at 'add dataset; set name=tank/data/inner; end'
