@@ -1,6 +1,7 @@
 //! `zones matrix`: the support matrix of a product.
 
 mod image;
+mod noise;
 
 use zones_store::Layout;
 
@@ -10,8 +11,10 @@ use crate::report::USAGE;
 pub(crate) fn run(layout: &Layout, args: &[String]) -> u8 {
     match args.split_first() {
         Some((word, rest)) if word == "image" => image::run(layout, rest),
+        Some((word, rest)) if word == "noise" => noise::run(layout, rest),
         _ => {
             eprintln!("usage:\tzones matrix image {}", image::VERBS);
+            eprintln!("\tzones matrix noise [--show] [arguments]");
             USAGE
         }
     }
