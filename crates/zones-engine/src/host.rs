@@ -168,6 +168,13 @@ pub(crate) fn plan_as(
     let emulator = machine.and_then(Emulator::of_machine);
     let emulator = emulator.and_then(Result::ok);
     plan.emulation = emulator.map(|emulator| Emulation::new(emulator, range.is_some()));
+    plan.clock.settle(&plan.root);
+    if let Some(why) = plan.clock.fault() {
+        plan.not_enforced.push(NotEnforced {
+            what: "attr clock".to_owned(),
+            why: why.to_owned(),
+        });
+    }
     if let Some(wanted) = &plan.dedicated {
         plan.limits.cpus = Some(crate::cpus::choose(layout, zone, wanted)?);
     } else if !matches!(plan.pool.as_str(), "" | "pool_default") {

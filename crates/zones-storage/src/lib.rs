@@ -10,7 +10,9 @@ mod environment;
 mod name;
 mod overlay;
 mod snapshot;
+mod survey;
 mod trial;
+mod usage;
 mod view;
 
 pub use dir::NEW;
@@ -21,4 +23,5 @@ pub use environment::{EnvironmentError, Environments, Known};
 pub use name::is_fine as is_fine_name;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use trial::Trial;
+pub use usage::Usage;
 pub use view::{Layers, Mapping, View, guard, look, open, view};

@@ -7,7 +7,7 @@ use super::verdict;
 use crate::shell::{Outcome, build, capture, read, top};
 
 /// Section of the manual of each command.
-pub(crate) const PAGES: [(&str, &str); 15] = [
+pub(crate) const PAGES: [(&str, &str); 16] = [
     ("zonecfg", "8"),
     ("zoneadm", "8"),
     ("zoneadmd", "8"),
@@ -20,6 +20,7 @@ pub(crate) const PAGES: [(&str, &str); 15] = [
     ("pkgsend", "1"),
     ("pkgrecv", "1"),
     ("pkgsign", "1"),
+    ("autopkgtest-virt-zones", "1"),
     ("brands", "7"),
     ("zones", "7"),
     ("zones", "8"),

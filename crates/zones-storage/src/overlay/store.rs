@@ -8,13 +8,14 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::kernel;
 use super::stack::{self, Stack, mark_of};
 use crate::dir::remove_tree;
+use crate::driver::swap;
 use crate::view::UPPER;
 
 const NAME: &str = ".zones-layers";
@@ -174,8 +175,15 @@ impl Store {
 
     /// How many stacks name a layer.
     pub(super) fn references(&self, id: &str) -> usize {
+        self.named_by(id).len()
+    }
+
+    /// The ids of the stacks that name a layer.
+    pub(super) fn named_by(&self, id: &str) -> Vec<String> {
         let refs = fs::read_dir(self.path.join(id).join(REFS));
-        refs.map_or(0, Iterator::count)
+        let names = refs.into_iter().flatten().flatten();
+        let names = names.filter_map(|it| it.file_name().into_string().ok());
+        names.collect()
     }
 }
 
@@ -323,7 +331,7 @@ impl Locked<'_> {
     /// Has the first layer of a stack take the root's place, and the root that of the layer.
     pub(super) fn exchange(&self, layer: &str, root: &Path) -> Result<(), Errno> {
         let tree = self.store.tree(layer);
-        rustix::fs::renameat_with(CWD, &tree, CWD, root, RenameFlags::EXCHANGE)?;
+        swap(&tree, root)?;
         stack::sync_folder(&self.store.layer(layer))?;
         stack::sync_folder(root.parent().ok_or(Errno::INVAL)?)
     }
