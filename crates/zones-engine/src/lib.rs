@@ -9,6 +9,7 @@ mod control;
 mod cpus;
 mod daemon;
 mod datasets;
+mod emulation;
 mod error;
 mod etc;
 mod event;

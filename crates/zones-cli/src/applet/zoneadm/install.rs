@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use zones_archive::{Progress, Silent};
-use zones_brand::{Hook, HookEnd, Host, Installer, Laid, Stream, SysConfig};
+use zones_brand::{Emulator, Hook, HookEnd, Host, Installer, Laid, Stream, SysConfig};
 use zones_debian::ConfigureStep;
 use zones_engine::{Ending, Hooks, Request, chain};
 use zones_store::{Layout, Lock, journal};
@@ -136,6 +136,11 @@ impl<'a> Job<'a> {
         }
         if let Some(path) = &wanted.sysconfig {
             read_sysconfig(path)?;
+        }
+        // Before anything is fetched: its scripts are to be run at the end.
+        let arch = wanted.choices.arch.as_deref();
+        if let Some(Err(error)) = arch.and_then(Emulator::of_debian) {
+            return Err(error.to_string());
         }
         ipkg::check(installer, &wanted.choices)?;
         sparse::check(installer, &wanted.choices)?;
