@@ -7,7 +7,7 @@ use super::verdict;
 use crate::shell::{Outcome, build, capture, read, top};
 
 /// Section of the manual of each command.
-pub(crate) const PAGES: [(&str, &str); 15] = [
+pub(crate) const PAGES: [(&str, &str); 16] = [
     ("zonecfg", "8"),
     ("zoneadm", "8"),
     ("zoneadmd", "8"),
@@ -22,6 +22,7 @@ pub(crate) const PAGES: [(&str, &str); 15] = [
     ("pkgsign", "1"),
     ("brands", "7"),
     ("zones", "7"),
+    ("zones-checks", "7"),
     ("zones", "8"),
 ];
 
