@@ -90,6 +90,9 @@ _zones_applet() {
             esac
             ;;
         zonename) words=-t ;;
+        autopkgtest-virt-zones)
+            words="-s --network=none --network=local --network=full $(zoneadm list -cn 2>/dev/null)"
+            ;;
         zoneadmd) words='-z -R' ;;
         pkg.depotd)
             words=$(pkg.depotd --help 2>/dev/null | grep -o -- '^  -[^ ,]*\(, --[^ ]*\)*' | tr -d ',')

@@ -5,8 +5,10 @@
 //! is done to them is done by the [`Verbs`] that a person would use; each survives being killed, so
 //! a run does.
 
+pub mod artifacts;
 pub mod evidence;
 pub mod images;
+pub mod scale;
 mod verbs;
 
 pub use verbs::{Said, VerbError, Verbs};

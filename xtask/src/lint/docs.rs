@@ -20,6 +20,7 @@ pub(crate) const PAGES: [(&str, &str); 16] = [
     ("pkgsend", "1"),
     ("pkgrecv", "1"),
     ("pkgsign", "1"),
+    ("autopkgtest-virt-zones", "1"),
     ("brands", "7"),
     ("zones", "7"),
     ("zones-checks", "7"),
