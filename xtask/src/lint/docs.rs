@@ -24,6 +24,7 @@ pub(crate) const PAGES: [(&str, &str); 17] = [
     ("zonematrix", "1"),
     ("brands", "7"),
     ("zones", "7"),
+    ("zones-checks", "7"),
     ("zones", "8"),
 ];
 
