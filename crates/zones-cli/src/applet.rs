@@ -1,7 +1,9 @@
 //! The commands that this binary is, in one table.
 
+pub(crate) mod autopkgtest_virt;
 pub(crate) mod beadm;
 pub(crate) mod depotd;
+pub(crate) mod matrix;
 pub(crate) mod pkg;
 pub(crate) mod pkgrecv;
 pub(crate) mod pkgrepo;
@@ -28,7 +30,7 @@ pub(crate) struct Applet {
 }
 
 /// All commands; the last one is started by others only.
-pub(crate) const APPLETS: [Applet; 12] = [
+pub(crate) const APPLETS: [Applet; 14] = [
     Applet {
         name: "zonecfg",
         summary: "set up zone configuration",
@@ -85,6 +87,16 @@ pub(crate) const APPLETS: [Applet; 12] = [
         run: depotd::run,
     },
     Applet {
+        name: "zonematrix",
+        summary: "run the support matrix of a product in zones",
+        run: matrix::run,
+    },
+    Applet {
+        name: "autopkgtest-virt-zones",
+        summary: "serve zones as testbeds of autopkgtest",
+        run: autopkgtest_virt::run,
+    },
+    Applet {
         name: "zoneadmd",
         summary: "manage one zone that is ready or running",
         run: zoneadmd::run,
@@ -123,13 +135,25 @@ pub(crate) fn dispatch(args: &[String]) -> u8 {
                 .for_each(|applet| println!("{}", applet.name));
             0
         }
-        _ => match APPLETS.iter().find(|applet| applet.name == wanted) {
+        _ => match APPLETS
+            .iter()
+            .find(|applet| applet.name == plain_name(wanted))
+        {
             Some(applet) => start(applet, &args[2..]),
             None => {
                 eprintln!("zones: no command `{wanted}`");
                 usage(USAGE)
             }
         },
+    }
+}
+
+/// `zones matrix` is zonematrix.
+fn plain_name(wanted: &str) -> &str {
+    if wanted == "matrix" {
+        "zonematrix"
+    } else {
+        wanted
     }
 }
 

@@ -20,7 +20,7 @@ mod trash;
 mod uninstall;
 mod verify;
 
-pub(super) use install::plan_mirror;
+pub(super) use install::{package_host, plan_mirror};
 
 use zones_config::ZoneConfig;
 use zones_engine::chain;

@@ -56,6 +56,17 @@ impl Noise {
         self.patterns.iter().any(|glob| glob.matches(path))
     }
 
+    /// The set of what [`iter`](Self::iter) gave, as it is kept with an image. Accounts, services
+    /// and what runs with other rights are left out here, too: a kept file may have been edited.
+    #[must_use]
+    pub fn of(known: impl IntoIterator<Item = (Subject, String)>) -> Self {
+        let known = known.into_iter();
+        let known = known.filter(|(subject, _)| !is_grave(*subject, Class::Added));
+        let mut noise = Self::default();
+        noise.known.extend(known);
+        noise
+    }
+
     fn holds(&self, subject: Subject, name: &str) -> bool {
         // The set is small; no owned key is made where it is empty, which is most often.
         !self.known.is_empty() && self.known.contains(&(subject, name.to_owned()))

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use zones_archive::{Progress, Silent};
-use zones_brand::{Hook, HookEnd, Host, Installer, Laid, Stream, SysConfig};
+use zones_brand::{Emulator, Hook, HookEnd, Host, Installer, Laid, Stream, SysConfig};
 use zones_debian::ConfigureStep;
 use zones_engine::{Ending, Hooks, Request, chain};
 use zones_store::{Layout, Lock, journal};
@@ -77,8 +77,13 @@ pub(in crate::applet) fn plan_mirror(
     args: &[String],
 ) -> Result<zones_debian::Plan, String> {
     let choices = choices::of_mirror(args)?;
-    let host = host(layout, HostSettings::read(layout)?.package_cache);
+    let host = package_host(layout)?;
     zones_brand::plan_mirror(&choices, &host, &Silent).map_err(|error| chain(&error))
+}
+
+/// What this host brings to an installation from packages.
+pub(in crate::applet) fn package_host(layout: &Layout) -> Result<Host, String> {
+    Ok(host(layout, HostSettings::read(layout)?.package_cache))
 }
 
 fn host(layout: &Layout, cache_limit: Option<u64>) -> Host {
@@ -131,6 +136,11 @@ impl<'a> Job<'a> {
         }
         if let Some(path) = &wanted.sysconfig {
             read_sysconfig(path)?;
+        }
+        // Before anything is fetched: its scripts are to be run at the end.
+        let arch = wanted.choices.arch.as_deref();
+        if let Some(Err(error)) = arch.and_then(Emulator::of_debian) {
+            return Err(error.to_string());
         }
         ipkg::check(installer, &wanted.choices)?;
         sparse::check(installer, &wanted.choices)?;
