@@ -90,6 +90,9 @@ _zones_applet() {
             esac
             ;;
         zonename) words=-t ;;
+        autopkgtest-virt-zones)
+            words="-s --network=none --network=local --network=full $(zoneadm list -cn 2>/dev/null)"
+            ;;
         zonematrix | matrix)
             case $cur in
                 -*) words='-f -j --resume --failed --shard --keep --strict --json' ;;

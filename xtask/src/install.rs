@@ -78,8 +78,15 @@ pub(crate) fn run(args: &[String]) -> Outcome {
 }
 
 /// Commands that need no privileges.
-const USER_COMMANDS: [&str; 7] = [
-    "zlogin", "zonename", "pkg", "pkgrepo", "pkgsend", "pkgrecv", "pkgsign",
+const USER_COMMANDS: [&str; 8] = [
+    "zlogin",
+    "zonename",
+    "pkg",
+    "pkgrepo",
+    "pkgsend",
+    "pkgrecv",
+    "pkgsign",
+    "autopkgtest-virt-zones",
 ];
 
 /// Lays everything down; returns the number of files.

@@ -1,5 +1,6 @@
 //! The commands that this binary is, in one table.
 
+pub(crate) mod autopkgtest_virt;
 pub(crate) mod beadm;
 pub(crate) mod depotd;
 pub(crate) mod matrix;
@@ -29,7 +30,7 @@ pub(crate) struct Applet {
 }
 
 /// All commands; the last one is started by others only.
-pub(crate) const APPLETS: [Applet; 13] = [
+pub(crate) const APPLETS: [Applet; 14] = [
     Applet {
         name: "zonecfg",
         summary: "set up zone configuration",
@@ -89,6 +90,11 @@ pub(crate) const APPLETS: [Applet; 13] = [
         name: "zonematrix",
         summary: "run the support matrix of a product in zones",
         run: matrix::run,
+    },
+    Applet {
+        name: "autopkgtest-virt-zones",
+        summary: "serve zones as testbeds of autopkgtest",
+        run: autopkgtest_virt::run,
     },
     Applet {
         name: "zoneadmd",

@@ -6,6 +6,7 @@
 
 mod cache;
 mod configure;
+mod contents;
 mod database;
 mod deb;
 pub mod deb822;
@@ -26,6 +27,7 @@ mod sources;
 mod version;
 
 pub use configure::{ConfigureStep, finish};
+pub use contents::{Contents, contents};
 pub use error::DebianError;
 pub use fetch::{Fault, FetchError, Network};
 pub use install::install;

@@ -50,6 +50,9 @@ pub enum EngineError {
     )]
     #[allow(missing_docs)]
     Seal { source: io::Error },
+    /// Its programs cannot be run here.
+    #[error(transparent)]
+    Emulator(#[from] zones_brand::NoEmulator),
     /// The owners of the zone's files cannot be changed; what was done stays and is gone on with.
     #[error(transparent)]
     Owners(#[from] crate::owners::WalkError),

@@ -3,12 +3,13 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use zones_brand::{Brand, sparse};
+use zones_brand::{Brand, Emulator, sparse};
 use zones_cgroup::{Controller, Hierarchies};
 use zones_config::ZoneConfig;
 use zones_store::{IndexEntry, Layout, Store};
 use zones_types::{IdRange, ZoneName};
 
+use crate::emulation::Emulation;
 use crate::error::EngineError;
 use crate::ids;
 use crate::plan::{BootPlan, NotEnforced};
@@ -161,7 +162,12 @@ pub(crate) fn plan_as(
         let folders = folders.map_err(|error| EngineError::Store(error.to_string()))?;
         plan.inherited = crate::plan::inherited(&bases.join(base), folders);
     }
-    plan.personality_32bit = is_32bit_x86(&plan.root);
+    let machine = machine_of(&plan.root);
+    plan.personality_32bit = machine == Some("i686");
+    // Without an emulator a zone that runs is still to be seen and halted: its boot refuses.
+    let emulator = machine.and_then(Emulator::of_machine);
+    let emulator = emulator.and_then(Result::ok);
+    plan.emulation = emulator.map(|emulator| Emulation::new(emulator, range.is_some()));
     plan.clock.settle(&plan.root);
     if let Some(why) = plan.clock.fault() {
         plan.not_enforced.push(NotEnforced {
@@ -210,10 +216,16 @@ fn range_among(
     Ok(ids::id_range(layout, zone, &known)?)
 }
 
-/// Whether the root's programs are 32-bit x86 ones, so that `uname -m` should say i686.
-fn is_32bit_x86(root: &Path) -> bool {
-    let userland = zones_storage::look(root)
-        .ok()
-        .and_then(|root| zones_archive::detect_arch(&root));
-    userland.is_some_and(|userland| userland.machine == "i686")
+/// Whether the programs of a root can be run.
+pub(crate) fn check_programs(root: &Path) -> Result<(), EngineError> {
+    match machine_of(root).and_then(Emulator::of_machine) {
+        Some(Err(error)) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// What the root's programs are for, as uname(1) says there.
+fn machine_of(root: &Path) -> Option<&'static str> {
+    let root = zones_storage::look(root).ok()?;
+    Some(zones_archive::detect_arch(&root)?.machine)
 }

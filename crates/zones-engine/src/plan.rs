@@ -19,6 +19,8 @@ use zones_net::Interface;
 use zones_sys::Scheduling;
 use zones_types::{IdRange, ZoneId, ZoneName};
 
+use crate::emulation::Emulation;
+
 pub use clock::{Clock, Fake};
 pub use immutable::Immutable;
 pub use kernel::IpcLimits;
@@ -90,6 +92,8 @@ pub struct BootPlan {
     pub path: String,
     /// Whether `uname -m` names a 32-bit machine.
     pub personality_32bit: bool,
+    /// What runs its programs, when they are those of another processor.
+    pub emulation: Option<Emulation>,
     /// What the configuration asks for and does not get.
     pub not_enforced: Vec<NotEnforced>,
 }
@@ -175,6 +179,7 @@ impl BootPlan {
             derived: brand.derived.clone(),
             path: brand.path.clone(),
             personality_32bit: false,
+            emulation: None,
             limits,
             not_enforced,
         })
@@ -222,17 +227,19 @@ fn with_brand_mounts<'a>(config: &'a ZoneConfig, brand: &Brand) -> Cow<'a, ZoneC
 }
 
 /// Patterns of device nodes: those of the brand for this kind of network, then those of the zone;
-/// who may mount fuse needs its node, too.
+/// who may mount fuse needs its node, too, and whoever has datasets that of ZFS.
 fn devices(config: &ZoneConfig, brand: &Brand, mapped: bool) -> Vec<String> {
     let fits = |ip_type: Option<IpType>| ip_type.is_none_or(|wanted| wanted == config.ip_type);
     let brand = brand.devices.iter().filter(|device| fits(device.ip_type));
     let own = config.devices.iter().map(|device| device.matches.clone());
     let (allowed, _) = kernel::allowed_filesystems(&config.fs_allowed, mapped);
     let fuse = allowed.iter().any(|kind| kind.starts_with("fuse"));
+    let zfs = mapped && !config.datasets.is_empty();
     brand
         .map(|device| device.matches.clone())
         .chain(own)
         .chain(fuse.then(|| "fuse".to_owned()))
+        .chain(zfs.then(|| "zfs".to_owned()))
         .collect()
 }
 
@@ -292,6 +299,12 @@ impl fmt::Display for BootPlan {
                 "{} when {from} is newer than {file}",
                 derived.command.join(" ")
             )?;
+        }
+        if let Some(emulation) = &self.emulation {
+            let whose = if emulation.is_own { "zone" } else { "host" };
+            let (path, machine) = (&emulation.emulator.path, emulation.emulator.cpu.machine);
+            let path = path.display();
+            writeln!(f, "programs of {machine} by {path}, known to the {whose}")?;
         }
         writeln!(f, "clock {}", self.clock)?;
         writeln!(f, "init {}", self.init.join(" or "))?;

@@ -6,11 +6,13 @@
 //! what a killed one left is cleared away by the next that needs the key.
 
 mod build;
+mod carry;
 mod contents;
 mod gc;
 mod hash;
 mod hold;
 mod manifest;
+mod noise;
 mod place;
 mod recipe;
 mod world;
@@ -24,6 +26,7 @@ use zones_store::StoreError;
 use zones_types::ZoneName;
 
 use crate::{VerbError, Verbs};
+pub use carry::{Carried, Depot};
 pub use gc::{Collected, Limits};
 use hold::Hold;
 pub use manifest::{Manifest, SCHEMA};

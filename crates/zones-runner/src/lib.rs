@@ -9,6 +9,7 @@
 //! [`Inspector`] for checks and a [`Ledger`] for the journal, and none of what is behind them.
 //! [`ByVerbs`] is the bed of a real run, [`Site`] the host of zones, [`RunFolder`] what stays.
 
+pub mod artifacts;
 mod bed;
 mod by_verbs;
 mod capture;
@@ -19,6 +20,7 @@ pub mod images;
 mod inspect;
 mod ledger;
 mod recover;
+pub mod scale;
 mod script;
 mod site;
 mod stock;

@@ -14,10 +14,12 @@ mod survey;
 mod trial;
 mod usage;
 mod view;
+mod zfs;
 
 pub use dir::NEW;
 pub use driver::{
-    Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as, copy_files,
+    Cause, Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as,
+    copy_files, find_home, make_home, move_home, remove_home,
 };
 pub use environment::{EnvironmentError, Environments, Known};
 pub use name::is_fine as is_fine_name;
@@ -25,3 +27,6 @@ pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use trial::Trial;
 pub use usage::Usage;
 pub use view::{Layers, Mapping, View, guard, look, open, view};
+pub use zfs::{
+    Dataset, ZfsError, check_dataset, delegate_dataset, is_here as has_zfs, withdraw_dataset,
+};

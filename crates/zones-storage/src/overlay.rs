@@ -66,10 +66,6 @@ impl Driver for Overlay {
         dir::create(root).map_err(|source| self.error("create", root, source))
     }
 
-    fn view(&self, root: &Path) -> Result<View, StorageError> {
-        view(root).map_err(|source| self.error("look at", root, source))
-    }
-
     /// Shares everything, unless the root is in use and was never in layers, or lies on disk with
     /// the numbers of one zone.
     fn copy(
@@ -428,6 +424,7 @@ fn is_changed(root: &Path, stack: &Stack, store: &Store) -> Result<bool, Errno> 
 pub(crate) fn top_folder(view: &View) -> Result<PathBuf, Errno> {
     match view {
         View::Plain(path) => Ok(path.clone()),
+        View::Dataset(dataset) => Ok(dataset.root.clone()),
         View::Layers(layers) => {
             let upper = layers.top.as_ref().map(|top| top.join(UPPER));
             let first = upper.or_else(|| layers.lower.first().cloned());

@@ -57,6 +57,16 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
+    /// Has all of it be on the disk, where that is not the one of `folder`, which is synced anyway.
+    pub(crate) fn sync_beside(&self, folder: &Path) -> std::io::Result<()> {
+        use std::os::unix::fs::MetadataExt as _;
+        let own = rustix::fs::fstat(&self.root)?.st_dev;
+        match std::fs::metadata(folder)?.dev() == own {
+            true => Ok(()),
+            false => Ok(self.root.sync()?),
+        }
+    }
+
     pub(crate) fn new(root: RootFd) -> Self {
         let owner = root.lstat(Path::new("")).map_or(0, |it| it.st_uid);
         Self {

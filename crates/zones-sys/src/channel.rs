@@ -2,9 +2,10 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, Result};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -19,6 +20,46 @@ pub const MAX_FDS: usize = 16;
 /// A connected `SOCK_SEQPACKET` socket: a message arrives whole or not at all. Source: unix(7).
 #[derive(Debug)]
 pub struct Channel(OwnedFd);
+
+/// A name for a socket that bind(2) and connect(2) take, however deep its folder is: an address has
+/// room for 107 bytes. Source: unix(7).
+#[derive(Debug)]
+pub struct ShortPath {
+    path: PathBuf,
+    _folder: Option<OwnedFd>,
+}
+
+impl ShortPath {
+    /// `path` itself or, where that is too long, one that goes by a descriptor of its folder and
+    /// holds as long as this lives.
+    ///
+    /// # Errors
+    /// Whatever open(2) says of the folder.
+    pub fn of(path: &Path) -> Result<Self> {
+        const ROOM: usize = 107;
+        let (folder, name) = match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) if path.as_os_str().len() > ROOM => (folder, name),
+            _ => {
+                let (path, _folder) = (path.to_owned(), None);
+                return Ok(Self { path, _folder });
+            }
+        };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(folder, flags, Mode::empty())?;
+        let number = folder.as_raw_fd();
+        let path = Path::new("/proc/self/fd").join(number.to_string());
+        Ok(Self {
+            path: path.join(name),
+            _folder: Some(folder),
+        })
+    }
+
+    /// The path to use.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
 
 /// One message.
 #[derive(Debug, Default)]
@@ -60,7 +101,8 @@ impl Channel {
         let kind = SocketType::SEQPACKET;
         let socket =
             rustix::net::socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
-        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+        let short = ShortPath::of(path)?;
+        rustix::net::connect(&socket, &SocketAddrUnix::new(short.path())?)?;
         Ok(Self(socket))
     }
 
@@ -76,7 +118,8 @@ impl Channel {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket =
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+        let short = ShortPath::of(path)?;
+        rustix::net::bind(&socket, &SocketAddrUnix::new(short.path())?)?;
         rustix::net::listen(&socket, 64)?;
         Ok(socket)
     }
@@ -178,6 +221,20 @@ mod tests {
         drop(one);
         assert!(two.recv().unwrap().is_none());
         assert_eq!(two.send(b"x", &[]).unwrap_err(), Errno::PIPE);
+    }
+
+    #[test]
+    fn a_socket_may_be_deep_below() {
+        let top = std::env::temp_dir().join(format!("zones-channel-{}", std::process::id()));
+        let folder = top.join("d".repeat(120));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("socket");
+        let listener = Channel::listen(&path).unwrap();
+        let client = Channel::connect(&path).unwrap();
+        client.send(b"hello", &[]).unwrap();
+        let server = Channel::accept(listener.as_fd()).unwrap();
+        assert_eq!(server.recv().unwrap().unwrap().bytes, b"hello");
+        std::fs::remove_dir_all(&top).unwrap();
     }
 
     #[test]

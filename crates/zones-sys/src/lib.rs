@@ -23,7 +23,7 @@ mod title;
 pub use btrfs::{
     btrfs_is_subvolume, btrfs_snapshot, btrfs_subvolume_create, btrfs_subvolume_delete,
 };
-pub use channel::{Channel, MAX_FDS, MAX_PACKET, Packet};
+pub use channel::{Channel, MAX_FDS, MAX_PACKET, Packet, ShortPath};
 pub use exec::{CStrings, exec};
 pub use filelock::lock_file;
 pub use frames::packet_socket;

@@ -7,7 +7,7 @@ use super::verdict;
 use crate::shell::{Outcome, build, capture, read, top};
 
 /// Section of the manual of each command.
-pub(crate) const PAGES: [(&str, &str); 16] = [
+pub(crate) const PAGES: [(&str, &str); 17] = [
     ("zonecfg", "8"),
     ("zoneadm", "8"),
     ("zoneadmd", "8"),
@@ -20,9 +20,11 @@ pub(crate) const PAGES: [(&str, &str); 16] = [
     ("pkgsend", "1"),
     ("pkgrecv", "1"),
     ("pkgsign", "1"),
+    ("autopkgtest-virt-zones", "1"),
     ("zonematrix", "1"),
     ("brands", "7"),
     ("zones", "7"),
+    ("zones-checks", "7"),
     ("zones", "8"),
 ];
 

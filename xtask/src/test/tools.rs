@@ -5,11 +5,12 @@ use std::process::Command;
 use crate::shell::{Outcome, has, is_root, run};
 
 /// Program, package, and whether nothing works without it.
-const TOOLS: [(&str, &str, bool); 4] = [
+const TOOLS: [(&str, &str, bool); 5] = [
     ("cc", "gcc", true),
     ("busybox", "busybox-static", false),
     ("mkfs.btrfs", "btrfs-progs", false),
     ("unshare", "util-linux", false),
+    ("qemu-aarch64-static", "qemu-user-static", false),
 ];
 
 /// Installs with apt-get what is missing. Without root or apt-get only the compiler is a must: the

@@ -6,6 +6,7 @@
 mod desk;
 mod image;
 mod look;
+mod noise;
 mod plan;
 mod reaper;
 mod report;
@@ -31,7 +32,7 @@ struct Subcommand {
 }
 
 /// In the order of the manual.
-const SUBCOMMANDS: [Subcommand; 11] = [
+const SUBCOMMANDS: [Subcommand; 12] = [
     Subcommand {
         name: "plan",
         arguments: "[-f FILE] [--json] [--yes] [--shard K/N] [SELECT...]",
@@ -52,6 +53,12 @@ const SUBCOMMANDS: [Subcommand; 11] = [
         arguments: image::VERBS,
         text: "Makes, lists and removes golden images.",
         run: image::run,
+    },
+    Subcommand {
+        name: "noise",
+        arguments: "[--show] [arguments]",
+        text: "Learns and shows what platforms change by themselves.",
+        run: noise::run,
     },
     Subcommand {
         name: "status",

@@ -40,7 +40,9 @@ impl Console {
     pub(super) fn open(layout: &Layout, zone: &ZoneName) -> Result<Self, EngineError> {
         let path = console_path(layout, zone);
         let _ = std::fs::remove_file(&path);
-        let listener = UnixListener::bind(&path).map_err(EngineError::file("listen at", &path))?;
+        let listener = zones_sys::ShortPath::of(&path).map_err(std::io::Error::from);
+        let listener = listener.and_then(|short| UnixListener::bind(short.path()));
+        let listener = listener.map_err(EngineError::file("listen at", &path))?;
         listener
             .set_nonblocking(true)
             .map_err(EngineError::file("listen at", &path))?;

@@ -15,6 +15,8 @@ use zones_store::Layout;
 use zones_sys::{Channel, ProcessId};
 use zones_types::{ZoneName, ZoneState};
 
+use crate::datasets::Datasets;
+use crate::emulation::HostEntry;
 use crate::error::EngineError;
 use crate::plan::{BootPlan, NotEnforced};
 use crate::runtime::{Phase, RunState, sessions_path};
@@ -55,6 +57,9 @@ pub(super) struct Live {
     ending: Option<Ending>,
     /// What was repaired when this daemon took over; for the next command.
     note: Option<String>,
+    datasets: Datasets,
+    /// Has the host know the emulator of the zone's programs.
+    entry: Option<HostEntry>,
     /// Keeps others from mounting the same layers; see [`zones_storage::guard`].
     _guard: Option<File>,
 }
@@ -82,6 +87,16 @@ fn guard(root: &Path) -> Result<Option<File>, EngineError> {
         "`{}` is in use by another command; try again when that is done",
         root.display()
     )))
+}
+
+/// The emulator, where the kernel has to be told for the whole host.
+fn host_entry(layout: &Layout, plan: &BootPlan) -> Result<Option<HostEntry>, EngineError> {
+    let emulation = plan
+        .emulation
+        .as_ref()
+        .filter(|emulation| !emulation.is_own);
+    let entry = emulation.map(|emulation| HostEntry::take(layout, &emulation.emulator));
+    entry.transpose()
 }
 
 impl Live {
@@ -151,6 +166,8 @@ impl Live {
             plan.filesystems.clear();
             plan.immutable = None;
         }
+        host::check_programs(&plan.root)?;
+        let entry = host_entry(layout, &plan)?;
         let guard = guard(&plan.root)?;
         plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
         crate::etc::write(&plan, config.attr("resolvers"));
@@ -172,7 +189,9 @@ impl Live {
             (Kind::V2, Some(helpers), Some(init)) => Some(Birth { helpers, init }),
             _ => None,
         };
-        let stage = Stage::spawn(&plan, birth, listener.as_fd())
+        let held = entry.as_ref().map(HostEntry::held);
+        let held = held.as_ref().map_or(&[][..], |held| &held[..]);
+        let stage = Stage::spawn(&plan, birth, listener.as_fd(), held)
             .map_err(EngineError::kernel("start zsched"))?;
         state.sched = ProcessId::of(stage.pid);
         let init = match hear(&stage.sched)? {
@@ -187,7 +206,11 @@ impl Live {
             .map_err(EngineError::kernel("find process 1"))?;
         // All this runs while the builder mounts the tree.
         limit_locked_memory(&plan, init, &mut missing);
-        let held = net::hold(&state.undo_network, init);
+        let network_held = net::hold(&state.undo_network, init);
+        let datasets = match phase {
+            Phase::Mounted => Datasets::default(),
+            _ => Datasets::give(&config, init, &mut plan.not_enforced),
+        };
         // Written with the next phase, before a program of the zone runs.
         state.undo_network = net::plumb(layout, &network, init)?;
         if let Some(range) = plan.range {
@@ -228,9 +251,11 @@ impl Live {
             to_init: Some(to_init),
             console: Some(master),
             listener,
-            network: held,
+            network: network_held,
             ending: None,
             note: None,
+            datasets,
+            entry,
             _guard: guard,
         };
         if phase == Phase::Mounted {
@@ -303,6 +328,7 @@ impl Live {
         let spare = Channel::listen(&sessions_path(layout, zone).with_extension("new"))
             .map_err(EngineError::kernel("listen"))?;
         let guard = zones_storage::guard(&plan.root).ok().flatten();
+        let entry = host_entry(layout, &plan).ok().flatten();
         let mut live = Self {
             plan,
             network: net::hold(&state.undo_network, pid),
@@ -314,6 +340,8 @@ impl Live {
             listener: spare,
             ending: None,
             note: None,
+            datasets: Datasets::of(&config, pid),
+            entry,
             // A helper of the dead daemon may have it still; it goes with the zone as well.
             _guard: guard,
         };
@@ -500,6 +528,7 @@ impl Live {
     pub(super) fn teardown(self, layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
         // Before the namespace dies: the kernel holds the lock on links while it cleans up.
         net::detach(layout, &self.state.undo_network, self.state.id);
+        self.datasets.take_back();
         let _ = rustix::process::pidfd_send_signal(&self.init.1, Signal::KILL);
         wait_end(&self.init.1);
         if let Some((_, pidfd, channel)) = self.sched {
@@ -507,6 +536,7 @@ impl Live {
             let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
             wait_end(&pidfd);
         }
+        drop(self.entry);
         let network = self.network.as_ref().map(AsFd::as_fd);
         let late = net::release(layout, zone, &self.state.undo_network, network);
         clear(layout, zone, RunState::read(layout, zone).as_ref());
@@ -527,6 +557,9 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
             .filter(|init| init.is_alive())
             .and_then(|init| Pid::from_raw(init.pid));
         network = init.and_then(|init| net::hold(&state.undo_network, init));
+        if let (Some(init), Ok(config)) = (init, host::load(layout, zone)) {
+            Datasets::of(&config, init).take_back();
+        }
         net::detach(layout, &state.undo_network, state.id);
     }
     kill(state.as_ref());

@@ -14,6 +14,7 @@ use rustix::mount as mnt;
 use zones_config::IpType;
 use zones_sys::{MountAttr, RootFd, mount_setattr};
 
+use crate::emulation::SHOWN;
 use crate::plan::{BootPlan, DEVICE_NODES, FsMount, MASKED, READ_ONLY};
 
 /// A mount that failed, and why.
@@ -69,6 +70,7 @@ pub(super) fn build(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Resul
     own(run.as_fd(), "lock", owner)?;
     name_zone(plan, &run)?;
     attach(&run, &root, "run")?;
+    show_emulator(plan, &root)?;
     devices(plan, &root, owner)?;
     for (part, path) in READ_ONLY {
         read_only(if part == "proc" { &proc } else { &sys }, path)?;
@@ -143,6 +145,25 @@ fn show_hostid(plan: &BootPlan, root: &RootFd, run: &OwnedFd) -> Result<()> {
     attach(&cover, root, "etc/hostid")
 }
 
+/// A place in the zone where its own table of programs finds the emulator: the host's file. It is
+/// opened once, before a program of the zone runs.
+fn show_emulator(plan: &BootPlan, root: &RootFd) -> Result<()> {
+    let own = plan.emulation.as_ref().filter(|emulation| emulation.is_own);
+    let Some(emulation) = own else {
+        return Ok(());
+    };
+    let from = &emulation.emulator.path;
+    let what = from.display().to_string();
+    let flags = mnt::OpenTreeFlags::OPEN_TREE_CLONE | mnt::OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let file = mnt::open_tree(CWD, from, flags).map_err(failed("open", &what))?;
+    let attr = MountAttr {
+        set: MountAttr::RDONLY | MountAttr::NOSUID | MountAttr::NODEV,
+        ..MountAttr::default()
+    };
+    mount_setattr(file.as_fd(), attr).map_err(failed("make read-only", &what))?;
+    attach(&file, root, &format!("run/{SHOWN}/{}", emulation.file()))
+}
+
 /// What zonename(1) tells inside: files of the host, which root of the zone cannot write.
 fn name_zone(plan: &BootPlan, run: &OwnedFd) -> Result<()> {
     let ip_type = match plan.ip_type {
@@ -163,6 +184,9 @@ fn name_zone(plan: &BootPlan, run: &OwnedFd) -> Result<()> {
         plan.hostid
             .map(|id| ("zone/hostid", id.to_ne_bytes().to_vec())),
     );
+    let emulator = plan.emulation.as_ref().filter(|emulation| emulation.is_own);
+    let emulator = emulator.map(|emulation| format!("{SHOWN}/{}", emulation.file()));
+    files.extend(emulator.as_deref().map(|name| (name, Vec::new())));
     for (name, bytes) in files {
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(run, name, flags, Mode::from_raw_mode(0o444));
@@ -181,7 +205,7 @@ fn mount_root(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Result<Root
         base: range.base,
     });
     let view = zones_storage::view(&plan.root);
-    let view = view.map_err(|error| failed("open", &path)(error.source))?;
+    let view = view.map_err(|error| failed("open", &path)(error.source.errno()))?;
     let tree = view.mount(mapping).map_err(failed(MAP_OWNERS, &path))?;
     let attr = MountAttr {
         set: MountAttr::NODEV,

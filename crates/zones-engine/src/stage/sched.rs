@@ -15,6 +15,7 @@ use zones_types::IdRange;
 
 use super::message::{Ending, FromSched, SessionEvent, SessionRequest, ToSched};
 use super::{builder, init, receive, send, session};
+use crate::emulation::Emulation;
 use crate::plan::{BootPlan, Clock};
 
 const SIGCHLD: i32 = 17;
@@ -44,7 +45,8 @@ pub(crate) struct Birth<'a> {
 
 impl Stage {
     /// Starts zsched, born with process 1 into the control groups of `birth` where there is the
-    /// unified hierarchy alone. It serves sessions on `listener` once it is told to enter.
+    /// unified hierarchy alone. It serves sessions on `listener` once it is told to enter, and
+    /// keeps `held` open until it ends.
     ///
     /// # Errors
     /// Whatever socketpair(2) and clone3(2) say.
@@ -52,6 +54,7 @@ impl Stage {
         plan: &BootPlan,
         birth: Option<Birth<'_>>,
         listener: BorrowedFd<'_>,
+        held: &[BorrowedFd<'_>],
     ) -> Result<Self, Errno> {
         let (sched, sched_end) = Channel::pair()?;
         let (init, init_end) = Channel::pair()?;
@@ -66,8 +69,9 @@ impl Stage {
                 let group = birth.map(|birth| birth.init);
                 let mut keep = vec![sched_end.as_fd(), init_end.as_fd(), listener];
                 keep.extend(group);
+                keep.extend(held);
                 zones_sys::close_all_except(&keep);
-                make(plan, sched_end, init_end, group, listener)
+                make(plan, sched_end, init_end, group, listener, held)
             }
         }
     }
@@ -115,6 +119,7 @@ fn make(
     init_end: Channel,
     group: Option<BorrowedFd<'_>>,
     listener: BorrowedFd<'_>,
+    held: &[BorrowedFd<'_>],
 ) -> ! {
     prepare(plan);
     let (pid, pidfd) = match assemble(plan, &daemon, init_end, group) {
@@ -122,7 +127,9 @@ fn make(
         Err(text) => fail(&daemon, text),
     };
     // The group of process 1 is of no more use.
-    zones_sys::close_all_except(&[daemon.as_fd(), pidfd.as_fd(), listener]);
+    let mut keep = vec![daemon.as_fd(), pidfd.as_fd(), listener];
+    keep.extend(held);
+    zones_sys::close_all_except(&keep);
     if let Err(error) = send(&daemon, &FromSched::Assembled, &[]) {
         fail(&daemon, format!("report to the daemon: {error}"));
     }
@@ -135,22 +142,22 @@ fn make(
 }
 
 fn serve_after(
-    entered: Result<(), Failure>,
+    entered: Result<Option<OwnedFd>, Failure>,
     plan: &BootPlan,
     daemon: Channel,
     init: Pid,
     console: Option<OwnedFd>,
     listener: BorrowedFd<'_>,
 ) -> ! {
-    let started = entered.and_then(|()| {
+    let started = entered.and_then(|table| {
         let signals =
             SignalFd::new(&[SIGCHLD]).map_err(|error| format!("watch children: {error}"))?;
         // A daemon that died meanwhile does not matter: the zone goes on, another one takes over.
         let _ = send(&daemon, &FromSched::Entered, &[]);
-        Ok(signals)
+        Ok((signals, table))
     });
     match started {
-        Ok(signals) => {
+        Ok((signals, _table)) => {
             zones_sys::trim_memory();
             Server {
                 plan,
@@ -241,7 +248,7 @@ fn make_mount_points(plan: &BootPlan) -> Result<(), Failure> {
     let text = |path: &str, error: Errno| format!("cannot use `{path}`: {error}");
     let path = plan.root.display().to_string();
     let root = zones_storage::open(&plan.root);
-    let root = root.map_err(|error| text(&path, error.source))?;
+    let root = root.map_err(|error| text(&path, error.source.errno()))?;
     for name in builder::MOUNT_POINTS {
         let mode = rustix::fs::Mode::from_raw_mode(0o755);
         let made = match rustix::fs::mkdirat(&root, name, mode) {
@@ -321,8 +328,9 @@ fn build(plan: &BootPlan, daemon: &Channel, pid: Pid, pidfd: &OwnedFd) -> Result
     }
 }
 
-/// Leaves the host: all namespaces of process 1, its user ids, its limits on privileges.
-fn move_in(plan: &BootPlan, pidfd: &OwnedFd, from_host: bool) -> Result<(), Failure> {
+/// Leaves the host: all namespaces of process 1, its user ids, its limits on privileges. What comes
+/// back is to be kept open.
+fn move_in(plan: &BootPlan, pidfd: &OwnedFd, from_host: bool) -> Result<Option<OwnedFd>, Failure> {
     let at = |step: &'static str| move |error: Errno| format!("cannot {step}: {error}");
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(at("hide zsched"))?;
@@ -339,8 +347,13 @@ fn move_in(plan: &BootPlan, pidfd: &OwnedFd, from_host: bool) -> Result<(), Fail
     if plan.personality_32bit {
         zones_sys::personality_32bit().map_err(at("become a 32-bit machine"))?;
     }
+    let own = plan.emulation.as_ref().filter(|emulation| emulation.is_own);
+    let table = own.map(Emulation::tell_zone).transpose();
+    let table = table.map_err(at("tell the kernel of the emulator"))?;
     init::restrict(plan).map_err(at("give up privileges"))?;
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide zsched"))
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(at("hide zsched"))?;
+    Ok(table)
 }
 
 /// One connection to zsched's socket.

@@ -84,6 +84,14 @@ pub struct Output {
     pub required: bool,
 }
 
+impl Output {
+    /// Whether a path below the build folder, without a slash in front, is one of it.
+    #[must_use]
+    pub fn matches(&self, path: &[u8]) -> bool {
+        crate::glob::Glob::new(&self.pattern).matches(path)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct ArtifactRule {
     pub(crate) name: String,

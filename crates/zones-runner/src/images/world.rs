@@ -79,38 +79,52 @@ impl World for Folder<'_> {
     }
 
     fn resolve(&self, _platform: &str, inputs: &Value) -> Result<Value, String> {
+        let mut resolved = Map::new();
+        if let Some(emulator) = emulator(inputs)? {
+            resolved.insert("emulator".to_owned(), emulator);
+        }
+        if inputs["origin"]["tarball"].is_string() {
+            return Ok(resolved.into());
+        }
         match &self.origins {
-            Origins::Unknown => Ok(Value::Null),
-            Origins::Asked(host) => asked(host, inputs),
+            // Of other brands nobody can say it yet: their images count as stale.
+            Origins::Asked(host) if inputs["brand"] == "debian" => {
+                resolved.extend(asked(host, inputs)?);
+                Ok(resolved.into())
+            }
+            Origins::Asked(_) | Origins::Unknown => Ok(Value::Null),
         }
     }
 }
 
-/// What the inputs of an image stand for now.
-fn asked(host: &Host, inputs: &Value) -> Result<Value, String> {
+/// The architecture of an image, as Debian names it.
+fn arch(inputs: &Value) -> Option<&str> {
+    inputs["origin"]["arch"]
+        .as_str()
+        .or_else(|| inputs["arch"].as_str())
+}
+
+/// What runs the programs of an image, when the host does not do it itself.
+fn emulator(inputs: &Value) -> Result<Option<Value>, String> {
+    let Some(emulator) = arch(inputs).and_then(Emulator::of_debian) else {
+        return Ok(None);
+    };
+    let emulator = emulator.map_err(|error| error.to_string())?;
+    let bytes = File::open(&emulator.path).and_then(hash::of_reader);
+    let bytes = bytes.map_err(|e| format!("cannot read `{}`: {e}", emulator.path.display()))?;
+    let identity = json!({ "cpu": emulator.cpu.name, "blake3": bytes.to_string() });
+    Ok(Some(identity))
+}
+
+/// What the packages of an image are now.
+fn asked(host: &Host, inputs: &Value) -> Result<Map<String, Value>, String> {
     let origin = &inputs["origin"];
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let mut resolved = Map::new();
-    let arch = text(&origin["arch"]).or_else(|| text(&inputs["arch"]));
-    if let Some(emulator) = arch.as_deref().and_then(Emulator::of_debian) {
-        let emulator = emulator.map_err(|error| error.to_string())?;
-        let bytes = File::open(&emulator.path).and_then(hash::of_reader);
-        let bytes = bytes.map_err(|e| format!("cannot read `{}`: {e}", emulator.path.display()))?;
-        let identity = json!({ "cpu": emulator.cpu.name, "blake3": bytes.to_string() });
-        resolved.insert("emulator".to_owned(), identity);
-    }
-    if origin["tarball"].is_string() {
-        return Ok(resolved.into());
-    }
-    // Of other brands nobody can say it yet: their images count as stale.
-    if inputs["brand"] != "debian" {
-        return Ok(Value::Null);
-    }
     let packages = inputs["packages"].as_array().into_iter().flatten();
     let choices = Choices {
         archive: text(&origin["mirror"]),
         suite: text(&origin["suite"]),
-        arch,
+        arch: arch(inputs).map(str::to_owned),
         include: packages.filter_map(text).collect(),
         standard: origin["variant"] == "standard",
         ..Choices::default()
@@ -119,12 +133,13 @@ fn asked(host: &Host, inputs: &Value) -> Result<Value, String> {
     let plan = plan.map_err(|error| chain(&error))?;
     let versions = plan.packages.iter();
     let versions = versions.map(|it| (it.name.clone(), Value::from(it.version.clone())));
+    let mut resolved = Map::new();
     resolved.insert(
         "packages".to_owned(),
         versions.collect::<Map<_, _>>().into(),
     );
     resolved.insert("bytes".to_owned(), plan.key().into());
-    Ok(resolved.into())
+    Ok(resolved)
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -1,8 +1,9 @@
 //! `zones matrix image`: golden images.
 
+mod carry;
 mod list;
-mod options;
-mod plan;
+pub(crate) mod options;
+pub(crate) mod plan;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -18,7 +19,7 @@ use crate::report::{OK, USAGE, fail};
 use options::Options;
 
 /// For the usage line.
-pub(super) const VERBS: &str = "build|list|explain|gc|pin|unpin|remove [arguments]";
+pub(super) const VERBS: &str = "build|list|explain|gc|pin|unpin|remove|push|pull [arguments]";
 
 const USAGES: &str = "\
 usage:\tzones matrix image build [-f file] [-d folder] [--offline] [-j jobs] [platform...]
@@ -27,10 +28,12 @@ usage:\tzones matrix image build [-f file] [-d folder] [--offline] [-j jobs] [pl
 \tzones matrix image gc [-d folder] [--keep number] [--max-size size]
 \tzones matrix image pin [-d folder] image name
 \tzones matrix image unpin [-d folder] name
-\tzones matrix image remove [-d folder] image...";
+\tzones matrix image remove [-d folder] image...
+\tzones matrix image push [-d folder] [--rsh command] depot image...
+\tzones matrix image pull [-f file] [-d folder] [--rsh command] depot image...";
 
 /// Why a subcommand did not do its work.
-enum Trouble {
+pub(crate) enum Trouble {
     /// The command line.
     Usage(String),
     /// Anything else.
@@ -56,6 +59,8 @@ pub(super) fn run(layout: &Layout, args: &[String]) -> u8 {
         "gc" => collect(&open(layout, &options)?, &options),
         "pin" => pin(&open(layout, &options)?, &options),
         "unpin" => unpin(&open(layout, &options)?, &options),
+        "push" => carry::push(&open(layout, &options)?, &options),
+        "pull" => carry::pull(layout, &options),
         "remove" => remove(&open(layout, &options)?, &options),
         other => Err(Trouble::Usage(format!("no subcommand `{other}`"))),
     });
@@ -70,7 +75,7 @@ pub(super) fn run(layout: &Layout, args: &[String]) -> u8 {
 }
 
 /// The images of the folder that is meant.
-fn open(layout: &Layout, options: &Options) -> Result<Images, Trouble> {
+pub(crate) fn open(layout: &Layout, options: &Options) -> Result<Images, Trouble> {
     let folder = options.folder.clone();
     let folder = folder.unwrap_or_else(|| layout.lib().join("matrix"));
     let folder = std::path::absolute(&folder).unwrap_or(folder);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use zones_store::Layout;
-use zones_sys::SignalFd;
+use zones_sys::{ShortPath, SignalFd};
 use zones_types::ZoneName;
 
 use super::escape::Escape;
@@ -43,7 +43,10 @@ fn connect(layout: &Layout, zone: &ZoneName, options: &Options) -> Result<UnixSt
     let deadline = Instant::now() + PATIENCE;
     loop {
         let _attendance = zones_engine::attend(layout, zone).map_err(|error| error.chain())?;
-        if let Ok(stream) = UnixStream::connect(zones_engine::console_path(layout, zone)) {
+        let path = ShortPath::of(&zones_engine::console_path(layout, zone));
+        if let Ok(path) = path
+            && let Ok(stream) = UnixStream::connect(path.path())
+        {
             match introduce(stream, options) {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(pid)) => return Err(format!("Zone is already in use by process ID {pid}.")),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use zones_archive::{Progress, Silent};
-use zones_brand::{Hook, HookEnd, Host, Installer, Laid, Stream, SysConfig};
+use zones_brand::{Emulator, Hook, HookEnd, Host, Installer, Laid, Stream, SysConfig};
 use zones_debian::ConfigureStep;
 use zones_engine::{Ending, Hooks, Request, chain};
 use zones_store::{Layout, Lock, journal};
@@ -136,6 +136,11 @@ impl<'a> Job<'a> {
         }
         if let Some(path) = &wanted.sysconfig {
             read_sysconfig(path)?;
+        }
+        // Before anything is fetched: its scripts are to be run at the end.
+        let arch = wanted.choices.arch.as_deref();
+        if let Some(Err(error)) = arch.and_then(Emulator::of_debian) {
+            return Err(error.to_string());
         }
         ipkg::check(installer, &wanted.choices)?;
         sparse::check(installer, &wanted.choices)?;
@@ -296,7 +301,7 @@ impl<'a> Job<'a> {
         driver.create(&root).map_err(|error| chain(&error))?;
         self.screen
             .line("Storage", &format!("{} driver.", driver.kind().as_str()));
-        RootFd::open(&root).map_err(|error| format!("cannot open `{}`: {error}", root.display()))
+        zones_storage::open(&root).map_err(|error| chain(&error))
     }
 
     /// Runs the packages' own scripts, inside the zone and nowhere else.

@@ -106,7 +106,7 @@ impl<'a> Move<'a> {
 
     fn run(&self) -> Result<(), String> {
         self.note(RENAME)?;
-        let renamed = clone::make_zonepath(self.to.as_path()).and_then(|()| self.rename());
+        let renamed = clone::make_above(self.to.as_path()).and_then(|()| self.rename());
         match renamed {
             Ok(true) => {
                 if let Err(text) = configure(self.store, self.zone, &self.to) {
@@ -127,17 +127,8 @@ impl<'a> Move<'a> {
         if !stays_whole(from, to) {
             return Ok(false);
         }
-        match std::fs::rename(from, to) {
-            Ok(()) => {
-                for path in [from, to] {
-                    let folder = path.parent().and_then(|it| std::fs::File::open(it).ok());
-                    folder.map(|it| it.sync_all());
-                }
-                Ok(true)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => Ok(false),
-            Err(error) => Err(format!("could not move zone to {}: {error}", self.to)),
-        }
+        zones_storage::move_home(from, to)
+            .map_err(|error| format!("could not move zone to {}: {}", self.to, chain(&error)))
     }
 
     fn undo(&self, text: String) -> String {
@@ -151,7 +142,7 @@ impl<'a> Move<'a> {
     fn back(&self) -> journal::Entry {
         let (from, to) = (self.from.as_path(), self.to.as_path());
         if to.join("root").exists() && !from.exists() {
-            let _ = std::fs::rename(to, from);
+            let _ = zones_storage::move_home(to, from);
         }
         entry(&self.from, &self.to, RENAME)
     }
@@ -163,6 +154,7 @@ impl<'a> Move<'a> {
         );
         let copied = self.note(COPY).and_then(|()| {
             let to = self.to.as_path();
+            clone::make_zonepath(to)?;
             copy_all(self.from.as_path(), to, &Waiting::new(None))
         });
         if let Err(text) = copied.and_then(|()| self.note(COPIED)) {
@@ -287,6 +279,10 @@ fn repair_move(
             .map_err(|error| format!("journal of {zone}: {error}"))
     };
     let (from, to) = (path("from")?, path("to")?);
+    for path in [&from, &to] {
+        // A move may have been killed before the new place was mounted.
+        zones_storage::find_home(path.as_path()).map_err(|error| chain(&error))?;
+    }
     let at = match note.field("how") {
         Some(COPIED) => {
             configure(store, zone, &to)?;

@@ -190,8 +190,7 @@ pub(super) fn remove_files(layout: &Layout, zonepath: &Path) -> Result<(), Strin
         );
         return Ok(());
     }
-    std::fs::remove_dir(zonepath)
-        .map_err(|error| format!("cannot remove {}: {error}", zonepath.display()))
+    zones_storage::remove_home(zonepath).map_err(|error| zones_engine::chain(&error))
 }
 
 /// The names of what belongs to the zone, also of roots that were being made when something died.

@@ -6,29 +6,31 @@ use zones_types::Bytes;
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Options {
+pub(crate) struct Options {
     /// `-f`: the matrix file.
-    pub(super) file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// `-d`: where images and cells are.
-    pub(super) folder: Option<PathBuf>,
+    pub(crate) folder: Option<PathBuf>,
     /// `--offline`.
-    pub(super) offline: bool,
+    pub(crate) offline: bool,
     /// `-j`.
-    pub(super) jobs: Option<usize>,
+    pub(crate) jobs: Option<usize>,
     /// `--keep`.
-    pub(super) keep: Option<usize>,
+    pub(crate) keep: Option<usize>,
     /// `--max-size`, in bytes.
-    pub(super) max_size: Option<u64>,
+    pub(crate) max_size: Option<u64>,
+    /// `--rsh`: what starts a shell where the depot is.
+    pub(crate) rsh: Option<Vec<String>>,
     /// `-p`.
-    pub(super) parsable: bool,
+    pub(crate) parsable: bool,
     /// `-o json`.
-    pub(super) json: bool,
+    pub(crate) json: bool,
     /// What is no option.
-    pub(super) words: Vec<String>,
+    pub(crate) words: Vec<String>,
 }
 
 impl Options {
-    pub(super) fn parse(args: &[String]) -> Result<Self, String> {
+    pub(crate) fn parse(args: &[String]) -> Result<Self, String> {
         let mut options = Self::default();
         let mut words = args.iter();
         while let Some(word) = words.next() {
@@ -44,6 +46,10 @@ impl Options {
                 "-f" => options.file = Some(PathBuf::from(value()?)),
                 "-d" => options.folder = Some(PathBuf::from(value()?)),
                 "-j" => options.jobs = Some(number(name, &value()?)?),
+                "--rsh" => {
+                    let words = value()?.split_whitespace().map(str::to_owned).collect();
+                    options.rsh = Some(words);
+                }
                 "--keep" => options.keep = Some(number(name, &value()?)?),
                 "--max-size" => {
                     let text = value()?;

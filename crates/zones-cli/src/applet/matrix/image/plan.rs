@@ -13,18 +13,18 @@ use super::options::Options;
 const FILE: &str = "matrix.toml";
 
 /// A plan, and the folder that its files are named from.
-pub(super) struct Planned {
-    pub(super) plan: Plan,
-    pub(super) folder: PathBuf,
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    pub(crate) folder: PathBuf,
 }
 
 /// The matrix file that is meant, when there is one.
-pub(super) fn file(options: &Options) -> Option<PathBuf> {
+pub(crate) fn file(options: &Options) -> Option<PathBuf> {
     let usual = || Some(PathBuf::from(FILE)).filter(|path| path.is_file());
     options.file.clone().or_else(usual)
 }
 
-pub(super) fn make(layout: &Layout, options: &Options) -> Result<Planned, Trouble> {
+pub(crate) fn make(layout: &Layout, options: &Options) -> Result<Planned, Trouble> {
     let path = file(options).unwrap_or_else(|| PathBuf::from(FILE));
     let failed = |why: String| Trouble::Failed(format!("`{}`: {why}", path.display()));
     let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
@@ -51,7 +51,7 @@ pub(super) fn make(layout: &Layout, options: &Options) -> Result<Planned, Troubl
 }
 
 /// The platforms of these ids; all of them when there is none.
-pub(super) fn platforms<'a>(
+pub(crate) fn platforms<'a>(
     plan: &'a Plan,
     words: &[String],
 ) -> Result<Vec<&'a Platform>, Trouble> {
