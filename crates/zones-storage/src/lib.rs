@@ -7,6 +7,7 @@ mod btrfs;
 mod dir;
 mod driver;
 mod environment;
+mod leftovers;
 mod name;
 mod overlay;
 mod snapshot;
@@ -18,6 +19,7 @@ pub use driver::{
     Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as, copy_files,
 };
 pub use environment::{EnvironmentError, Environments, Known};
+pub use leftovers::{has_leftovers, repair};
 pub use name::is_fine as is_fine_name;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use trial::Trial;
