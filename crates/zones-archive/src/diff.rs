@@ -1,5 +1,6 @@
 //! What is different between two trees of strangers: which names came, went or changed, in what.
 
+mod candidates;
 mod content;
 mod links;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use zones_types::Shift;
 use crate::error::ArchiveError;
 use crate::layer::is_kept_xattr;
 use crate::progress::{Phase, Progress};
+pub use candidates::Candidates;
 use content::same_content;
 use links::Links;
 

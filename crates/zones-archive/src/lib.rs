@@ -17,7 +17,7 @@ mod unpack;
 
 pub use compress::{Compression, Sums, decoder};
 pub use copy::{CopyReport, copy_tree, copy_tree_except};
-pub use diff::{Aspect, Change, ChangeKind, DiffOptions, differ};
+pub use diff::{Aspect, Candidates, Change, ChangeKind, DiffOptions, differ};
 pub use error::ArchiveError;
 pub use extents::next_data;
 pub use layer::{Folder, LayError, Layer, Meta, apply_folders, is_kept_xattr};

@@ -4,6 +4,7 @@
 //! part of the binary; `/usr/lib/brand/NAME/brand.toml` of the host goes before them, and where
 //! that is missing, `config.xml` and `platform.xml` of Solaris in the same folder.
 
+mod emulator;
 mod global;
 mod hook;
 mod identity;
@@ -15,6 +16,7 @@ mod sources;
 pub mod sparse;
 mod sysconfig;
 
+pub use emulator::{Cpu, Emulator, NoEmulator};
 pub use global::{create_global, global_folder, open_global};
 pub use hook::{
     CommandLine, Distrust, Hook, HookCall, HookEnd, HookError, MOMENTS, Moment, Stream, Words,

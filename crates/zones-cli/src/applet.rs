@@ -2,6 +2,7 @@
 
 pub(crate) mod beadm;
 pub(crate) mod depotd;
+pub(crate) mod matrix;
 pub(crate) mod pkg;
 pub(crate) mod pkgrecv;
 pub(crate) mod pkgrepo;
@@ -28,7 +29,7 @@ pub(crate) struct Applet {
 }
 
 /// All commands; the last one is started by others only.
-pub(crate) const APPLETS: [Applet; 12] = [
+pub(crate) const APPLETS: [Applet; 13] = [
     Applet {
         name: "zonecfg",
         summary: "set up zone configuration",
@@ -83,6 +84,11 @@ pub(crate) const APPLETS: [Applet; 12] = [
         name: "pkg.depotd",
         summary: "serve a package repository",
         run: depotd::run,
+    },
+    Applet {
+        name: "matrix",
+        summary: "run the support matrix of a product in zones",
+        run: matrix::run,
     },
     Applet {
         name: "zoneadmd",

@@ -20,6 +20,11 @@ pub(crate) fn layout() -> Layout {
     }
 }
 
+/// Whether a variable is set; a matrix file may ask for any (`if = "env.NAME"`).
+pub(crate) fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some()
+}
+
 /// Whether an outer zoneadm holds the lock of the zone.
 pub(crate) fn lock_is_held() -> bool {
     std::env::var_os(LOCK_HELD).is_some_and(|value| value == "1")

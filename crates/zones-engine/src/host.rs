@@ -162,6 +162,13 @@ pub(crate) fn plan_as(
         plan.inherited = crate::plan::inherited(&bases.join(base), folders);
     }
     plan.personality_32bit = is_32bit_x86(&plan.root);
+    plan.clock.settle(&plan.root);
+    if let Some(why) = plan.clock.fault() {
+        plan.not_enforced.push(NotEnforced {
+            what: "attr clock".to_owned(),
+            why: why.to_owned(),
+        });
+    }
     if let Some(wanted) = &plan.dedicated {
         plan.limits.cpus = Some(crate::cpus::choose(layout, zone, wanted)?);
     } else if !matches!(plan.pool.as_str(), "" | "pool_default") {

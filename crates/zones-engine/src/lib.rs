@@ -37,7 +37,8 @@ pub use ids::{IdError, id_range};
 pub use login::{Relay, Session, relay_for, run};
 pub use owners::{WalkError, forget_owners, settle_owners};
 pub use plan::{
-    BootPlan, FsMount, Immutable, IpcLimits, NotEnforced, PlanError, Privileges, capability_number,
+    BootPlan, Clock, Fake, FsMount, Immutable, IpcLimits, NotEnforced, PlanError, Privileges,
+    capability_number,
 };
 pub use runtime::{Phase, RunState, active, console_path};
 pub use seal::seal;

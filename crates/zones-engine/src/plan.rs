@@ -1,6 +1,7 @@
 //! What is to be done to boot a zone, as data: made from the configuration, the brand and the
 //! host, printed by `zoneadm ready -n`, tested without root, then run by the stage.
 
+mod clock;
 mod immutable;
 mod kernel;
 mod mounts;
@@ -18,6 +19,7 @@ use zones_net::Interface;
 use zones_sys::Scheduling;
 use zones_types::{IdRange, ZoneId, ZoneName};
 
+pub use clock::{Clock, Fake};
 pub use immutable::Immutable;
 pub use kernel::IpcLimits;
 pub use mounts::FsMount;
@@ -60,6 +62,8 @@ pub struct BootPlan {
     pub pool: String,
     /// The class that its processes start in, when it is not the usual one.
     pub scheduling: Option<Scheduling>,
+    /// Which clocks it sees.
+    pub clock: Clock,
     /// What gethostid(3) answers.
     pub hostid: Option<u32>,
     /// System V objects.
@@ -107,6 +111,9 @@ pub enum PlanError {
     /// A privilege is not known or may not be had.
     #[error("privileges: {0}")]
     Privilege(String),
+    /// The clock is not understood.
+    #[error("attr clock: {0}")]
+    Clock(String),
     /// The table of resource controls refuses a value.
     #[error("{what}: {why}")]
     #[allow(missing_docs)]
@@ -154,6 +161,7 @@ impl BootPlan {
             dedicated: config.dedicated_cpu.clone(),
             pool: config.pool.clone(),
             scheduling: kernel::scheduling(&config.scheduling_class),
+            clock: Clock::of(config)?,
             hostid: config.hostid_value(),
             ipc: IpcLimits::new(config),
             locked: config.locked().map(|bytes| bytes.0),
@@ -285,6 +293,7 @@ impl fmt::Display for BootPlan {
                 derived.command.join(" ")
             )?;
         }
+        writeln!(f, "clock {}", self.clock)?;
         writeln!(f, "init {}", self.init.join(" or "))?;
         for missing in &self.not_enforced {
             writeln!(f, "not enforced: {}: {}", missing.what, missing.why)?;

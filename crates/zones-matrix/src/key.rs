@@ -25,6 +25,12 @@ impl Key {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
+    /// A hash that was made piece by piece.
+    #[must_use]
+    pub const fn from_bytes(hash: [u8; 32]) -> Self {
+        Self(hash)
+    }
+
     /// The first eight bytes as a number: for shares and for orders by chance.
     #[must_use]
     pub fn number(&self) -> u64 {
@@ -35,6 +41,23 @@ impl Key {
 
     pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// Makes the key of bytes that come in pieces.
+#[derive(Debug, Clone, Default)]
+pub struct Hasher(blake3::Hasher);
+
+impl Hasher {
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The key of all that was added.
+    #[must_use]
+    pub fn finish(&self) -> Key {
+        Key(*self.0.finalize().as_bytes())
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod amount;
 mod check;
+pub mod checks;
 mod config;
 mod glob;
 pub mod journal;
@@ -30,7 +31,7 @@ pub use config::{
     Network, Order, Output, Policy, Problem, Report, Retries, RetryOn, Run as RunSettings, SCHEMA,
     Settings,
 };
-pub use key::{Difference, Key, KeyError, canonical, explain};
+pub use key::{Difference, Hasher, Key, KeyError, canonical, explain};
 pub use plan::{
     ARTIFACTS, Artifact, Cell, Circumstances, Expected, History, Image, Many, Node, PLAN_SCHEMA,
     Plan, Platform, Prefixes, SelectError, Shard, ShardError, Source, Step, World, plan,

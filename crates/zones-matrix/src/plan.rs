@@ -51,6 +51,16 @@ pub trait World {
     /// What the origin of a platform's image stands for just now: digests of indices, versions of
     /// packages, the emulator, the layout of ids. `Null` when it is not known yet.
     fn resolved(&self, platform: &str) -> Value;
+
+    /// As [`resolved`](Self::resolved), for who has to see the other inputs of the image to know:
+    /// its brand, its origin, its packages.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be found out, with the remedy.
+    fn resolve(&self, platform: &str, _inputs: &Value) -> Result<Value, String> {
+        Ok(self.resolved(platform))
+    }
 }
 
 /// What a plan depends on besides the file and the world.

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
-use zones_archive::{ArchiveError, CopyReport, Devices, Progress, copy_tree};
+use zones_archive::{ArchiveError, Candidates, CopyReport, Devices, Progress, copy_tree};
 use zones_sys::RootFd;
 
+use crate::environment::Environments;
 use crate::overlay::{Overlay, stack::take_attributes, top_folder};
+use crate::snapshot::Snapshots;
+use crate::usage::{self, Usage};
 use crate::view::{self, View};
 use crate::{btrfs::Btrfs, dir::Dir};
 
@@ -147,11 +150,81 @@ pub trait Driver: std::fmt::Debug {
         }
     }
 
+    /// What a root takes on the disk. May look at every file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn usage(&self, root: &Path) -> Result<Usage, StorageError> {
+        usage::walked(root).map_err(|source| self.error("measure", root, source))
+    }
+
+    /// What a zone takes on the disk: its root, boot environments and snapshots. `own` is what
+    /// goes when the zone goes, `refers` is what its root shows.
+    ///
+    /// # Errors
+    /// As those of [`usage`](Self::usage).
+    fn usage_of_zone(&self, zonepath: &Path) -> Result<Usage, StorageError> {
+        let root = zonepath.join("root");
+        let mut all = self.usage(&root)?;
+        for other in roots(zonepath).iter().filter(|it| **it != root) {
+            let more = self.usage(other)?;
+            all.own += more.own;
+            all.is_exact &= more.is_exact;
+        }
+        Ok(all)
+    }
+
+    /// Limits what a zone may take on the disk, in bytes: its root, boot environments and
+    /// snapshots together, without what it shares with other zones. `None`: no limit. Holds at
+    /// once, also for a zone that runs, and for roots that are made later.
+    ///
+    /// # Errors
+    /// The driver or the file system keeps no limits; the source says what is missing.
+    fn set_limit(&self, zonepath: &Path, limit: Option<u64>) -> Result<(), StorageError> {
+        match limit {
+            None => Ok(()),
+            Some(_) => Err(self.error("limit the space of", zonepath, Errno::OPNOTSUPP)),
+        }
+    }
+
+    /// Keeps space free for a zone, in bytes, that nobody else gets. `None`: none.
+    ///
+    /// # Errors
+    /// Most drivers cannot.
+    fn set_reservation(&self, zonepath: &Path, bytes: Option<u64>) -> Result<(), StorageError> {
+        match bytes {
+            None => Ok(()),
+            Some(_) => Err(self.error("reserve space for", zonepath, Errno::OPNOTSUPP)),
+        }
+    }
+
+    /// Paths that may differ between two roots, when the driver knows without looking at all
+    /// files; `None`: only a walk tells. What is not named is the same in both.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    fn changes(&self, _from: &Path, _to: &Path) -> Result<Option<Candidates>, StorageError> {
+        Ok(None)
+    }
+
     /// Removes a root with all in it; one that is gone already is fine.
     ///
     /// # Errors
     /// The first thing that cannot be removed; call again to go on.
     fn destroy(&self, root: &Path) -> Result<(), StorageError>;
+}
+
+/// All roots of a zone, the active one first.
+pub(crate) fn roots(zonepath: &Path) -> Vec<PathBuf> {
+    let mut all = vec![zonepath.join("root")];
+    if let Ok(known) = Environments::open(zonepath) {
+        all.extend(known.all().iter().map(|it| known.path(&it.name)));
+    }
+    if let Ok(known) = Snapshots::open(zonepath) {
+        all.extend(known.all().iter().map(|it| known.path(&it.name)));
+    }
+    all.dedup();
+    all
 }
 
 /// Has two folders change places; both keep the time of their last change. xfs takes the new

@@ -11,7 +11,9 @@ mod leftovers;
 mod name;
 mod overlay;
 mod snapshot;
+mod survey;
 mod trial;
+mod usage;
 mod view;
 
 pub use dir::NEW;
@@ -23,4 +25,5 @@ pub use leftovers::{has_leftovers, repair};
 pub use name::is_fine as is_fine_name;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use trial::Trial;
+pub use usage::Usage;
 pub use view::{Layers, Mapping, View, guard, look, open, view};

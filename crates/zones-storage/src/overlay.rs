@@ -4,6 +4,8 @@
 //! than one file is written down first, and one rename decides whether it happened, so that
 //! whatever kills a command, the next one finds out how far it came.
 
+pub(crate) mod changes;
+mod measure;
 pub(crate) mod stack;
 mod store;
 #[cfg(test)]
@@ -16,11 +18,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, FlockOperation, RenameFlags};
 use rustix::io::Errno;
-use zones_archive::{Devices, Progress, copy_tree};
+use zones_archive::{Candidates, Devices, Progress, copy_tree};
 use zones_sys::{Dir, RootFd};
 
 use crate::dir::{self, remove_tree};
 use crate::driver::{Copied, CopyError, Driver, DriverKind, StorageError, copy_files};
+use crate::usage::Usage;
 use crate::view::{Layers, UPPER, View};
 use stack::Stack;
 use store::{Locked, Note, Step, Store};
@@ -87,6 +90,18 @@ impl Driver for Overlay {
         progress: &dyn Progress,
     ) -> Result<Copied, CopyError> {
         self.share(from, to, is_live, true, progress)
+    }
+
+    fn usage(&self, root: &Path) -> Result<Usage, StorageError> {
+        measure::root(root).map_err(|source| self.error("measure", root, source))
+    }
+
+    fn usage_of_zone(&self, zonepath: &Path) -> Result<Usage, StorageError> {
+        measure::zone(zonepath).map_err(|source| self.error("measure", zonepath, source))
+    }
+
+    fn changes(&self, from: &Path, to: &Path) -> Result<Option<Candidates>, StorageError> {
+        changes::between(from, to).map_err(|source| self.error("compare", from, source))
     }
 
     fn destroy(&self, root: &Path) -> Result<(), StorageError> {
@@ -438,6 +453,9 @@ pub(crate) fn top_folder(view: &View) -> Result<PathBuf, Errno> {
     }
 }
 
+/// Attributes of such folders of a layer.
+const MARKS: [&str; 2] = ["trusted.overlay.opaque", "trusted.overlay.redirect"];
+
 /// What says of folders of a layer that they hide or lead to those of the layers below.
 fn copy_marks(from: &RootFd, to: &RootFd) -> Result<(), Errno> {
     let top = Path::new("/");
@@ -445,7 +463,6 @@ fn copy_marks(from: &RootFd, to: &RootFd) -> Result<(), Errno> {
 }
 
 fn copy_marks_of(from: &Dir, to: &Dir) -> Result<(), Errno> {
-    const MARKS: [&str; 2] = ["trusted.overlay.opaque", "trusted.overlay.redirect"];
     for item in from.items()? {
         let is_folder = FileType::from_raw_mode(from.lstat(&item.name)?.st_mode).is_dir();
         if !is_folder {

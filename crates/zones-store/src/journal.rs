@@ -67,8 +67,8 @@ pub fn end(layout: &Layout, zone: &ZoneName) -> Result<(), StoreError> {
     atomic::remove(&path(layout, zone))
 }
 
-/// Removes what writers of the note of `zone` left that died while they wrote; whoever calls has the
-/// lock of the zone.
+/// Removes what writers of the note of `zone` left that died while they wrote; whoever calls has
+/// the lock of the zone.
 pub fn sweep(layout: &Layout, zone: &ZoneName) {
     atomic::sweep_file(&path(layout, zone));
 }

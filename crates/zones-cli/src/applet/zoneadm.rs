@@ -21,7 +21,7 @@ mod trash;
 mod uninstall;
 mod verify;
 
-pub(super) use install::plan_mirror;
+pub(super) use install::{package_host, plan_mirror};
 pub(super) use repair::repair;
 
 use zones_config::ZoneConfig;

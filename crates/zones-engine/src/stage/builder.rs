@@ -86,6 +86,9 @@ pub(super) fn build(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Resul
     for filesystem in plan.inherited.iter().chain(&plan.filesystems) {
         mount_filesystem(plan, namespace, &root, filesystem)?;
     }
+    if let Some(library) = plan.clock.mount() {
+        mount_filesystem(plan, None, &root, &library)?;
+    }
     if plan.hostid.is_some() {
         show_hostid(plan, &root, &run)?;
     }

@@ -157,17 +157,19 @@ fn boot(plan: &BootPlan, channel: &Channel, argv: &Argv, console: &OwnedFd) -> !
     if let Err(error) = terminal::take_streams(console.as_fd()) {
         failed(format!("give init the console: {error}"));
     }
-    derived::make(&plan.derived, &argv.environ);
+    let mut environ = argv.environ.clone();
+    environ.extend(plan.clock.environ());
+    derived::make(&plan.derived, &environ);
     let Some(program) = argv.candidates.iter().find(|path| is_program(path)) else {
         let _ = send(channel, &FromInit::Starting(String::new()), &[]);
-        builtin::run(&argv.environ, channel)
+        builtin::run(&environ, channel)
     };
     let _ = send(channel, &FromInit::Starting(program.clone()), &[]);
     let args = std::iter::once(program.clone()).chain(argv.args.iter().cloned());
     let texts = (
         CString::new(program.as_str()),
         CStrings::new(args),
-        CStrings::new(argv.environ.iter().cloned()),
+        CStrings::new(environ.iter().cloned()),
     );
     let (Ok(path), Ok(args), Ok(environ)) = texts else {
         failed("a boot argument holds a NUL byte".to_owned())

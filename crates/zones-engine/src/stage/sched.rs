@@ -15,7 +15,7 @@ use zones_types::IdRange;
 
 use super::message::{Ending, FromSched, SessionEvent, SessionRequest, ToSched};
 use super::{builder, init, receive, send, session};
-use crate::plan::BootPlan;
+use crate::plan::{BootPlan, Clock};
 
 const SIGCHLD: i32 = 17;
 
@@ -183,7 +183,12 @@ fn assemble(
     zones_sys::unshare(UnshareFlags::NEWNS).map_err(at("make a mount namespace"))?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).map_err(at("make the mounts private"))?;
-    own_time().map_err(at("make a time namespace"))?;
+    if let Some(why) = plan.clock.fault() {
+        return Err(format!("attr clock: {why}"));
+    }
+    if plan.clock.is_own() {
+        own_time(plan).map_err(at("make a time namespace"))?;
+    }
     let mut flags = CloneFlags::PID.with(CloneFlags::UTS).with(CloneFlags::IPC);
     match plan.ip_type {
         // Made here, so it belongs to the host: root of the zone holds no rights over it.
@@ -260,11 +265,12 @@ fn own(plan: &BootPlan, root: &zones_sys::RootFd, name: &str) -> Result<(), Errn
 }
 
 /// Clocks that count from the zone's boot. Children are born into it. Source: time_namespaces(7).
-fn own_time() -> Result<(), Errno> {
+fn own_time(plan: &BootPlan) -> Result<(), Errno> {
     const NEWTIME: UnshareFlags = UnshareFlags::from_bits_retain(0x80);
     match zones_sys::unshare(NEWTIME) {
-        // A kernel without time namespaces: the zone shows the host's uptime.
-        Err(Errno::INVAL) => return Ok(()),
+        // A kernel without time namespaces: the zone shows the host's uptime. A faked clock
+        // counts from there.
+        Err(Errno::INVAL) if !matches!(plan.clock, Clock::Fake(_)) => return Ok(()),
         other => other?,
     }
     let clock = |id| rustix::time::clock_gettime(id).tv_sec;

@@ -87,6 +87,7 @@ fn become_session(
         environ.push(format!("PATH={}", plan.path));
     }
     environ.extend(account.environ());
+    environ.extend(plan.clock.environ());
     zones_sys::reset_signals();
     let (path, args) = words(&account, command, *direct);
     run(&path, args, environ, plan)

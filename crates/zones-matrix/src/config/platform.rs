@@ -2,7 +2,7 @@
 
 use super::filter::When;
 use super::reader::{At, NAME_RULE, Section, is_name};
-use super::settings::Changes;
+use super::settings::{Changes, NETWORKS, Network};
 
 /// One axis and its values, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub(crate) enum Origin {
 pub(crate) struct ImageRule {
     pub(crate) origin: Option<Origin>,
     pub(crate) kickstart: Option<At<String>>,
+    /// What the kickstart sees.
+    pub(crate) network: Option<Network>,
     pub(crate) packages: Option<Vec<String>>,
 }
 
@@ -178,6 +180,7 @@ impl ImageRule {
         let rule = Self {
             origin: bootstrap.or(import),
             kickstart: section.text("kickstart"),
+            network: section.word("network", &NETWORKS),
             packages: section.words("packages"),
         };
         section.finish();
@@ -192,6 +195,7 @@ impl ImageRule {
         if other.kickstart.is_some() {
             self.kickstart.clone_from(&other.kickstart);
         }
+        self.network = other.network.or(self.network);
         if other.packages.is_some() {
             self.packages.clone_from(&other.packages);
         }

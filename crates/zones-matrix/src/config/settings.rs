@@ -143,7 +143,7 @@ struct RetryChanges {
     jitter: Option<bool>,
 }
 
-const NETWORKS: [(&str, Network); 3] = [
+pub(super) const NETWORKS: [(&str, Network); 3] = [
     ("none", Network::None),
     ("local", Network::Local),
     ("full", Network::Full),
@@ -257,6 +257,14 @@ pub(crate) fn clock(section: &Section<'_, '_>) -> Option<Clock> {
 fn name_of<T: PartialEq>(value: &T, table: &[(&'static str, T)]) -> &'static str {
     let found = table.iter().find(|(_, known)| known == value);
     found.map_or("", |(name, _)| name)
+}
+
+impl Network {
+    /// As the file writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        name_of(self, &NETWORKS)
+    }
 }
 
 impl Clock {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::World;
 use super::files::Files;
 use crate::config::platform::{ImageRule, Origin, Override, PlatformRule};
-use crate::config::{At, Matrix, Problems, SCHEMA, Settings, is_name};
+use crate::config::{At, Matrix, Network, Problems, SCHEMA, Settings, is_name};
 use crate::key::Key;
 use crate::template;
 
@@ -19,6 +19,10 @@ pub struct Image {
     /// The key of the names alone, without what they stand for just now: an image of equal weak
     /// key may serve where the network is not there, and is then called stale.
     pub weak: Key,
+    /// The script that makes the last changes, relative to the matrix file.
+    pub kickstart: Option<String>,
+    /// The network that script sees.
+    pub network: Network,
 }
 
 /// One system that the product supports.
@@ -229,26 +233,41 @@ impl Maker<'_, '_, '_> {
         }
         let kickstart = match &rule.kickstart {
             None => None,
-            Some(text) => {
-                let path = fill(text, lookup, self.problems)?;
-                Some(self.files.must(&path, text.at, self.problems)?.to_string())
-            }
+            Some(text) => Some((fill(text, lookup, self.problems)?, text.at)),
         };
+        let script = match &kickstart {
+            None => None,
+            Some((path, at)) => Some(self.files.must(path, *at, self.problems)?.to_string()),
+        };
+        let network = rule.network.unwrap_or(Network::None);
         let mut names = json!({
             "schema": SCHEMA,
             "brand": brand,
             "arch": lookup("arch"),
             "origin": from,
-            "kickstart": kickstart,
+            "kickstart": script,
+            "network": network.as_str(),
             "packages": rule.packages.clone().unwrap_or_default(),
         });
         let weak = Key::of(&names);
+        let resolved = match self.world.resolve(id, &names) {
+            Ok(resolved) => resolved,
+            Err(error) => {
+                let message = format!("image of platform `{id}`: {error}");
+                self.problems.add(at, message);
+                return None;
+            }
+        };
         if let Value::Object(map) = &mut names {
-            map.insert("resolved".to_owned(), self.world.resolved(id));
+            map.insert("resolved".to_owned(), resolved);
         }
-        let key = Key::of(&names);
-        let inputs = names;
-        Some(Image { inputs, key, weak })
+        Some(Image {
+            key: Key::of(&names),
+            inputs: names,
+            weak,
+            kickstart: kickstart.map(|(path, _)| path),
+            network,
+        })
     }
 
     fn finish(self) {

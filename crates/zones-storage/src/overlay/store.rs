@@ -182,8 +182,15 @@ impl Store {
 
     /// How many stacks name a layer.
     pub(super) fn references(&self, id: &str) -> usize {
+        self.named_by(id).len()
+    }
+
+    /// The ids of the stacks that name a layer.
+    pub(super) fn named_by(&self, id: &str) -> Vec<String> {
         let refs = fs::read_dir(self.path.join(id).join(REFS));
-        refs.map_or(0, Iterator::count)
+        let names = refs.into_iter().flatten().flatten();
+        let names = names.filter_map(|it| it.file_name().into_string().ok());
+        names.collect()
     }
 }
 

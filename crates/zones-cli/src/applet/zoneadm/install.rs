@@ -77,8 +77,13 @@ pub(in crate::applet) fn plan_mirror(
     args: &[String],
 ) -> Result<zones_debian::Plan, String> {
     let choices = choices::of_mirror(args)?;
-    let host = host(layout, HostSettings::read(layout)?.package_cache);
+    let host = package_host(layout)?;
     zones_brand::plan_mirror(&choices, &host, &Silent).map_err(|error| chain(&error))
+}
+
+/// What this host brings to an installation from packages.
+pub(in crate::applet) fn package_host(layout: &Layout) -> Result<Host, String> {
+    Ok(host(layout, HostSettings::read(layout)?.package_cache))
 }
 
 fn host(layout: &Layout, cache_limit: Option<u64>) -> Host {
