@@ -9,6 +9,7 @@ use zones_sys::RootFd;
 
 use crate::environment::Environments;
 use crate::overlay::{Overlay, stack::take_attributes, top_folder};
+use crate::project;
 use crate::snapshot::Snapshots;
 use crate::usage::{self, Usage};
 use crate::view::{self, View};
@@ -179,12 +180,11 @@ pub trait Driver: std::fmt::Debug {
     /// once, also for a zone that runs, and for roots that are made later.
     ///
     /// # Errors
-    /// The driver or the file system keeps no limits; the source says what is missing.
+    /// The driver or the file system keeps no limits; [`why_no_limit`](crate::why_no_limit) says
+    /// what is missing.
     fn set_limit(&self, zonepath: &Path, limit: Option<u64>) -> Result<(), StorageError> {
-        match limit {
-            None => Ok(()),
-            Some(_) => Err(self.error("limit the space of", zonepath, Errno::OPNOTSUPP)),
-        }
+        let done = project::limit(zonepath, &|root| project::assign(root, zonepath), limit);
+        done.map_err(|source| self.error("limit the space of", zonepath, source))
     }
 
     /// Keeps space free for a zone, in bytes, that nobody else gets. `None`: none.
@@ -212,6 +212,19 @@ pub trait Driver: std::fmt::Debug {
     /// # Errors
     /// The first thing that cannot be removed; call again to go on.
     fn destroy(&self, root: &Path) -> Result<(), StorageError>;
+}
+
+/// The zonepath of a root: `ZONEPATH/root`, `ZONEPATH/be/NAME`, `ZONEPATH/snap/NAME` or
+/// `ZONEPATH/.import/NUMBER`.
+pub(crate) fn zonepath_of(root: &Path) -> Option<&Path> {
+    let parent = root.parent()?;
+    let is_inner = ["be", "snap", ".import"]
+        .iter()
+        .any(|it| parent.ends_with(it));
+    match is_inner {
+        true => parent.parent(),
+        false => Some(parent),
+    }
 }
 
 /// All roots of a zone, the active one first.
@@ -291,11 +304,9 @@ impl DriverKind {
 
 /// File systems that carry layers and can show their owners otherwise. Source: statfs(2); the
 /// kernel's list in mount_setattr(2), `MOUNT_ATTR_IDMAP`.
-pub(crate) const LAYERED: [(i64, &str); 3] = [
-    (0xef53, "ext4"),
-    (0x5846_5342, "xfs"),
-    (0x0102_1994, "tmpfs"),
-];
+pub(crate) const LAYERED: [(i64, &str); 3] =
+    [(0xef53, "ext4"), (XFS_MAGIC, "xfs"), (0x0102_1994, "tmpfs")];
+pub(crate) const XFS_MAGIC: i64 = 0x5846_5342;
 const BTRFS_MAGIC: i64 = 0x9123_683e;
 
 /// The driver for zones below `parent`, an existing folder: the one asked for, else what the file

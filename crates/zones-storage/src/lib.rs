@@ -9,6 +9,7 @@ mod driver;
 mod environment;
 mod name;
 mod overlay;
+mod project;
 mod snapshot;
 mod survey;
 mod trial;
@@ -21,6 +22,7 @@ pub use driver::{
 };
 pub use environment::{EnvironmentError, Environments, Known};
 pub use name::is_fine as is_fine_name;
+pub use project::why_no_limit;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use trial::Trial;
 pub use usage::Usage;
