@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use zones_sys::{Dir, RootFd};
+use zones_types::Shift;
 
 use crate::error::ArchiveError;
 use crate::layer::is_kept_xattr;
@@ -113,8 +114,9 @@ impl std::fmt::Debug for DiffOptions<'_> {
 
 /// What is in `new` and not, or otherwise, in `old`, sorted by path, so that a folder comes before
 /// what is in it. Without `old` all of `new` is added. Everything below a folder that came or went
-/// is named. Folders of other file systems are not entered. Memory grows with the differences and
-/// with the names of files that have several, not with the trees.
+/// is named. Folders of other file systems are not entered. Owners that are shifted on disk, as the
+/// owner of the root folder tells ([`Shift`]), are compared as the zone sees them. Memory grows
+/// with the differences and with the names of files that have several, not with the trees.
 ///
 /// # Errors
 /// [`ArchiveError::Read`] for what cannot be read (also a path longer than the kernel takes),
@@ -131,6 +133,10 @@ pub fn differ(
     let mut walk = Walk {
         roots: (old, new),
         devices: (was.map_or(0, |it| it.st_dev), is.st_dev),
+        shifts: Shifts {
+            old: was.and_then(|it| Shift::off(it.st_uid)),
+            new: Shift::off(is.st_uid),
+        },
         options,
         changes: Vec::new(),
         links: Links::default(),
@@ -197,9 +203,26 @@ enum Which {
     Both,
 }
 
+/// From the numbers on disk to those of the zone, where these are others.
+struct Shifts {
+    old: Option<Shift>,
+    new: Option<Shift>,
+}
+
+impl Shifts {
+    fn owners(&self, was: &Stat, is: &Stat) -> [(u32, u32); 2] {
+        let of = |shift: &Option<Shift>, stat: &Stat| {
+            let id = |id| shift.as_ref().map_or(id, |it| it.id(id));
+            (id(stat.st_uid), id(stat.st_gid))
+        };
+        [of(&self.old, was), of(&self.new, is)]
+    }
+}
+
 struct Walk<'a> {
     roots: (Option<&'a RootFd>, &'a RootFd),
     devices: (u64, u64),
+    shifts: Shifts,
     options: DiffOptions<'a>,
     changes: Vec<Change>,
     links: Links,
@@ -219,13 +242,15 @@ impl Walk<'_> {
             self.folders.push((top, Which::New));
             return Ok(());
         };
-        let mut aspects = plain_aspects(was, is, self.options.times);
+        let mut aspects = self.plain_aspects(was, is);
         if let Some(old) = self.roots.0 {
-            let attributes = |root: &RootFd| {
+            let attributes = |root: &RootFd, shift: &Option<Shift>| {
                 let dir = root.dir(&top).map_err(|e| read(&top, e))?;
-                kept(dir.own_xattrs().map_err(|e| read(&top, e))?)
+                let all = dir.own_xattrs().map_err(|e| read(&top, e))?;
+                Ok::<_, ArchiveError>(kept(all, shift.as_ref()))
             };
-            if attributes(old)? != attributes(self.roots.1)? {
+            let new = attributes(self.roots.1, &self.shifts.new)?;
+            if attributes(old, &self.shifts.old)? != new {
                 aspects.push(Aspect::Attributes);
             }
         }
@@ -320,7 +345,7 @@ impl Walk<'_> {
         stats: (&Stat, &Stat),
     ) -> Result<Vec<Aspect>, ArchiveError> {
         let (was, is) = stats;
-        let mut found = plain_aspects(was, is, self.options.times);
+        let mut found = self.plain_aspects(was, is);
         let of_kind = match kind(is) {
             FileType::RegularFile if was.st_size != is.st_size => {
                 found.push(Aspect::Size);
@@ -341,8 +366,12 @@ impl Walk<'_> {
         };
         found.extend(of_kind);
         if kind(is) != FileType::Symlink {
-            let attributes = |dir: &Dir| dir.xattrs(name).map(kept).map_err(|e| read(path, e))?;
-            if attributes(dirs.0)? != attributes(dirs.1)? {
+            let attributes = |dir: &Dir, shift: &Option<Shift>| {
+                let all = dir.xattrs(name).map_err(|e| read(path, e))?;
+                Ok::<_, ArchiveError>(kept(all, shift.as_ref()))
+            };
+            let new = attributes(dirs.1, &self.shifts.new)?;
+            if attributes(dirs.0, &self.shifts.old)? != new {
                 found.push(Aspect::Attributes);
             }
         }
@@ -378,6 +407,19 @@ impl Walk<'_> {
         Ok(same)
     }
 
+    /// What stat(2) alone tells of every kind.
+    fn plain_aspects(&self, was: &Stat, is: &Stat) -> Vec<Aspect> {
+        let time = |it: &Stat| (it.st_mtime, it.st_mtime_nsec);
+        let [owner_was, owner_is] = self.shifts.owners(was, is);
+        let all = [
+            (Aspect::Mode, was.st_mode & 0o7777 != is.st_mode & 0o7777),
+            (Aspect::Owner, owner_was != owner_is),
+            (Aspect::Time, self.options.times && time(was) != time(is)),
+        ];
+        let differing = all.into_iter().filter(|(_, differs)| *differs);
+        differing.map(|(aspect, _)| aspect).collect()
+    }
+
     fn note(&mut self, path: &Path, kind: ChangeKind) {
         let path = path.to_owned();
         self.changes.push(Change { path, kind });
@@ -395,21 +437,6 @@ fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// What stat(2) alone tells of every kind.
-fn plain_aspects(was: &Stat, is: &Stat, times: bool) -> Vec<Aspect> {
-    let time = |it: &Stat| (it.st_mtime, it.st_mtime_nsec);
-    let all = [
-        (Aspect::Mode, was.st_mode & 0o7777 != is.st_mode & 0o7777),
-        (
-            Aspect::Owner,
-            (was.st_uid, was.st_gid) != (is.st_uid, is.st_gid),
-        ),
-        (Aspect::Time, times && time(was) != time(is)),
-    ];
-    let differing = all.into_iter().filter(|(_, differs)| *differs);
-    differing.map(|(aspect, _)| aspect).collect()
-}
-
 fn same_stamps(was: &Stat, is: &Stat) -> bool {
     let stamps = |it: &Stat| {
         let times = (it.st_mtime, it.st_mtime_nsec, it.st_ctime, it.st_ctime_nsec);
@@ -420,9 +447,16 @@ fn same_stamps(was: &Stat, is: &Stat) -> bool {
 
 type Xattrs = Vec<(OsString, Vec<u8>)>;
 
-fn kept(all: Xattrs) -> Result<Xattrs, ArchiveError> {
+/// Those that belong to the zone, as it sees them.
+fn kept(all: Xattrs, shift: Option<&Shift>) -> Xattrs {
     let is_kept = |key: &OsString| key.to_str().is_some_and(is_kept_xattr);
-    Ok(all.into_iter().filter(|(key, _)| is_kept(key)).collect())
+    let kept = all.into_iter().filter(|(key, _)| is_kept(key));
+    let seen = kept.map(|(key, value)| {
+        let name = key.to_str().unwrap_or_default();
+        let new = shift.and_then(|it| it.attribute(name, &value));
+        (key, new.unwrap_or(value))
+    });
+    seen.collect()
 }
 
 /// The names in a folder of either tree, sorted.

@@ -4,7 +4,6 @@
 //! The owner of the root folder tells which it is; a walk changes it last. A note stands from
 //! before the first change until after the last one, so that a killed walk is gone on with.
 
-mod shift;
 mod walk;
 
 use std::io;
@@ -13,11 +12,10 @@ use std::path::{Path, PathBuf};
 use zones_config::ZoneConfig;
 use zones_store::{Layout, atomic};
 use zones_sys::RootFd;
-use zones_types::{IdRange, ZoneName};
+use zones_types::{IdRange, Shift, ZoneName};
 
 use crate::error::EngineError;
 use crate::host;
-use shift::{Shift, base_of};
 use walk::{Keeper, Special};
 
 pub use walk::WalkError;
@@ -101,7 +99,7 @@ pub(crate) fn settle(
     }
     let tree = RootFd::open(root).map_err(|error| EngineError::file("open", root)(error.into()))?;
     let stat = rustix::fs::fstat(&tree).map_err(EngineError::kernel("look at the zone's root"))?;
-    let now = base_of(stat.st_uid);
+    let now = Shift::base_of(stat.st_uid);
     let target = Wish::of(config)?.target(now, range, || is_mappable(root));
     let killed = note.exists();
     if !killed && now == target && !(whole && target != 0) {

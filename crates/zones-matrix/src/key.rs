@@ -25,6 +25,12 @@ impl Key {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
+    /// A hash that was made piece by piece.
+    #[must_use]
+    pub const fn from_bytes(hash: [u8; 32]) -> Self {
+        Self(hash)
+    }
+
     /// The first eight bytes as a number: for shares and for orders by chance.
     #[must_use]
     pub fn number(&self) -> u64 {

@@ -11,6 +11,7 @@
 
 mod amount;
 mod check;
+pub mod checks;
 mod config;
 mod glob;
 pub mod journal;

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use zones_matrix::leftovers::{
-    Account, Class, Entry, Finding, Inventory, Job, Kind, Noise, Package, Rules, Subject, Weight,
-    config_kept, find, orphans, unowned,
+    Account, Class, Entry, Finding, Inventory, Job, Kind, Noise, Package, Record, Rules, Subject,
+    Weight, config_kept, find, orphans, unowned,
 };
 use zones_matrix::{Key, Policy};
 
@@ -205,8 +205,11 @@ const CASES: &[Case] = &[
     (
         "alternative",
         |all| {
+            put(all, "/etc/alternatives/editor", link("/usr/bin/true"));
+            let paths = BTreeSet::from([b"/etc/alternatives/editor".to_vec()]);
+            let text = "/usr/bin/true".to_owned();
             all.alternatives
-                .insert("editor".to_owned(), "/usr/bin/acme".to_owned());
+                .insert("editor".to_owned(), Record { text, paths });
         },
         (Subject::Alternative, Class::Added, "editor"),
     ),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use zones_archive::{ArchiveError, Candidates, CopyReport, Devices, Progress, copy_tree};
 use zones_sys::RootFd;
@@ -27,6 +27,15 @@ pub enum DriverKind {
 }
 
 impl DriverKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Dir, Self::Btrfs, Self::Overlay];
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == name)
+    }
+
     /// The name in messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -183,7 +192,7 @@ pub trait Driver: std::fmt::Debug {
     /// The driver or the file system keeps no limits; [`why_no_limit`](crate::why_no_limit) says
     /// what is missing.
     fn set_limit(&self, zonepath: &Path, limit: Option<u64>) -> Result<(), StorageError> {
-        let done = project::limit(zonepath, &|root| project::assign(root, zonepath), limit);
+        let done = project::limit(zonepath, &project::assign, limit);
         done.map_err(|source| self.error("limit the space of", zonepath, source))
     }
 
@@ -240,8 +249,37 @@ pub(crate) fn roots(zonepath: &Path) -> Vec<PathBuf> {
     all
 }
 
+/// Has two folders change places; both keep the time of their last change. xfs takes the new
+/// parent for a change of the folder.
+pub(crate) fn swap(one: &Path, other: &Path) -> Result<(), Errno> {
+    let modified = |path: &Path| {
+        let stat = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?;
+        let (tv_sec, nanos) = (stat.st_mtime, stat.st_mtime_nsec);
+        let tv_nsec = i64::try_from(nanos).unwrap_or(0);
+        Ok::<_, Errno>(Timespec { tv_sec, tv_nsec })
+    };
+    let times = (modified(one)?, modified(other)?);
+    rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?;
+    for (path, last_modification) in [(other, times.0), (one, times.1)] {
+        let last_access = Timespec {
+            tv_sec: 0,
+            tv_nsec: rustix::fs::UTIME_OMIT,
+        };
+        let times = Timestamps {
+            last_access,
+            last_modification,
+        };
+        // They have changed places, whatever it says.
+        let _ = rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW);
+    }
+    Ok(())
+}
+
 fn relocate(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
-    rustix::fs::renameat_with(CWD, from, CWD, to, flags)?;
+    match flags {
+        RenameFlags::EXCHANGE => swap(from, to)?,
+        flags => rustix::fs::renameat_with(CWD, from, CWD, to, flags)?,
+    }
     for path in [from, to] {
         let folder = path.parent().ok_or(Errno::INVAL)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -341,12 +379,4 @@ pub fn choose_as(parent: &Path, wish: Option<DriverKind>) -> Result<Choice, Stor
     };
     let driver = kind.driver();
     Ok(Choice { driver, why })
-}
-
-/// As [`choose_as`], with no wish.
-///
-/// # Errors
-/// As those of `choose_as`.
-pub fn choose(parent: &Path) -> Result<Box<dyn Driver>, StorageError> {
-    Ok(choose_as(parent, None)?.driver)
 }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use zones_archive::Progress;
 use zones_store::{StoreError, atomic};
 
-use crate::driver::{Copied, CopyError, Driver, StorageError, choose};
+use crate::choice::choose;
+use crate::driver::{Copied, CopyError, Driver, StorageError};
 use crate::name;
 use crate::trial::Trial;
 

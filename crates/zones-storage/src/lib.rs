@@ -4,6 +4,7 @@
 //! zonepath; verbs and messages are the same everywhere.
 
 mod btrfs;
+mod choice;
 mod dir;
 mod driver;
 mod environment;
@@ -16,9 +17,10 @@ mod trial;
 mod usage;
 mod view;
 
+pub use choice::{choice_of, choose, record};
 pub use dir::NEW;
 pub use driver::{
-    Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as, copy_files,
+    Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose_as, copy_files,
 };
 pub use environment::{EnvironmentError, Environments, Known};
 pub use name::is_fine as is_fine_name;

@@ -103,7 +103,8 @@ impl Driver for Overlay {
     }
 
     fn set_limit(&self, zonepath: &Path, limit: Option<u64>) -> Result<(), StorageError> {
-        let done = project::limit(zonepath, &|root| measure::assign(root, zonepath), limit);
+        let assign = |root: &Path, project| measure::assign(root, zonepath, project);
+        let done = project::limit(zonepath, &assign, limit);
         done.map_err(|source| self.error("limit the space of", zonepath, source))
     }
 

@@ -46,9 +46,8 @@ pub(crate) fn inherit(place: &Path, root: &Path) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Gives everything below a folder to the project of a zone.
-pub(crate) fn assign(folder: &Path, zonepath: &Path) -> Result<(), Errno> {
-    let project = of_zone(zonepath).ok_or(Errno::INVAL)?;
+/// Gives everything below a folder to a project.
+pub(crate) fn assign(folder: &Path, project: u32) -> Result<(), Errno> {
     walk(folder, &mut |seen| match seen.folder {
         Some(folder) => set_project(folder, project, true),
         // Links and the like take next to nothing, and cannot be opened.
@@ -62,22 +61,26 @@ pub(crate) fn assign(folder: &Path, zonepath: &Path) -> Result<(), Errno> {
 /// Limits a zone. `assign` is called for each root when the zone gets a project.
 pub(crate) fn limit(
     zonepath: &Path,
-    assign: &dyn Fn(&Path) -> Result<(), Errno>,
+    assign: &dyn Fn(&Path, u32) -> Result<(), Errno>,
     limit: Option<u64>,
 ) -> Result<(), Errno> {
     let folder = open(zonepath)?;
-    let project = match (of_zone(zonepath), limit) {
+    let known = of_zone(zonepath);
+    let project = match (known, limit) {
         (Some(project), _) => project,
         (None, None) => return Ok(()),
+        // Says, too, whether quotas are kept at all, before anything is marked.
         (None, Some(_)) => free(&folder)?,
     };
-    // Before anything is marked: says whether quotas are kept at all.
-    project_usage(&folder, project)?;
-    if limit.is_some() {
+    limit_project(&folder, project, limit)?;
+    if known.is_none() {
+        // The folder last: it says that all of the rest is done.
+        roots(zonepath)
+            .iter()
+            .try_for_each(|root| assign(root, project))?;
         set_project(&folder, project, false)?;
-        roots(zonepath).iter().try_for_each(|root| assign(root))?;
     }
-    limit_project(&folder, project, limit)
+    Ok(())
 }
 
 /// A number that no files have.

@@ -13,6 +13,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use zones_archive::is_kept_xattr;
 use zones_sys::{Dir, RootFd};
+use zones_types::{IdRange, Shift};
 
 use crate::error::StreamError;
 use crate::record::{Meta, Record};
@@ -46,6 +47,9 @@ impl Counts {
 #[derive(Debug)]
 pub(crate) struct Tree {
     root: RootFd,
+    /// From the numbers of the zone to those on disk: what the root is the difference to may be
+    /// shifted.
+    shift: Option<Shift>,
     /// The folder of the name before: names come folder by folder.
     near: Option<(PathBuf, Dir)>,
     /// The file whose data comes.
@@ -53,9 +57,11 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    pub(crate) const fn new(root: RootFd) -> Self {
+    pub(crate) fn new(root: RootFd) -> Self {
+        let owner = root.lstat(Path::new("")).map_or(0, |it| it.st_uid);
         Self {
             root,
+            shift: Shift::onto(owner),
             near: None,
             file: None,
         }
@@ -140,7 +146,7 @@ impl Tree {
                     dir.mknod(name, kind, 0o600, device)
                 })?;
             }
-            Record::Meta(meta) => self.meta(&meta)?,
+            Record::Meta(meta) => self.meta(meta)?,
             Record::Begin { .. } | Record::Finish { .. } => {}
         }
         Ok(())
@@ -225,8 +231,19 @@ impl Tree {
         }
     }
 
-    fn meta(&mut self, meta: &Meta) -> Result<(), StreamError> {
+    fn meta(&mut self, meta: Meta) -> Result<(), StreamError> {
         self.file = None;
+        if meta.path.as_os_str().is_empty() && meta.uid >= IdRange::COUNT {
+            // It would say of all the other numbers that they are none of a zone.
+            return Err(StreamError::Hostile {
+                path: PathBuf::from("/"),
+                why: "an owner of the root that no zone has",
+            });
+        }
+        let meta = match &self.shift {
+            Some(shift) => &meta.shifted(shift),
+            None => &meta,
+        };
         let path = &meta.path;
         if path.as_os_str().is_empty() {
             // The dot has the kernel follow the link in /proc, and only that.

@@ -53,9 +53,6 @@ pub fn export(
     progress: &dyn Progress,
 ) -> Result<Exported, StreamError> {
     let (sources, base) = sources(zonepath, selection)?;
-    for source in &sources {
-        check_owners(&source.path)?;
-    }
     let environments = Environments::open(zonepath)?;
     let header = Header {
         zone: zone.to_owned(),
@@ -97,23 +94,6 @@ fn write_roots<W: Write>(
 pub(crate) fn open(root: &Path) -> Result<RootFd, StreamError> {
     Ok(zones_storage::look(root)?)
 }
-
-/// The numbers in a stream are those that the zone sees.
-fn check_owners(root: &Path) -> Result<(), StreamError> {
-    let tree = open(root)?;
-    let stat = tree.lstat(Path::new("")).map_err(StreamError::read(root))?;
-    if stat.st_uid < OWNER_MAX {
-        return Ok(());
-    }
-    Err(StreamError::Unfit(format!(
-        "the files at `{}` belong to the numbers of this host; give the zone an attr idmap with \
-         value mount, have zoneadm mount and unmount it, and export it then",
-        root.display()
-    )))
-}
-
-/// No number of a zone is as high as this.
-const OWNER_MAX: u32 = 65_536;
 
 /// The roots for the stream, in order, and the one that the first is the difference to.
 fn sources(

@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
+use zones_types::Shift;
+
 use crate::error::StreamError;
 
 /// Bytes of a path, as the kernel takes it (`PATH_MAX`).
@@ -57,6 +59,20 @@ pub(crate) struct Meta {
     /// Attributes that the name has and the list has not go.
     pub(crate) is_old: bool,
     pub(crate) xattrs: Vec<(OsString, Vec<u8>)>,
+}
+
+impl Meta {
+    /// With other numbers for its users.
+    pub(crate) fn shifted(mut self, shift: &Shift) -> Self {
+        (self.uid, self.gid) = (shift.id(self.uid), shift.id(self.gid));
+        for (key, value) in &mut self.xattrs {
+            let name = key.to_str().unwrap_or_default();
+            if let Some(new) = shift.attribute(name, value) {
+                *value = new;
+            }
+        }
+        self
+    }
 }
 
 impl Record {

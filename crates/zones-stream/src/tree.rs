@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Stat};
 use zones_archive::{Aspect, Change, ChangeKind, DiffOptions, Progress, differ, is_kept_xattr};
 use zones_sys::RootFd;
+use zones_types::Shift;
 
 use crate::error::StreamError;
 use crate::frame::{FRAME_MAX, FrameWriter, Kind};
@@ -102,10 +103,13 @@ pub(crate) fn write<W: Write>(
     };
     let changes = differ(old, new, options, out.progress)?;
     let names = Names::of(&changes, old.is_some(), new)?;
+    let top = new.lstat(Path::new(""));
+    let top = top.map_err(StreamError::read(Path::new("")))?;
     let mut writer = TreeWriter {
         out,
         old,
         new,
+        shift: Shift::off(top.st_uid),
         sent: HashMap::new(),
     };
     writer.removals(&changes)?;
@@ -161,6 +165,8 @@ struct TreeWriter<'w, 'a, W> {
     out: &'w mut RecordWriter<'a, W>,
     old: Option<&'w RootFd>,
     new: &'w RootFd,
+    /// From the numbers on disk to those of the zone, where these are others.
+    shift: Option<Shift>,
     /// The first name, as the receiver has it by now, of files with several.
     sent: HashMap<(u64, u64), PathBuf>,
 }
@@ -290,6 +296,10 @@ impl<W: Write> TreeWriter<'_, '_, W> {
             mtime_nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
             is_old,
             xattrs: xattrs.into_iter().filter(|(key, _)| is_kept(key)).collect(),
+        };
+        let meta = match &self.shift {
+            Some(shift) => meta.shifted(shift),
+            None => meta,
         };
         self.out.put(&Record::Meta(meta))
     }

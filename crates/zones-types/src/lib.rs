@@ -7,6 +7,7 @@ mod id;
 mod name;
 mod nearest;
 mod path;
+mod shift;
 mod size;
 mod state;
 
@@ -14,5 +15,6 @@ pub use id::{IdRange, ZoneId};
 pub use name::{BrandName, BrandNameError, ZONENAME_MAX, ZoneName, ZoneNameError};
 pub use nearest::nearest;
 pub use path::{ZonePath, ZonePathError};
+pub use shift::Shift;
 pub use size::{Bytes, BytesError};
 pub use state::{Refusal, Verb, Verdict, ZoneState, judge};

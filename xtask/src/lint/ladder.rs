@@ -4,7 +4,7 @@ use super::verdict;
 use crate::shell::{Outcome, read, top};
 
 /// Crate and level, lowest first.
-const LEVELS: [(&str, u8); 23] = [
+const LEVELS: [(&str, u8); 24] = [
     ("zones-types", 0),
     ("zones-config", 1),
     ("zones-sys", 1),
@@ -25,6 +25,7 @@ const LEVELS: [(&str, u8); 23] = [
     ("zones-brand", 5),
     ("zones-matrix", 5),
     ("zones-engine", 6),
+    ("zones-runner", 6),
     ("zones-cli", 7),
     ("zones", 8),
     ("xtask", 9),

@@ -3,6 +3,7 @@
 mod apply;
 mod attach;
 mod clone;
+mod df;
 mod diff;
 mod doctor;
 mod environment;
@@ -12,7 +13,9 @@ mod list;
 mod mark;
 mod relocate;
 mod run;
+mod set;
 mod snapshot;
+mod storage;
 mod stream;
 mod subcommand;
 mod sysboot;

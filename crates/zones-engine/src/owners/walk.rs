@@ -8,11 +8,10 @@ use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use zones_sys::{Dir, RootFd};
+use zones_types::Shift;
 
-use super::shift::Shift;
-
-const CAPABILITY: &str = "security.capability";
-const ACLS: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_default"];
+const CAPABILITY: &str = Shift::CAPABILITY;
+const ACLS: [&str; 2] = Shift::ACLS;
 
 /// What chown(2) takes from a file, noted down before: a killed walk must not lose it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

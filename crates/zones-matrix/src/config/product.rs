@@ -67,6 +67,8 @@ pub(crate) enum Supply {
     /// Built in a build zone of the same platform.
     Build {
         script: At<String>,
+        /// Files and folders that the build reads; none is all of them.
+        sources: Vec<At<String>>,
         outputs: Vec<Output>,
     },
     /// Taken from a store of releases.
@@ -97,6 +99,7 @@ fn artifact(entry: &Entry<'_, '_, '_>) -> Option<ArtifactRule> {
     let (name, table) = (entry.checked_name()?, entry.table()?);
     let (build, path) = (table.text("build"), table.text("path"));
     let outputs = table.texts("outputs").unwrap_or_default();
+    let sources = table.texts("source").unwrap_or_default();
     let supply = match (build, path) {
         (Some(script), None) => {
             if outputs.is_empty() {
@@ -105,12 +108,18 @@ fn artifact(entry: &Entry<'_, '_, '_>) -> Option<ArtifactRule> {
             }
             let outputs = outputs.iter().filter_map(|text| output(&table, text));
             let outputs = outputs.collect();
-            Some(Supply::Build { script, outputs })
+            Some(Supply::Build {
+                script,
+                sources,
+                outputs,
+            })
         }
         (None, Some(path)) => {
-            if !outputs.is_empty() {
-                let message = format!("artifact `{name}` is not built, so it has no outputs");
-                table.fault(entry.at, message, "");
+            for (key, texts) in [("outputs", &outputs), ("source", &sources)] {
+                if !texts.is_empty() {
+                    let message = format!("artifact `{name}` is not built, so it has no `{key}`");
+                    table.fault(entry.at, message, "");
+                }
             }
             Some(Supply::Path(path))
         }

@@ -44,6 +44,8 @@ const MEANT: &[&str] = &[
     "/etc/subuid-",
     "/etc/subgid",
     "/etc/subgid-",
+    "/etc/crontab",
+    "/etc/inittab",
     "/etc/ld.so.cache",
     "/var/lib/dpkg/status",
     "/var/lib/dpkg/status-old",
@@ -53,6 +55,11 @@ const MEANT: &[&str] = &[
     "/var/lib/rpm/Packages",
     "/usr/lib/sysimage/rpm/rpmdb.sqlite",
 ];
+
+/// Whether the content of a file is compared as what it means.
+pub(super) fn is_meant(path: &[u8]) -> bool {
+    MEANT.iter().any(|known| known.as_bytes() == path)
+}
 
 /// Compares two inventories; the first is the earlier one.
 #[must_use]
@@ -75,26 +82,15 @@ pub fn find(before: &Inventory, after: &Inventory, rules: &Rules<'_>) -> Leftove
         &mut taken,
     );
     packages(before, after, &mut found);
-    records(
-        Subject::Alternative,
-        &before.alternatives,
-        &after.alternatives,
-        &mut found,
-    );
-    records(
-        Subject::Diversion,
-        &before.diversions,
-        &after.diversions,
-        &mut found,
-    );
+    alternatives(before, after, &mut found, &mut taken);
+    diversions(before, after, &mut found);
+    let packages = differing(&before.packages, &after.packages);
+    let packages: BTreeSet<&str> = packages.map(|(name, ..)| name.as_str()).collect();
     running(before, after, &mut found);
     let is_taken = |path: &Path, class: Class| {
-        let is_meant = || {
-            MEANT
-                .iter()
-                .any(|known| known.as_bytes() == path.as_slice())
-        };
-        taken.contains(path) || (class == Class::Content && is_meant())
+        taken.contains(path)
+            || (matches!(class, Class::Content | Class::Doubled) && is_meant(path))
+            || is_record(path, &packages)
     };
     let mut verdicts = Verdicts::new(rules);
     let quiet = |path: &Path, class| is_taken(path, class);
@@ -109,7 +105,7 @@ pub fn find(before: &Inventory, after: &Inventory, rules: &Rules<'_>) -> Leftove
     Leftovers { findings, idle }
 }
 
-pub(super) fn finding(subject: Subject, class: Class, name: String, detail: String) -> Finding {
+pub(crate) fn finding(subject: Subject, class: Class, name: String, detail: String) -> Finding {
     Finding {
         subject,
         class,
@@ -229,18 +225,51 @@ fn packages(before: &Inventory, after: &Inventory, found: &mut Vec<Finding>) {
     }
 }
 
-fn records(
-    subject: Subject,
-    before: &BTreeMap<String, String>,
-    after: &BTreeMap<String, String>,
+/// Whether a file is what dpkg notes of a package, which is a finding itself. Source: dpkg(1).
+fn is_record(path: &[u8], packages: &BTreeSet<&str>) -> bool {
+    let name = path.strip_prefix(b"/var/lib/dpkg/info/");
+    let name = name.and_then(|name| std::str::from_utf8(name).ok());
+    let stem = name
+        .and_then(|name| name.rsplit_once('.'))
+        .map(|(stem, _)| stem);
+    stem.is_some_and(|stem| {
+        let plain = stem.split(':').next().unwrap_or(stem);
+        packages.contains(stem) || packages.contains(plain)
+    })
+}
+
+fn alternatives(
+    before: &Inventory,
+    after: &Inventory,
     found: &mut Vec<Finding>,
+    taken: &mut BTreeSet<Path>,
 ) {
-    for (name, old, new) in differing(before, after) {
+    for (name, old, new) in differing(&before.alternatives, &after.alternatives) {
+        let detail = match (old, new) {
+            (Some(old), Some(new)) if old.text != new.text => {
+                format!("{} became {}", old.text, new.text)
+            }
+            (old, new) => old
+                .or(new)
+                .map(|record| record.text.clone())
+                .unwrap_or_default(),
+        };
+        for record in [old, new].into_iter().flatten() {
+            taken.extend(record.paths.iter().cloned());
+        }
+        let class = class(old, new);
+        found.push(finding(Subject::Alternative, class, name.clone(), detail));
+    }
+}
+
+fn diversions(before: &Inventory, after: &Inventory, found: &mut Vec<Finding>) {
+    for (name, old, new) in differing(&before.diversions, &after.diversions) {
         let detail = match (old, new) {
             (Some(old), Some(new)) => format!("{old} became {new}"),
             (old, new) => old.or(new).cloned().unwrap_or_default(),
         };
-        found.push(finding(subject, class(old, new), name.clone(), detail));
+        let class = class(old, new);
+        found.push(finding(Subject::Diversion, class, name.clone(), detail));
     }
 }
 
@@ -263,6 +292,8 @@ fn running(before: &Inventory, after: &Inventory, found: &mut Vec<Finding>) {
         (Subject::Socket, &before.sockets, &after.sockets),
         (Subject::Ipc, &before.ipc, &after.ipc),
         (Subject::Mount, &before.mounts, &after.mounts),
+        (Subject::Rule, &before.rules, &after.rules),
+        (Subject::Key, &before.keys, &after.keys),
     ];
     for (subject, before, after) in sets {
         for name in after.difference(before) {

@@ -1,7 +1,8 @@
 //! Checks that look at more than what came and went: the administrator's changes, files without an
 //! owner, and files of an earlier release.
 
-use super::compare::finding;
+use super::compare::{finding, is_meant};
+use super::doubled::doubled;
 use super::finding::{Class, Finding, Subject, Weight};
 use super::inventory::{Entry, Inventory, Kind, Path};
 use super::name::shown;
@@ -32,6 +33,9 @@ pub fn config_kept(
         if wanted.kind != Kind::File || before.is_some_and(|before| is_same(before, wanted)) {
             continue;
         }
+        if !is_config(path, edited) {
+            continue;
+        }
         let class = Class::Clobbered;
         let mut one = match upgraded.files.get(path) {
             Some(now) if is_same(now, wanted) => continue,
@@ -42,7 +46,10 @@ pub fn config_kept(
                     .into_iter()
                     .flatten()
                     .any(|vendor| is_same(vendor, now));
-                if is_vendor {
+                let twice = upgraded.texts.get(path);
+                if let Some(why) = twice.and_then(|text| doubled(wanted, text)) {
+                    note(Class::Doubled, path, &why)
+                } else if is_vendor {
                     note(class, path, "the administrator's change is lost")
                 } else {
                     let mut merged = note(Class::Content, path, "merged");
@@ -63,6 +70,14 @@ pub fn config_kept(
     }
     found.sort();
     found
+}
+
+/// Folders that programs write to by themselves.
+const STATE: [&[u8]; 5] = [b"/var/", b"/run/", b"/tmp/", b"/dev/", b"/proc/"];
+
+fn is_config(path: &[u8], inventory: &Inventory) -> bool {
+    inventory.config.contains(path)
+        || !(STATE.iter().any(|folder| path.starts_with(folder)) || is_meant(path))
 }
 
 fn is_same(one: &Entry, other: &Entry) -> bool {

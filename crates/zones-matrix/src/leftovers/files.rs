@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::finding;
+use super::doubled::doubled;
 use super::finding::{Class, Finding, Subject};
 use super::inventory::{Entry, Inventory, Kind, Path};
 use super::links;
@@ -41,7 +42,7 @@ pub(super) fn changes(
     for (path, entry) in &after.files {
         match before.files.get(path) {
             None => all.push(added(path, entry, after)),
-            Some(old) => all.extend(changed(path, old, entry)),
+            Some(old) => all.extend(changed(path, old, entry, after)),
         }
     }
     all.extend(broken(before, after));
@@ -67,6 +68,29 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
+/// Folders whose files are read by something else, and what such a file is.
+const ROLES: [(&[u8], &str); 12] = [
+    (b"/etc/logrotate.d/", "a rule of logrotate"),
+    (b"/etc/sysctl.d/", "kernel settings"),
+    (b"/usr/lib/sysctl.d/", "kernel settings"),
+    (b"/etc/tmpfiles.d/", "rules for temporary files"),
+    (b"/usr/lib/tmpfiles.d/", "rules for temporary files"),
+    (b"/etc/sysusers.d/", "users to make at boot"),
+    (b"/usr/lib/sysusers.d/", "users to make at boot"),
+    (b"/etc/ld.so.conf.d/", "folders of libraries"),
+    (b"/etc/sudoers.d/", "rights to run as another user"),
+    (b"/etc/pam.d/", "rules of who may log in"),
+    (b"/etc/udev/rules.d/", "rules for devices"),
+    (b"/etc/profile.d/", "commands of each login"),
+];
+
+fn role(path: &[u8], entry: &Entry) -> &'static str {
+    let found = ROLES.iter().find(|(folder, _)| path.starts_with(folder));
+    found
+        .filter(|_| entry.kind == Kind::File)
+        .map_or_else(|| kind(entry.kind), |(_, role)| role)
+}
+
 fn added<'a>(path: &'a Path, entry: &'a Entry, after: &Inventory) -> Change<'a> {
     let (class, detail) = match (&entry.target, entry.is_privileged()) {
         (Some(target), _) if links::is_broken(path, after) => (
@@ -78,7 +102,7 @@ fn added<'a>(path: &'a Path, entry: &'a Entry, after: &Inventory) -> Change<'a> 
             Class::Privilege,
             format!("a new file of mode {:04o}", entry.mode),
         ),
-        (None, false) => (Class::Added, kind(entry.kind).to_owned()),
+        (None, false) => (Class::Added, role(path, entry).to_owned()),
     };
     Change {
         path,
@@ -89,7 +113,12 @@ fn added<'a>(path: &'a Path, entry: &'a Entry, after: &Inventory) -> Change<'a> 
 }
 
 /// One finding for a path, the gravest: another kind, more rights, other content, other marks.
-fn changed<'a>(path: &'a Path, old: &Entry, new: &'a Entry) -> Option<Change<'a>> {
+fn changed<'a>(
+    path: &'a Path,
+    old: &Entry,
+    new: &'a Entry,
+    after: &Inventory,
+) -> Option<Change<'a>> {
     let change = |class, detail| {
         Some(Change {
             path,
@@ -143,8 +172,15 @@ fn changed<'a>(path: &'a Path, old: &Entry, new: &'a Entry) -> Option<Change<'a>
     } else if content {
         marks.insert(0, format!("{} bytes became {}", old.size, new.size));
     }
+    let twice = after.texts.get(path).filter(|_| content);
+    let twice = twice.and_then(|text| doubled(old, text));
+    if let Some(why) = &twice {
+        marks.insert(0, why.clone());
+    }
     let class = if new.is_privileged() && !old.is_privileged() {
         Class::Privilege
+    } else if twice.is_some() {
+        Class::Doubled
     } else if content || old.target != new.target {
         Class::Content
     } else {

@@ -34,6 +34,14 @@ pub enum Subject {
     Ipc,
     /// A mount.
     Mount,
+    /// A rule of the packet filter.
+    Rule,
+    /// A key of the kernel.
+    Key,
+    /// A step that was run once more.
+    Step,
+    /// A library, interpreter or service that should be there.
+    Need,
 }
 
 /// What happened to it.
@@ -58,6 +66,12 @@ pub enum Class {
     Privilege,
     /// An administrator's change is lost.
     Clobbered,
+    /// A file holds the same twice: a script appended what was there already.
+    Doubled,
+    /// It should be there and is not.
+    Missing,
+    /// It did not do what it should.
+    Failed,
 }
 
 /// How grave it is.
@@ -108,6 +122,10 @@ impl Subject {
             Self::Socket => "socket",
             Self::Ipc => "ipc",
             Self::Mount => "mount",
+            Self::Rule => "rule",
+            Self::Key => "key",
+            Self::Step => "step",
+            Self::Need => "need",
         }
     }
 }
@@ -126,6 +144,9 @@ impl Class {
             Self::Broken => "broken",
             Self::Privilege => "privilege",
             Self::Clobbered => "clobbered",
+            Self::Doubled => "doubled",
+            Self::Missing => "missing",
+            Self::Failed => "failed",
         }
     }
 }

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
+use super::needs::Needs;
 use crate::key::Key;
 
 /// A path inside the zone, absolute. Paths are bytes: a name need not be text.
 pub type Path = Vec<u8>;
 
 /// Kinds of files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A file.
     File,
@@ -108,6 +112,15 @@ pub struct Package {
     pub state: String,
 }
 
+/// Something that several files stand for, such as an alternative.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Record {
+    /// Where it leads.
+    pub text: String,
+    /// Files that it is made of.
+    pub paths: BTreeSet<Path>,
+}
+
 /// All of a zone at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventory {
@@ -125,8 +138,8 @@ pub struct Inventory {
     pub cron: BTreeMap<String, Job>,
     /// Packages by name.
     pub packages: BTreeMap<String, Package>,
-    /// Alternatives: name, and what it leads to.
-    pub alternatives: BTreeMap<String, String>,
+    /// Alternatives by name, and what each leads to.
+    pub alternatives: BTreeMap<String, Record>,
     /// Diversions: path, and who diverts it where.
     pub diversions: BTreeMap<String, String>,
     /// Processes by command and user, and how many there are.
@@ -137,11 +150,26 @@ pub struct Inventory {
     pub ipc: BTreeSet<String>,
     /// Mounts below the root.
     pub mounts: BTreeSet<String>,
+    /// Rules of the packet filter: `inet acme input: tcp dport 7777 accept`.
+    pub rules: BTreeSet<String>,
+    /// Keys of the kernel: `user acme uid 0`.
+    pub keys: BTreeSet<String>,
+    /// Units of systemd that have a process.
+    pub units: BTreeSet<String>,
+    /// Files that a package declares to be the administrator's.
+    pub config: BTreeSet<Path>,
+    /// Content of small files of text that differ from an earlier inventory.
+    pub texts: BTreeMap<Path, Vec<u8>>,
+    /// What programs and libraries need.
+    pub needs: BTreeMap<Path, Needs>,
+    /// Folders where libraries are looked for, in their order.
+    pub library_dirs: Vec<Path>,
 }
 
 impl Inventory {
     /// The package that owns a path.
-    pub(super) fn owner(&self, path: &[u8]) -> Option<&String> {
+    #[must_use]
+    pub fn owner(&self, path: &[u8]) -> Option<&String> {
         self.owners.get(path)
     }
 }

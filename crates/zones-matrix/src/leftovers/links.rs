@@ -8,8 +8,24 @@ const FOLLOWED: u32 = 40;
 /// Folders that the system fills while it runs; what is below is not in an inventory.
 const LIVE: [&[u8]; 5] = [b"/proc", b"/sys", b"/dev", b"/run", b"/tmp"];
 
+/// Where a path leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Lead {
+    /// To this path, which is no link.
+    Here(Path),
+    /// Into a folder that an inventory says nothing of.
+    Unknown,
+    /// Nowhere.
+    Nowhere,
+}
+
 /// Whether a link leads nowhere.
-pub(super) fn is_broken(path: &[u8], inventory: &Inventory) -> bool {
+pub(crate) fn is_broken(path: &[u8], inventory: &Inventory) -> bool {
+    follow(path, inventory) == Lead::Nowhere
+}
+
+/// Follows all links on the way and the last one, inside the inventory.
+pub(crate) fn follow(path: &[u8], inventory: &Inventory) -> Lead {
     let mut rest: Vec<Path> = parts(path);
     rest.reverse();
     let mut here: Path = Vec::new();
@@ -23,17 +39,17 @@ pub(super) fn is_broken(path: &[u8], inventory: &Inventory) -> bool {
         here.push(b'/');
         here.extend_from_slice(&part);
         if is_live(&here, inventory) {
-            return false;
+            return Lead::Unknown;
         }
         let Some(entry) = inventory.files.get(&here) else {
-            return true;
+            return Lead::Nowhere;
         };
         let Some(target) = &entry.target else {
             continue;
         };
         followed += 1;
         if followed > FOLLOWED {
-            return true;
+            return Lead::Nowhere;
         }
         if target.starts_with(b"/") {
             here.clear();
@@ -43,7 +59,7 @@ pub(super) fn is_broken(path: &[u8], inventory: &Inventory) -> bool {
         }
         rest.extend(parts(target).into_iter().rev());
     }
-    false
+    Lead::Here(here)
 }
 
 fn is_live(path: &[u8], inventory: &Inventory) -> bool {

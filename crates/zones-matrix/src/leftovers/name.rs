@@ -22,6 +22,30 @@ pub fn shown(path: &[u8]) -> String {
     out
 }
 
+/// The bytes that [`shown`] made a text of.
+#[must_use]
+pub fn named(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.extend_from_slice(&rest.as_bytes()[..at]);
+        let after = &rest[at + 1..];
+        let byte = after.strip_prefix('x').and_then(|hex| hex.get(..2));
+        match byte.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                out.push(b'\\');
+                rest = after.strip_prefix('\\').unwrap_or(after);
+            }
+        }
+    }
+    out.extend_from_slice(rest.as_bytes());
+    out
+}
+
 fn hex(bytes: &[u8], out: &mut String) {
     for byte in bytes {
         // Writing to a string cannot fail.
@@ -31,7 +55,7 @@ fn hex(bytes: &[u8], out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::{named, shown};
 
     #[test]
     fn names_are_shown_so_that_they_can_be_told_apart() {
@@ -44,6 +68,7 @@ mod tests {
         ];
         for (path, text) in cases {
             assert_eq!(shown(path), text);
+            assert_eq!(named(text), path);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::glob::Glob;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Noise {
     known: BTreeSet<(Subject, String)>,
+    patterns: Vec<Glob>,
 }
 
 impl Noise {
@@ -24,7 +25,24 @@ impl Noise {
         let known = learnt
             .map(|finding| (finding.subject, finding.name.clone()))
             .collect();
-        Self { known }
+        let patterns = Vec::new();
+        Self { known, patterns }
+    }
+
+    /// This noise and paths that fit a pattern: those of [`known_noise`](super::known_noise), say,
+    /// or of another tool's list.
+    #[must_use]
+    pub fn with_patterns<'a>(mut self, patterns: impl IntoIterator<Item = &'a str>) -> Self {
+        self.patterns.extend(patterns.into_iter().map(Glob::new));
+        self
+    }
+
+    /// This noise and another one's.
+    #[must_use]
+    pub fn with(mut self, other: &Self) -> Self {
+        self.known.extend(other.known.iter().cloned());
+        self.patterns.extend(other.patterns.iter().cloned());
+        self
     }
 
     /// What it holds: kind and name, sorted.
@@ -32,6 +50,10 @@ impl Noise {
         self.known
             .iter()
             .map(|(subject, name)| (*subject, name.as_str()))
+    }
+
+    fn fits(&self, path: &[u8]) -> bool {
+        self.patterns.iter().any(|glob| glob.matches(path))
     }
 
     fn holds(&self, subject: Subject, name: &str) -> bool {
@@ -56,14 +78,14 @@ fn is_grave(subject: Subject, class: Class) -> bool {
 }
 
 /// Rules at work; they note which patterns met something.
-pub(super) struct Verdicts<'a> {
+pub(crate) struct Verdicts<'a> {
     rules: &'a Rules<'a>,
     ignore: Vec<(Glob, bool)>,
     volatile: Vec<Glob>,
 }
 
 impl<'a> Verdicts<'a> {
-    pub(super) fn new(rules: &'a Rules<'a>) -> Self {
+    pub(crate) fn new(rules: &'a Rules<'a>) -> Self {
         let ignore = rules
             .policy
             .ignore
@@ -78,11 +100,12 @@ impl<'a> Verdicts<'a> {
     }
 
     /// Whether a path is accepted without a word.
-    pub(super) fn is_quiet(&mut self, path: &[u8], class: Class) -> bool {
+    pub(crate) fn is_quiet(&mut self, path: &[u8], class: Class) -> bool {
         if is_grave(Subject::File, class) {
             return false;
         }
-        let mut quiet = self.rules.noise.holds(Subject::File, &shown(path));
+        let noise = self.rules.noise;
+        let mut quiet = noise.fits(path) || noise.holds(Subject::File, &shown(path));
         for (glob, met) in &mut self.ignore {
             if glob.matches(path) {
                 *met = true;
@@ -93,7 +116,7 @@ impl<'a> Verdicts<'a> {
     }
 
     /// What becomes of a finding: nothing, a note, or what it was.
-    pub(super) fn judge(&self, mut finding: Finding) -> Option<Finding> {
+    pub(crate) fn judge(&self, mut finding: Finding) -> Option<Finding> {
         let is_account = matches!(finding.subject, Subject::User | Subject::Group);
         if is_account && self.rules.policy.allow_users.contains(&finding.name) {
             finding.weight = Weight::Note;
@@ -112,7 +135,7 @@ impl<'a> Verdicts<'a> {
     }
 
     /// Patterns that met nothing.
-    pub(super) fn idle(self) -> Vec<String> {
+    pub(crate) fn idle(self) -> Vec<String> {
         let patterns = self.rules.policy.ignore.iter().zip(self.ignore);
         let idle = patterns.filter(|(_, (_, met))| !met);
         idle.map(|(pattern, _)| pattern.clone()).collect()

@@ -15,6 +15,8 @@ pub enum Source {
     Build {
         /// The command line.
         script: String,
+        /// Files and folders that the build reads, relative to the matrix file; none is all.
+        sources: Vec<String>,
         /// Files that are the artifact.
         outputs: Vec<Output>,
     },
@@ -49,8 +51,18 @@ pub(super) fn artifact(
             let key = files.maybe(&path, text.at, problems);
             (Source::Path(path), key)
         }
-        Supply::Build { script, outputs } => {
+        Supply::Build {
+            script,
+            sources,
+            outputs,
+        } => {
             let line = fill(script, lookup, problems)?;
+            let mut read = Vec::new();
+            for text in sources {
+                let path = fill(text, lookup, problems)?;
+                let digest = files.must(&path, text.at, problems)?.to_string();
+                read.push((path, digest));
+            }
             let bytes = files
                 .script(&line, script.at, problems)
                 .map(|key| key.to_string());
@@ -58,15 +70,22 @@ pub(super) fn artifact(
                 .iter()
                 .map(|out| (out.pattern.as_str(), out.required))
                 .collect();
-            let key = Key::of(&json!({
+            let mut inputs = json!({
                 "image": platform.image.key.to_string(),
                 "packages": platform.build_packages,
                 "script": line,
                 "bytes": bytes,
                 "outputs": patterns,
-            }));
-            let (script, outputs) = (line, outputs.clone());
-            (Source::Build { script, outputs }, Some(key))
+            });
+            if !read.is_empty() {
+                inputs["sources"] = json!(read);
+            }
+            let source = Source::Build {
+                script: line,
+                sources: read.into_iter().map(|(path, _)| path).collect(),
+                outputs: outputs.clone(),
+            };
+            (source, Some(Key::of(&inputs)))
         }
     };
     Some(Artifact {

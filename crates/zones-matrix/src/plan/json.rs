@@ -9,7 +9,7 @@
 //! | `name`, `seed`, `key` | the product, the seed, the key of the whole plan |
 //! | `counts` | `cells`, `platforms`, `steps`, `executions` (steps with equal beginnings once) |
 //! | `platforms` | `id`, `axes`, `brand`, `tags`, `build-packages`, `image` (two keys, `inputs`) |
-//! | `artifacts` | `name`, `platform`, `build` and `outputs` or `path`, `key` or null |
+//! | `artifacts` | `name`, `platform`, `build`, `source` and `outputs`, or `path`, `key` or null |
 //! | `cells` | by id: `rank` (order of start), names, `tags`, `settings`, `env`, `services`, |
 //! | | `steps` (`name`, `run`, `key`, limits), `checks`, `expect-fail`, `missing`, `key` |
 
@@ -116,11 +116,16 @@ fn artifact_json(artifact: &Artifact) -> Value {
         Source::Path(path) => {
             map.insert("path".to_owned(), path.clone().into());
         }
-        Source::Build { script, outputs } => {
+        Source::Build {
+            script,
+            sources,
+            outputs,
+        } => {
             let outputs = outputs
                 .iter()
                 .map(|output| json!({ "pattern": output.pattern, "required": output.required }));
             map.insert("build".to_owned(), script.clone().into());
+            map.insert("source".to_owned(), sources.clone().into());
             map.insert("outputs".to_owned(), outputs.collect());
         }
     }

@@ -131,24 +131,24 @@ pub(super) fn usage_of_zone(zonepath: &Path) -> Result<Usage, Errno> {
 
 /// Limits a zone; see `Driver::set_limit`.
 pub(super) fn limit(zonepath: &Path, limit: Option<u64>) -> Result<(), Errno> {
-    let folder = open(&zonepath.join("root"))?;
+    // What is asked of the folder of the zonepath is not billed to a zone that is full.
+    let folder = open(zonepath)?;
     let folder = folder.as_fd();
-    let (number, is_new) = match (group_of(zonepath), limit) {
-        (Some(number), _) => (number, false),
-        (None, None) => return Ok(()),
-        (None, Some(_)) => (btrfs_subvolume_id(folder)?, true),
-    };
-    let group = LEVEL | number;
+    if let Some(number) = group_of(zonepath) {
+        match btrfs_limit_group(folder, LEVEL | number, limit) {
+            // Somebody has stopped the counting, or taken the group away.
+            Err(Errno::NOTCONN | Errno::NOENT) => {}
+            other => return other,
+        }
+    }
     if limit.is_none() {
-        return match btrfs_limit_group(folder, group, None) {
-            // Nothing is counted, nothing is limited.
-            Err(Errno::NOTCONN | Errno::NOENT) => Ok(()),
-            other => other,
-        };
+        return Ok(());
     }
     if !groups(folder)?.exists() {
         btrfs_enable_quotas(folder)?;
     }
+    let number = btrfs_subvolume_id(open(&zonepath.join("root"))?)?;
+    let group = LEVEL | number;
     btrfs_make_group(folder, group)?;
     for root in roots(zonepath) {
         let root = open(&root)?;
@@ -156,10 +156,8 @@ pub(super) fn limit(zonepath: &Path, limit: Option<u64>) -> Result<(), Errno> {
             btrfs_join_group(folder, btrfs_subvolume_id(&root)?, group)?;
         }
     }
-    if is_new {
-        let text = number.to_string();
-        rustix::fs::lsetxattr(zonepath, ATTRIBUTE, text.as_bytes(), XattrFlags::empty())?;
-    }
+    let text = number.to_string();
+    rustix::fs::lsetxattr(zonepath, ATTRIBUTE, text.as_bytes(), XattrFlags::empty())?;
     btrfs_limit_group(folder, group, limit)?;
     btrfs_recount(folder, true)
 }

@@ -67,13 +67,13 @@ pub(super) fn zone(zonepath: &Path) -> Result<Usage, Errno> {
 }
 
 /// Gives a root to the project of its zone, with the layers that only this zone names.
-pub(super) fn assign(root: &Path, zonepath: &Path) -> Result<(), Errno> {
+pub(super) fn assign(root: &Path, zonepath: &Path, project: u32) -> Result<(), Errno> {
     let Some(stack) = Stack::read(root)? else {
-        return project::assign(root, zonepath);
+        return project::assign(root, project);
     };
     for name in [UPPER, WORK] {
         if root.join(name).exists() {
-            project::assign(&root.join(name), zonepath)?;
+            project::assign(&root.join(name), project)?;
         }
     }
     let others = roots(zonepath).into_iter();
@@ -81,7 +81,7 @@ pub(super) fn assign(root: &Path, zonepath: &Path) -> Result<(), Errno> {
     let store = Store::of(&stack, root)?;
     for layer in &stack.layers {
         if store.named_by(layer).iter().all(|it| stacks.contains(it)) {
-            project::assign(&store.files(layer), zonepath)?;
+            project::assign(&store.files(layer), project)?;
         }
     }
     Ok(())

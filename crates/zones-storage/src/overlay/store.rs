@@ -8,14 +8,14 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::stack::{self, Stack, mark_of};
 use super::{kernel, order};
 use crate::dir::remove_tree;
-use crate::driver::zonepath_of;
+use crate::driver::{swap, zonepath_of};
 use crate::view::UPPER;
 
 const NAME: &str = ".zones-layers";
@@ -333,7 +333,7 @@ impl Locked<'_> {
     /// Has the first layer of a stack take the root's place, and the root that of the layer.
     pub(super) fn exchange(&self, layer: &str, root: &Path) -> Result<(), Errno> {
         let tree = self.store.tree(layer);
-        rustix::fs::renameat_with(CWD, &tree, CWD, root, RenameFlags::EXCHANGE)?;
+        swap(&tree, root)?;
         stack::sync_folder(&self.store.layer(layer))?;
         stack::sync_folder(root.parent().ok_or(Errno::INVAL)?)
     }

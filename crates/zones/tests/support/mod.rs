@@ -14,9 +14,13 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+pub mod image;
+
 pub const ZONES: &str = env!("CARGO_BIN_EXE_zones");
 
 pub struct Host {
+    /// Before the folder: fields are dropped in this order.
+    mounted: Option<image::Mounted>,
     folder: TempDir,
 }
 
@@ -81,6 +85,7 @@ impl Host {
     pub fn new() -> Self {
         let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
         Self {
+            mounted: None,
             folder: tempfile::Builder::new()
                 .prefix("host-")
                 .tempdir_in(base)
@@ -134,7 +139,11 @@ impl Host {
 
     /// A configured zone of brand lx; `more` are further zonecfg commands.
     pub fn configure(&self, zone: &str, more: &str) {
-        let path = self.zonepath(zone);
+        self.configure_at(zone, &self.zonepath(zone), more);
+    }
+
+    /// As `configure`, somewhere.
+    pub fn configure_at(&self, zone: &str, path: &Path, more: &str) {
         let commands = format!(
             "create -b; set brand=lx; set zonepath={}; {more}",
             path.display()
@@ -144,7 +153,12 @@ impl Host {
 
     /// An installed zone with a busybox userland.
     pub fn install(&self, zone: &str, more: &str) {
-        self.configure(zone, more);
+        self.install_at(zone, &self.zonepath(zone), more);
+    }
+
+    /// As `install`, somewhere.
+    pub fn install_at(&self, zone: &str, path: &Path, more: &str) {
+        self.configure_at(zone, path, more);
         let archive = self.archive();
         self.ok(
             "zoneadm",

@@ -1,26 +1,59 @@
 //! What a shift does to one number, and to the attributes that hold numbers.
 
-use zones_types::IdRange;
+use crate::IdRange;
 
 /// From the ids of a zone to those on disk: `target` more than in the zone, whatever the number
 /// bears now. Numbers of nobody's stay. Doing it twice is doing it once.
-#[derive(Debug, Clone)]
-pub(super) struct Shift {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shift {
     /// 0: the disk holds the zone's own numbers.
-    pub(super) target: u32,
+    pub target: u32,
     /// Bases that numbers may bear from an earlier shift.
-    pub(super) known: Vec<u32>,
-}
-
-/// The start of the range that an id lies in; 0 for one that is not shifted.
-pub(super) fn base_of(id: u32) -> u32 {
-    let base = id - id % IdRange::COUNT;
-    if base >= IdRange::FIRST.base { base } else { 0 }
+    pub known: Vec<u32>,
 }
 
 impl Shift {
-    pub(super) fn id(&self, id: u32) -> u32 {
-        let base = base_of(id);
+    /// The attribute that holds the capabilities of a file. Source: capabilities(7).
+    pub const CAPABILITY: &str = "security.capability";
+    /// The attributes that hold access lists. Source: acl(5).
+    pub const ACLS: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_default"];
+
+    /// The start of the range that an id lies in; 0 for one that is not shifted. The owner of its
+    /// root folder tells that of a tree.
+    #[must_use]
+    pub const fn base_of(id: u32) -> u32 {
+        let base = id - id % IdRange::COUNT;
+        if base >= IdRange::FIRST.base { base } else { 0 }
+    }
+
+    /// Back to the numbers of the zone, of a tree whose root folder belongs to `owner`; `None`
+    /// where they are that already.
+    #[must_use]
+    pub fn off(owner: u32) -> Option<Self> {
+        let base = Self::base_of(owner);
+        let shift = Self {
+            target: 0,
+            known: vec![base],
+        };
+        (base != 0).then_some(shift)
+    }
+
+    /// From the numbers of the zone to those of a tree whose root folder belongs to `owner`;
+    /// `None` where these are the same.
+    #[must_use]
+    pub fn onto(owner: u32) -> Option<Self> {
+        let target = Self::base_of(owner);
+        let shift = Self {
+            target,
+            known: Vec::new(),
+        };
+        (target != 0).then_some(shift)
+    }
+
+    /// One number.
+    #[must_use]
+    pub fn id(&self, id: u32) -> u32 {
+        let base = Self::base_of(id);
         if base == 0 {
             return if id < IdRange::COUNT {
                 self.target + id
@@ -35,10 +68,21 @@ impl Shift {
         }
     }
 
+    /// The value of an extended attribute; `None` for one that holds no numbers of users.
+    #[must_use]
+    pub fn attribute(&self, name: &str, value: &[u8]) -> Option<Vec<u8>> {
+        match name {
+            Self::CAPABILITY => self.capability(value),
+            name if Self::ACLS.contains(&name) => self.acl(value),
+            _ => None,
+        }
+    }
+
     /// `security.capability`: for the root of the zone, and of nobody else. `None` for what is no
     /// such attribute. Source: `struct vfs_ns_cap_data` in linux/capability.h; capabilities(7),
     /// "File capability extended attribute versioning".
-    pub(super) fn capability(&self, value: &[u8]) -> Option<Vec<u8>> {
+    #[must_use]
+    pub fn capability(&self, value: &[u8]) -> Option<Vec<u8>> {
         const REVISION: u32 = 0xff00_0000;
         const V2: u32 = 0x0200_0000;
         const V3: u32 = 0x0300_0000;
@@ -60,7 +104,8 @@ impl Shift {
 
     /// `system.posix_acl_access` and `_default`. `None` for what is no such attribute.
     /// Source: linux/posix_acl_xattr.h.
-    pub(super) fn acl(&self, value: &[u8]) -> Option<Vec<u8>> {
+    #[must_use]
+    pub fn acl(&self, value: &[u8]) -> Option<Vec<u8>> {
         const VERSION: u32 = 2;
         const NAMED: [u16; 2] = [0x02, 0x08];
         if word(value, 0)? != VERSION || value.len() % 8 != 4 {
@@ -117,6 +162,23 @@ mod tests {
             assert_eq!(to(target).id(id), expected, "{id} to {target}");
             assert_eq!(to(target).id(expected), expected, "{id} to {target} again");
         }
+    }
+
+    #[test]
+    fn there_and_back() {
+        assert_eq!(Shift::off(0), None);
+        assert_eq!(Shift::off(IdRange::COUNT), None);
+        let (off, onto) = (Shift::off(B + 3).unwrap(), Shift::onto(B).unwrap());
+        for id in [0, 1, 65_535] {
+            assert_eq!(onto.id(id), B + id);
+            assert_eq!(off.id(B + id), id);
+            assert_eq!(off.id(id), id);
+        }
+        let plain = [&0x0200_0001_u32.to_le_bytes()[..], &[7; 16]].concat();
+        let there = onto.attribute(Shift::CAPABILITY, &plain).unwrap();
+        assert_ne!(there, plain);
+        assert_eq!(off.attribute(Shift::CAPABILITY, &there).unwrap(), plain);
+        assert_eq!(off.attribute("user.x", &there), None);
     }
 
     #[test]
