@@ -171,6 +171,10 @@ impl<'a> Site<'a> {
     ) -> Outcome {
         let tree = self.mount().join("tree");
         busybox::tree(&tree)?;
+        for name in ["host", "zones"] {
+            let made = fs::create_dir(self.mount().join(name));
+            made.map_err(|error| format!("{name}: {error}"))?;
+        }
         for number in 0..size {
             let folder = tree.join(format!("usr/files/{}", number / IN_ONE));
             write(
