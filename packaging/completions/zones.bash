@@ -36,7 +36,9 @@ _zones_applet() {
                 snapshot) words='--due -a' ;;
                 rollback) words=-r ;;
                 list-snapshots) words='-H -p -o' ;;
-                diff) words='-p -o' ;;
+                diff) words='-p -o -t --verify-diff' ;;
+                df) words='-s -p -o' ;;
+                set) words='quota= reservation=' ;;
                 doctor) words=-o ;;
                 move) COMPREPLY=($(compgen -d -- "$cur")); return ;;
                 ready) words=-n ;;

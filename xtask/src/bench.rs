@@ -11,6 +11,7 @@ mod packages;
 mod plan;
 mod report;
 mod shellserver;
+mod storage;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,6 +72,11 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         println!("{}", packages::run(&build(true)?, rounds)?);
         return Ok(());
     }
+    if only == ["storage"] {
+        let rounds = rounds.unwrap_or(storage::ROUNDS);
+        println!("{}", storage::run(&build(true)?, rounds)?);
+        return Ok(());
+    }
     let rounds = rounds.unwrap_or(if quick { QUICK_ROUNDS } else { ROUNDS });
     let zones = build(true)?;
     let folder = folder()?;
@@ -89,6 +95,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     }
     if (only.is_empty() && !quick) || only.iter().any(|name| name == "pkg") {
         text += &packages::run(&place.zones, packages::ROUNDS)?;
+    }
+    if (only.is_empty() && !quick) || only.iter().any(|name| name == "storage") {
+        text += &storage::run(&place.zones, storage::ROUNDS)?;
     }
     let path = target().join("bench/report.md");
     write(&path, &text)?;

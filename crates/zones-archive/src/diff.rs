@@ -3,6 +3,7 @@
 mod candidates;
 mod content;
 mod links;
+mod named;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use crate::progress::{Phase, Progress};
 pub use candidates::Candidates;
 use content::same_content;
 use links::Links;
+use named::Named;
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,9 +97,9 @@ pub struct DiffOptions<'a> {
     /// Take the content of a file for the same, unread, where size, inode number, time of change
     /// and time of status are the same, as they are in a snapshot of the file system.
     pub trust_stamps: bool,
-    /// Says `false` of a path if neither it nor anything below it can differ, as a storage driver
-    /// may know; it is passed over then. Nothing: all are looked at.
-    pub may_differ: Option<&'a dyn Fn(&Path) -> bool>,
+    /// Paths that may differ, as a storage driver may know them: all others are passed over, but
+    /// for other names of the files that are named. Nothing: all are looked at.
+    pub may_differ: Option<&'a Candidates>,
 }
 
 impl std::fmt::Debug for DiffOptions<'_> {
@@ -105,7 +107,7 @@ impl std::fmt::Debug for DiffOptions<'_> {
         f.debug_struct("DiffOptions")
             .field("times", &self.times)
             .field("trust_stamps", &self.trust_stamps)
-            .field("may_differ", &self.may_differ.is_some())
+            .field("may_differ", &self.may_differ.map(Candidates::len))
             .finish()
     }
 }
@@ -139,12 +141,14 @@ pub fn differ(
         changes: Vec::new(),
         links: Links::default(),
         compared: HashMap::new(),
+        named: Named::default(),
         folders: Vec::new(),
     };
     progress.begin(Phase::Compare, 0);
     let done = walk
         .top(was.as_ref(), &is)
-        .and_then(|()| walk.run(progress));
+        .and_then(|()| walk.run(progress))
+        .and_then(|()| walk.other_names(progress));
     progress.end(Phase::Compare);
     done?;
     let Walk {
@@ -224,6 +228,8 @@ struct Walk<'a> {
     links: Links,
     /// Whether two files with several names have the same content.
     compared: HashMap<(u64, u64), bool>,
+    /// Files with several names of which one is among [`DiffOptions::may_differ`].
+    named: Named,
     /// Folders to enter; the last is the next.
     folders: Vec<(PathBuf, Which)>,
 }
@@ -258,21 +264,7 @@ impl Walk<'_> {
             if progress.cancelled() {
                 return Err(ArchiveError::Cancelled);
             }
-            let open = |root: &RootFd, is_wanted: bool| -> Result<Option<Dir>, ArchiveError> {
-                if !is_wanted {
-                    return Ok(None);
-                }
-                match root.dir_without_links(&path) {
-                    // A live tree: what vanished meanwhile is not there.
-                    Err(Errno::NOENT) => Ok(None),
-                    other => other.map(Some).map_err(|e| read(&path, e)),
-                }
-            };
-            let old = match self.roots.0 {
-                Some(root) => open(root, which != Which::New)?,
-                None => None,
-            };
-            let new = open(self.roots.1, which != Which::Old)?;
+            let (old, new) = self.open(&path, which)?;
             let names = names(&path, old.as_ref(), new.as_ref())?;
             progress.advance(Phase::Compare, names.len() as u64);
             let first = self.folders.len();
@@ -285,13 +277,29 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// A folder of the trees that have it.
+    fn open(&self, path: &Path, which: Which) -> Result<(Option<Dir>, Option<Dir>), ArchiveError> {
+        let open = |root: Option<&RootFd>| match root.map(|it| it.dir_without_links(path)) {
+            // A live tree: what vanished meanwhile is not there.
+            None | Some(Err(Errno::NOENT)) => Ok(None),
+            Some(other) => other.map(Some).map_err(|e| read(path, e)),
+        };
+        let old = self.roots.0.filter(|_| which != Which::New);
+        let new = Some(self.roots.1).filter(|_| which != Which::Old);
+        Ok((open(old)?, open(new)?))
+    }
+
     fn name(
         &mut self,
         path: &Path,
         name: &OsStr,
         dirs: (Option<&Dir>, Option<&Dir>),
     ) -> Result<(), ArchiveError> {
-        if self.options.may_differ.is_some_and(|may| !may(path)) {
+        if self
+            .options
+            .may_differ
+            .is_some_and(|it| !it.may_differ(path))
+        {
             return Ok(());
         }
         let stat = |dir: Option<&Dir>| match dir.map(|it| it.lstat(name)) {
@@ -299,6 +307,9 @@ impl Walk<'_> {
             Some(other) => other.map(Some).map_err(|e| read(path, e)),
         };
         let (was, is) = (stat(dirs.0)?, stat(dirs.1)?);
+        if self.options.may_differ.is_some() {
+            self.named.note(was.as_ref(), is.as_ref());
+        }
         match (&was, &is) {
             (Some(was), Some(is)) if kind(was) == kind(is) => {
                 if let (Some(old), Some(new)) = dirs {

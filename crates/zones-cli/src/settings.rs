@@ -12,6 +12,7 @@ use zones_types::Bytes;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     package_cache: Option<String>,
+    storage: Option<String>,
 }
 
 /// What it says.
@@ -19,6 +20,8 @@ struct File {
 pub(crate) struct HostSettings {
     /// `package-cache = "SIZE"`: bytes of fetched packages that are kept for the next installation.
     pub(crate) package_cache: Option<u64>,
+    /// `storage = "DRIVER"`: what keeps zones that are installed or cloned from now on.
+    pub(crate) storage: Option<String>,
 }
 
 impl HostSettings {
@@ -45,6 +48,7 @@ impl HostSettings {
         let package_cache = file.package_cache.map(size).transpose()?;
         Ok(Self {
             package_cache: package_cache.map(|size| size.0),
+            storage: file.storage,
         })
     }
 }
@@ -65,6 +69,8 @@ mod tests {
             parse("package-cache = \"0\"").unwrap().package_cache,
             Some(0)
         );
+        let storage = parse("storage = \"overlay\"").unwrap().storage;
+        assert_eq!(storage.as_deref(), Some("overlay"));
         for (text, want) in [
             ("package-cache = \"much\"", "not `much`"),
             ("cache = 1", "unknown field `cache`"),

@@ -98,6 +98,9 @@ pub struct Look<'a> {
 /// Why a tree could not be looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
+    /// Its root cannot be opened.
+    #[error(transparent)]
+    Root(#[from] zones_storage::StorageError),
     /// A file or folder cannot be read.
     #[error("cannot look at `{}` in the zone: {source}", shown(path))]
     Read {

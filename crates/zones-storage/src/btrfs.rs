@@ -1,17 +1,21 @@
 //! The driver for btrfs: every root is a subvolume.
 
+mod changes;
+mod quota;
+
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use zones_archive::Progress;
+use zones_archive::{Candidates, Progress};
 use zones_sys::{
     btrfs_is_subvolume, btrfs_snapshot, btrfs_subvolume_create, btrfs_subvolume_delete,
 };
 
 use crate::dir::remove_tree;
 use crate::driver::{Copied, CopyError, Driver, DriverKind, StorageError, copy_files};
+use crate::usage::Usage;
 
 #[derive(Debug)]
 pub(crate) struct Btrfs;
@@ -24,7 +28,7 @@ impl Driver for Btrfs {
     fn create(&self, root: &Path) -> Result<(), StorageError> {
         let make = || {
             let (parent, name) = split(root)?;
-            btrfs_subvolume_create(parent.as_fd(), name)?;
+            btrfs_subvolume_create(parent.as_fd(), name, quota::group_for(root))?;
             rustix::fs::chmod(root, Mode::from_raw_mode(0o755))
         };
         make().map_err(|source| error("create", root, source))
@@ -50,6 +54,23 @@ impl Driver for Btrfs {
         progress: &dyn Progress,
     ) -> Result<Copied, CopyError> {
         snapshot(self, from, to, true, progress)
+    }
+
+    fn usage(&self, root: &Path) -> Result<Usage, StorageError> {
+        quota::usage(root).map_err(|source| error("measure", root, source))
+    }
+
+    fn usage_of_zone(&self, zonepath: &Path) -> Result<Usage, StorageError> {
+        quota::usage_of_zone(zonepath).map_err(|source| error("measure", zonepath, source))
+    }
+
+    fn set_limit(&self, zonepath: &Path, limit: Option<u64>) -> Result<(), StorageError> {
+        let done = quota::limit(zonepath, limit);
+        done.map_err(|source| error("limit the space of", zonepath, source))
+    }
+
+    fn changes(&self, from: &Path, to: &Path) -> Result<Option<Candidates>, StorageError> {
+        changes::between(from, to).map_err(|source| error("compare", from, source))
     }
 
     fn destroy(&self, root: &Path) -> Result<(), StorageError> {
@@ -87,7 +108,12 @@ fn snapshot(
         }
         let (parent, name) = split(to)?;
         let (parent, source) = (parent.as_fd(), source.as_fd());
-        btrfs_snapshot(parent, name, source, is_read_only)
+        let group = quota::group_for(to);
+        btrfs_snapshot(parent, name, source, is_read_only, group)?;
+        if group.is_some() {
+            quota::recount_if_needed(parent);
+        }
+        Ok(())
     };
     match take() {
         Ok(()) => Ok(Copied::Snapshot),

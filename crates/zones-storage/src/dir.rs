@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use crate::driver::{Driver, DriverKind, StorageError};
 use crate::overlay::{Overlay, stack};
+use crate::project;
 
 #[derive(Debug)]
 pub(crate) struct Dir;
@@ -59,6 +60,7 @@ pub(crate) fn create(root: &Path) -> Result<(), Errno> {
     let new = format!("{NEW}{:016x}", u64::from_ne_bytes(random));
     rustix::fs::mkdirat(&parent, &new, Mode::from_raw_mode(0o755))?;
     let done = rustix::fs::chmodat(&parent, &new, Mode::from_raw_mode(0o755), AtFlags::empty())
+        .and_then(|()| project::inherit(&root.with_file_name(&new), root))
         .and_then(|()| rename_new(parent.as_fd(), &new, name));
     done.inspect_err(|_| {
         let _ = rustix::fs::unlinkat(&parent, &new, AtFlags::REMOVEDIR);

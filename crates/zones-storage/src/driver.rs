@@ -7,8 +7,10 @@ use rustix::io::Errno;
 use zones_archive::{ArchiveError, Candidates, CopyReport, Devices, Progress, copy_tree};
 use zones_sys::RootFd;
 
+use crate::choice::choose;
 use crate::environment::Environments;
 use crate::overlay::{Overlay, stack::take_attributes};
+use crate::project;
 use crate::snapshot::Snapshots;
 use crate::usage::{self, Usage};
 use crate::view::{self, View};
@@ -29,6 +31,15 @@ pub enum DriverKind {
 }
 
 impl DriverKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Dir, Self::Btrfs, Self::Overlay];
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == name)
+    }
+
     /// The name in messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -239,12 +250,11 @@ pub trait Driver: std::fmt::Debug {
     /// once, also for a zone that runs, and for roots that are made later.
     ///
     /// # Errors
-    /// The driver or the file system keeps no limits; the source says what is missing.
+    /// The driver or the file system keeps no limits; [`why_no_limit`](crate::why_no_limit) says
+    /// what is missing.
     fn set_limit(&self, zonepath: &Path, limit: Option<u64>) -> Result<(), StorageError> {
-        match limit {
-            None => Ok(()),
-            Some(_) => Err(self.error("limit the space of", zonepath, Errno::OPNOTSUPP)),
-        }
+        let done = project::limit(zonepath, &project::assign, limit);
+        done.map_err(|source| self.error("limit the space of", zonepath, source))
     }
 
     /// Keeps space free for a zone, in bytes, that nobody else gets. `None`: none.
@@ -280,6 +290,19 @@ pub(crate) fn rename_home(from: &Path, to: &Path) -> Result<bool, Errno> {
         Ok(()) => Ok(true),
         Err(Errno::XDEV) => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// The zonepath of a root: `ZONEPATH/root`, `ZONEPATH/be/NAME`, `ZONEPATH/snap/NAME` or
+/// `ZONEPATH/.import/NUMBER`.
+pub(crate) fn zonepath_of(root: &Path) -> Option<&Path> {
+    let parent = root.parent()?;
+    let is_inner = ["be", "snap", ".import"]
+        .iter()
+        .any(|it| parent.ends_with(it));
+    match is_inner {
+        true => parent.parent(),
+        false => Some(parent),
     }
 }
 
@@ -395,11 +418,9 @@ impl DriverKind {
 
 /// File systems that carry layers and can show their owners otherwise. Source: statfs(2); the
 /// kernel's list in mount_setattr(2), `MOUNT_ATTR_IDMAP`.
-pub(crate) const LAYERED: [(i64, &str); 3] = [
-    (0xef53, "ext4"),
-    (0x5846_5342, "xfs"),
-    (0x0102_1994, "tmpfs"),
-];
+pub(crate) const LAYERED: [(i64, &str); 3] =
+    [(0xef53, "ext4"), (XFS_MAGIC, "xfs"), (0x0102_1994, "tmpfs")];
+pub(crate) const XFS_MAGIC: i64 = 0x5846_5342;
 const BTRFS_MAGIC: i64 = 0x9123_683e;
 
 /// The driver for zones below `parent`, an existing folder: the one asked for, else what the file
@@ -445,14 +466,6 @@ pub fn choose_as(parent: &Path, wish: Option<DriverKind>) -> Result<Choice, Stor
     };
     let driver = kind.driver();
     Ok(Choice { driver, why })
-}
-
-/// As [`choose_as`], with no wish.
-///
-/// # Errors
-/// As those of `choose_as`.
-pub fn choose(parent: &Path) -> Result<Box<dyn Driver>, StorageError> {
-    Ok(choose_as(parent, None)?.driver)
 }
 
 /// The driver for a zonepath that may not be there yet.

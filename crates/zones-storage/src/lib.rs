@@ -4,12 +4,14 @@
 //! zonepath; verbs and messages are the same everywhere.
 
 mod btrfs;
+mod choice;
 mod dir;
 mod driver;
 mod environment;
 mod leftovers;
 mod name;
 mod overlay;
+mod project;
 mod snapshot;
 mod survey;
 mod trial;
@@ -17,14 +19,16 @@ mod usage;
 mod view;
 mod zfs;
 
+pub use choice::{choice_of, choose, record};
 pub use dir::NEW;
 pub use driver::{
-    Cause, Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as,
-    copy_files, find_home, make_home, move_home, remove_home,
+    Cause, Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose_as, copy_files,
+    find_home, make_home, move_home, remove_home,
 };
 pub use environment::{EnvironmentError, Environments, Known};
 pub use leftovers::{has_leftovers, repair};
 pub use name::is_fine as is_fine_name;
+pub use project::why_no_limit;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use trial::Trial;
 pub use usage::Usage;

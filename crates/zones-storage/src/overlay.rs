@@ -6,6 +6,7 @@
 
 pub(crate) mod changes;
 mod measure;
+mod order;
 pub(crate) mod stack;
 mod store;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use zones_sys::{Dir, RootFd};
 
 use crate::dir::{self, remove_tree};
 use crate::driver::{Copied, CopyError, Driver, DriverKind, StorageError, copy_files};
+use crate::project;
 use crate::usage::Usage;
 use crate::view::{Layers, UPPER, View};
 use stack::Stack;
@@ -94,6 +96,12 @@ impl Driver for Overlay {
 
     fn usage_of_zone(&self, zonepath: &Path) -> Result<Usage, StorageError> {
         measure::zone(zonepath).map_err(|source| self.error("measure", zonepath, source))
+    }
+
+    fn set_limit(&self, zonepath: &Path, limit: Option<u64>) -> Result<(), StorageError> {
+        let assign = |root: &Path, project| measure::assign(root, zonepath, project);
+        let done = project::limit(zonepath, &assign, limit);
+        done.map_err(|source| self.error("limit the space of", zonepath, source))
     }
 
     fn changes(&self, from: &Path, to: &Path) -> Result<Option<Candidates>, StorageError> {
@@ -231,6 +239,7 @@ impl Overlay {
         self.step()?;
         let new = locked.new_tree(first);
         stack.build(&new, Some(&like), &place)?;
+        project::inherit(&new, root)?;
         self.step()?;
         locked.refer(stack)?;
         self.step()?;
@@ -271,6 +280,7 @@ impl Overlay {
             locked.refer(&stack)?;
             self.step()?;
             stack.build(&temp, like, &place)?;
+            project::inherit(&temp, to)?;
             self.step()?;
             rustix::fs::renameat_with(CWD, &temp, CWD, to, RenameFlags::NOREPLACE)?;
             stack::sync_folder(parent)?;
@@ -314,6 +324,7 @@ impl Overlay {
             for name in ["refs", "tree"] {
                 stack::make_folder(&place.join(name))?;
             }
+            project::inherit(&place.join("tree"), root)?;
             let (upper, tree) = (root.join(UPPER), place.join("tree"));
             let open = |path: &Path| RootFd::open(path);
             Ok::<_, Errno>((lock, open(&upper)?, open(&tree)?, upper, tree))

@@ -1,6 +1,7 @@
 //! Looks at everything below a folder, by descriptors and never through a link or a mount point.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::File;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,25 @@ pub(crate) struct Seen<'a> {
     pub(crate) stat: &'a Stat,
     /// The open folder, if it is one.
     pub(crate) folder: Option<BorrowedFd<'a>>,
+    /// Where it is, if it is none.
+    within: Option<(BorrowedFd<'a>, &'a CStr)>,
+}
+
+impl Seen<'_> {
+    /// Opens it for reading if it is a file; `None` for what is none, or is gone.
+    pub(crate) fn open_file(&self) -> Result<Option<File>, Errno> {
+        let Some((folder, name)) = self.within else {
+            return Ok(None);
+        };
+        if !FileType::from_raw_mode(self.stat.st_mode).is_file() {
+            return Ok(None);
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => Ok(None),
+            other => other.map(|it| Some(File::from(it))),
+        }
+    }
 }
 
 /// A folder on the way down.
@@ -69,7 +89,7 @@ pub(crate) fn walk(
 }
 
 /// Opens a folder of the same mount.
-fn enter(from: BorrowedFd<'_>, name: &std::ffi::CStr) -> Result<OwnedFd, Errno> {
+fn enter(from: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let stay = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS;
     rustix::fs::openat2(from, name, flags, Mode::empty(), stay)
@@ -86,6 +106,7 @@ fn look(
         path,
         stat: &own,
         folder: Some(folder.as_fd()),
+        within: None,
     })?;
     let mut folders = Vec::new();
     for entry in Entries::read_from(folder)? {
@@ -111,6 +132,7 @@ fn look(
             path,
             stat: &stat,
             folder: None,
+            within: Some((folder.as_fd(), name)),
         });
         path.pop();
         shown?;

@@ -7,6 +7,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::driver::{Driver, StorageError, roots};
+use crate::project;
 use crate::survey::walk;
 
 /// What a root takes on the disk, in bytes.
@@ -34,8 +35,9 @@ pub(crate) fn walked(root: &Path) -> Result<Usage, Errno> {
     Ok(Usage {
         own,
         refers: own,
+        limit: project::limit_of(root),
+        reserved: None,
         is_exact: is_exact(root)?,
-        ..Usage::default()
     })
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount as mnt;
 use zones_sys::{MountAttr, RootFd, mount_setattr};
@@ -241,12 +241,11 @@ impl Layers {
         let source = self.root.to_str().filter(|it| it.len() < 256);
         mnt::fsconfig_set_string(&overlay, "source", source.unwrap_or("zone"))?;
         // Kept open until all is mounted: such a tree goes with its descriptor.
-        let mut trees = Vec::with_capacity(self.lower.len());
-        for folder in &self.lower {
-            let tree = mapped(folder, mapping)?;
-            mnt::fsconfig_set_fd(&overlay, "lowerdir+", &tree)?;
-            trees.push(tree);
+        let (mut trees, lower) = self.open_lower(mapping)?;
+        for folder in &lower {
+            mnt::fsconfig_set_fd(&overlay, "lowerdir+", folder)?;
         }
+        trees.extend(lower);
         if let Some(top) = &self.top {
             // One mount for both: overlayfs moves files from one to the other.
             let top = mapped(top, mapping)?;
@@ -264,6 +263,36 @@ impl Layers {
         drop(trees);
         let attributes = mnt::MountAttrFlags::empty();
         mnt::fsmount(&overlay, mnt::FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    }
+
+    /// The lower folders, and the trees that they are in. They are in one store, so one tree does:
+    /// each that goes costs as much as mounting all of them.
+    fn open_lower(
+        &self,
+        mapping: Option<Mapping<'_>>,
+    ) -> Result<(Vec<OwnedFd>, Vec<OwnedFd>), Errno> {
+        let first = self.lower.first().ok_or(Errno::INVAL)?;
+        let has_all = |folder: &&Path| self.lower.iter().all(|it| it.starts_with(folder));
+        let store = first.ancestors().find(has_all).ok_or(Errno::INVAL)?;
+        let tree = mapped(store, mapping)?;
+        let open = |folder: &PathBuf| {
+            let name = folder.strip_prefix(store).map_err(|_| Errno::INVAL)?;
+            let name = match name.as_os_str().is_empty() {
+                true => Path::new("."),
+                false => name,
+            };
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let stay = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+            rustix::fs::openat2(&tree, name, flags, Mode::empty(), stay)
+        };
+        match self.lower.iter().map(open).collect() {
+            Ok(folders) => Ok((vec![tree], folders)),
+            // Not of one mount after all.
+            Err(_) => {
+                let trees = self.lower.iter().map(|it| mapped(it, mapping));
+                Ok((Vec::new(), trees.collect::<Result<_, _>>()?))
+            }
+        }
     }
 
     /// By mount(2), in a mount namespace that goes with the calling thread. The layers are attached
@@ -345,8 +374,9 @@ fn map(tree: OwnedFd, mapping: Option<Mapping<'_>>) -> Result<OwnedFd, Errno> {
 }
 
 /// Mounts as the root of the zone, whose number the layers know, with all rights of the host's:
-/// overlayfs does what it does in the layers as whoever mounted it. Source: setfsuid(2), which
-/// takes rights away that capset(2) gives back.
+/// overlayfs does what it does in the layers as whoever mounted it. But for the right to go beyond
+/// quotas and into what ext4 keeps back for root: a zone has none of these. Source: setfsuid(2),
+/// which takes rights away that capset(2) gives back; capabilities(7), `CAP_SYS_RESOURCE`.
 fn as_root_of<T>(
     mapping: Option<Mapping<'_>>,
     step: impl FnOnce() -> Result<T, Errno>,
@@ -356,7 +386,11 @@ fn as_root_of<T>(
     };
     let before = rustix::thread::capabilities(None)?;
     zones_sys::set_fs_ids(mapping.base, mapping.base)?;
-    let done = rustix::thread::set_capabilities(None, before).and_then(|()| step());
+    let mut rights = before;
+    rights
+        .effective
+        .remove(rustix::thread::CapabilitySet::SYS_RESOURCE);
+    let done = rustix::thread::set_capabilities(None, rights).and_then(|()| step());
     // Going back to root cannot be refused.
     let back = zones_sys::set_fs_ids(0, 0);
     rustix::thread::set_capabilities(None, before)?;

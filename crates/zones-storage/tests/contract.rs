@@ -252,7 +252,18 @@ contract! {
     live_roots_are_copied,
     views_are_written_through,
     roots_are_moved_and_exchanged,
+    changes_name_all_that_differs,
+    usage_tells_own_from_shared,
+    a_long_past_costs_little,
 }
+
+#[path = "contract/mutation.rs"]
+mod mutation;
+#[path = "contract/space.rs"]
+mod space;
+
+use mutation::changes_name_all_that_differs;
+use space::{a_long_past_costs_little, usage_tells_own_from_shared};
 
 fn driver(parent: &Path) -> Box<dyn Driver> {
     choose_as(parent, WISH.get()).unwrap().driver

@@ -1,10 +1,19 @@
-//! The four ioctls of btrfs(5) subvolumes.
+//! Subvolumes of btrfs(5), what differs between them and what they may take.
+
+mod ioctl;
+mod quota;
+mod send;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
 
 use crate::process::last_errno;
+pub use quota::{
+    btrfs_enable_quotas, btrfs_join_group, btrfs_limit_group, btrfs_make_group, btrfs_recount,
+    btrfs_uuid,
+};
+pub use send::{btrfs_is_read_only, btrfs_send_names, btrfs_subvolume_id};
 
 const SUBVOL_CREATE_V2: libc::c_ulong = 0x5000_9418;
 const SNAP_CREATE_V2: libc::c_ulong = 0x5000_9417;
@@ -18,8 +27,21 @@ struct VolArgsV2 {
     fd: i64,
     transid: u64,
     flags: u64,
-    unused: [u64; 4],
+    /// Length and place of an [`Inherit`], or nothing.
+    inherit_len: u64,
+    inherit: u64,
+    unused: [u64; 2],
     name: [u8; 4040],
+}
+
+/// `struct btrfs_qgroup_inherit` with one group.
+#[repr(C)]
+struct Inherit {
+    flags: u64,
+    groups: u64,
+    copies: [u64; 2],
+    limits: [u64; 5],
+    group: u64,
 }
 
 /// `struct btrfs_ioctl_vol_args`.
@@ -44,15 +66,30 @@ fn create(
     name: &str,
     source: Option<BorrowedFd<'_>>,
     readonly: bool,
+    group: Option<u64>,
 ) -> Result<(), Errno> {
     const RDONLY: u64 = 2;
+    const QGROUP_INHERIT: u64 = 4;
     let fd = source.map_or(0, |fd| i64::from(fd.as_raw_fd()));
-    let flags = if readonly { RDONLY } else { 0 };
+    let inherit = Inherit {
+        flags: 0,
+        groups: 1,
+        copies: [0; 2],
+        limits: [0; 5],
+        group: group.unwrap_or_default(),
+    };
+    let place = std::ptr::from_ref(&inherit).expose_provenance() as u64;
+    let mut flags = if readonly { RDONLY } else { 0 };
+    if group.is_some() {
+        flags |= QGROUP_INHERIT;
+    }
     let args = VolArgsV2 {
         fd,
         transid: 0,
         flags,
-        unused: [0; 4],
+        inherit_len: group.map_or(0, |_| size_of::<Inherit>() as u64),
+        inherit: group.map_or(0, |_| place),
+        unused: [0; 2],
         name: fill(name)?,
     };
     let request = if source.is_some() {
@@ -60,7 +97,8 @@ fn create(
     } else {
         SUBVOL_CREATE_V2
     };
-    // SAFETY: `args` has the layout of the kernel's structure and outlives the call.
+    // SAFETY: `args` has the layout of the kernel's structure and outlives the call, as does what
+    // it points to.
     let answer = unsafe { libc::ioctl(parent.as_raw_fd(), request, std::ptr::addr_of!(args)) };
     if answer == -1 {
         Err(last_errno())
@@ -69,15 +107,19 @@ fn create(
     }
 }
 
-/// Makes the empty subvolume `name` in the folder `parent`.
+/// Makes the empty subvolume `name` in the folder `parent`, counted with a group.
 ///
 /// # Errors
 /// `NOTTY` when `parent` is not on btrfs, `EXIST` when the name is taken.
-pub fn btrfs_subvolume_create(parent: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
-    create(parent, name, None, false)
+pub fn btrfs_subvolume_create(
+    parent: BorrowedFd<'_>,
+    name: &str,
+    group: Option<u64>,
+) -> Result<(), Errno> {
+    create(parent, name, None, false, group)
 }
 
-/// Makes `name` in `parent` a snapshot of the subvolume `source`.
+/// Makes `name` in `parent` a snapshot of the subvolume `source`, counted with a group.
 ///
 /// # Errors
 /// `NOTTY` when it is not btrfs, `XDEV` across file systems.
@@ -86,8 +128,9 @@ pub fn btrfs_snapshot(
     name: &str,
     source: BorrowedFd<'_>,
     readonly: bool,
+    group: Option<u64>,
 ) -> Result<(), Errno> {
-    create(parent, name, Some(source), readonly)
+    create(parent, name, Some(source), readonly, group)
 }
 
 /// Removes the subvolume `name` from `parent`; its space is freed in the background.

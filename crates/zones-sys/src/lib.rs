@@ -8,11 +8,13 @@ pub mod bpf;
 mod btrfs;
 mod channel;
 mod exec;
+mod extents;
 mod filelock;
 mod frames;
 mod mount;
 mod process;
 mod procfs;
+mod project;
 mod rootfd;
 mod scheduling;
 mod sealed;
@@ -21,10 +23,13 @@ mod signal;
 mod title;
 
 pub use btrfs::{
-    btrfs_is_subvolume, btrfs_snapshot, btrfs_subvolume_create, btrfs_subvolume_delete,
+    btrfs_enable_quotas, btrfs_is_read_only, btrfs_is_subvolume, btrfs_join_group,
+    btrfs_limit_group, btrfs_make_group, btrfs_recount, btrfs_send_names, btrfs_snapshot,
+    btrfs_subvolume_create, btrfs_subvolume_delete, btrfs_subvolume_id, btrfs_uuid,
 };
 pub use channel::{Channel, MAX_FDS, MAX_PACKET, Packet, ShortPath};
 pub use exec::{CStrings, exec};
+pub use extents::allocated;
 pub use filelock::lock_file;
 pub use frames::packet_socket;
 pub use mount::{MountAttr, can_map_owners, mount_setattr};
@@ -34,6 +39,7 @@ pub use process::{
     trim_memory, unshare,
 };
 pub use procfs::{start_time, thread_count};
+pub use project::{limit_project, project_of, project_usage, set_project};
 pub use rootfd::{Dir, DirItem, RootFd, Stamp};
 pub use scheduling::{Scheduling, set_scheduling};
 pub use sealed::{exec_file, is_sealed, sealed_copy};

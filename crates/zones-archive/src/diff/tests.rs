@@ -145,7 +145,8 @@ fn times_stamps_and_candidates_are_as_asked_for() {
     };
     let all = lines(&pair.changes(with_times));
     assert!(all.contains(&"M g content,time".to_owned()), "{all:?}");
-    let only = |path: &Path| path.starts_with("g");
+    let mut only = super::Candidates::default();
+    only.add("g".into(), false);
     let candidates = DiffOptions {
         may_differ: Some(&only),
         ..DiffOptions::default()

@@ -3,6 +3,7 @@
 mod apply;
 mod attach;
 mod clone;
+mod df;
 mod diff;
 mod doctor;
 mod environment;
@@ -13,7 +14,9 @@ mod mark;
 mod relocate;
 mod repair;
 mod run;
+mod set;
 mod snapshot;
+mod storage;
 mod stream;
 mod subcommand;
 mod sysboot;

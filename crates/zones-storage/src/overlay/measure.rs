@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::has_upper;
-use super::stack::Stack;
+use super::stack::{Stack, mark_of};
 use super::store::Store;
 use crate::driver::roots;
+use crate::project;
 use crate::usage::{self, Usage, bytes};
-use crate::view::UPPER;
+use crate::view::{UPPER, WORK};
 
 /// One root: its upper folder and the layers that no other root names are its own.
 pub(super) fn root(root: &Path) -> Result<Usage, Errno> {
@@ -18,6 +19,7 @@ pub(super) fn root(root: &Path) -> Result<Usage, Errno> {
         return usage::walked(root);
     };
     let mut all = Usage {
+        limit: project::limit_of(root),
         is_exact: usage::is_exact(root)?,
         ..Usage::default()
     };
@@ -62,4 +64,25 @@ pub(super) fn zone(zonepath: &Path) -> Result<Usage, Errno> {
         }
     }
     Ok(all)
+}
+
+/// Gives a root to the project of its zone, with the layers that only this zone names.
+pub(super) fn assign(root: &Path, zonepath: &Path, project: u32) -> Result<(), Errno> {
+    let Some(stack) = Stack::read(root)? else {
+        return project::assign(root, project);
+    };
+    for name in [UPPER, WORK] {
+        if root.join(name).exists() {
+            project::assign(&root.join(name), project)?;
+        }
+    }
+    let others = roots(zonepath).into_iter();
+    let stacks: BTreeSet<String> = others.filter_map(|it| mark_of(&it)).collect();
+    let store = Store::of(&stack, root)?;
+    for layer in &stack.layers {
+        if store.named_by(layer).iter().all(|it| stacks.contains(it)) {
+            project::assign(&store.files(layer), project)?;
+        }
+    }
+    Ok(())
 }

@@ -12,10 +12,10 @@ use rustix::fs::{FlockOperation, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::kernel;
 use super::stack::{self, Stack, mark_of};
+use super::{kernel, order};
 use crate::dir::remove_tree;
-use crate::driver::swap;
+use crate::driver::{swap, zonepath_of};
 use crate::view::UPPER;
 
 const NAME: &str = ".zones-layers";
@@ -67,14 +67,7 @@ impl Store {
         if let Some(found) = Self::above(parent) {
             return Ok(found);
         }
-        // ZONEPATH/root, ZONEPATH/be/NAME, ZONEPATH/snap/NAME, ZONEPATH/.import/NUMBER.
-        let is_inner = ["be", "snap", ".import"]
-            .iter()
-            .any(|it| parent.ends_with(it));
-        let zonepath = match is_inner {
-            true => parent.parent().ok_or(Errno::INVAL)?,
-            false => parent,
-        };
+        let zonepath = zonepath_of(root).ok_or(Errno::INVAL)?;
         let beside = zonepath.parent().filter(|it| is_same_mount(it, root));
         let mut refused = Errno::INVAL;
         for folder in beside.into_iter().chain([zonepath]) {
@@ -185,6 +178,12 @@ impl Store {
         self.named_by(id).len()
     }
 
+    /// Whether any stack names a layer.
+    fn is_named(&self, id: &str) -> bool {
+        let refs = fs::read_dir(self.path.join(id).join(REFS));
+        refs.is_ok_and(|mut it| it.next().is_some())
+    }
+
     /// The ids of the stacks that name a layer.
     pub(super) fn named_by(&self, id: &str) -> Vec<String> {
         let refs = fs::read_dir(self.path.join(id).join(REFS));
@@ -241,11 +240,14 @@ impl Locked<'_> {
 
     /// Notes in every layer that the stack names it.
     pub(super) fn refer(&self, stack: &Stack) -> Result<(), Errno> {
-        for id in &stack.layers {
+        let is_ordered = order::is_kept(&self.store.path);
+        for (at, id) in stack.layers.iter().enumerate() {
             let refs = self.store.layer(id).join(REFS);
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
             rustix::fs::open(refs.join(&stack.id), flags, Mode::from_raw_mode(0o600))?;
-            stack::sync_folder(&refs)?;
+            if !is_ordered || at + 1 == stack.layers.len() {
+                stack::sync_folder(&refs)?;
+            }
         }
         stack::sync_folder(&self.store.path)
     }
@@ -259,7 +261,7 @@ impl Locked<'_> {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(error),
             }
-            if layer.exists() && self.store.references(id) == 0 {
+            if layer.exists() && !self.store.is_named(id) {
                 rustix::fs::rename(&layer, self.store.gone(id))?;
             }
         }

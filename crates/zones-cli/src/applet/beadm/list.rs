@@ -1,8 +1,11 @@
 //! `beadm list`.
 
+use std::path::Path;
+
 use serde::Serialize;
 use zones_ips::Timestamp;
 use zones_storage::{Known, Snapshots};
+use zones_types::Bytes;
 
 use super::{Call, Outcome, Stop, mount};
 
@@ -20,6 +23,8 @@ struct Row {
     failed: String,
     mountpoint: Option<String>,
     created: i64,
+    /// Bytes that go when it goes.
+    space: Option<u64>,
 }
 
 pub(super) fn run(call: &mut Call) -> Outcome {
@@ -65,15 +70,25 @@ pub(super) fn run(call: &mut Call) -> Outcome {
         if is_bare {
             let flags = if flags == "-" { "" } else { &flags };
             println!(
-                "{};{};{flags};{};0;static;{}",
+                "{};{};{flags};{};{};static;{}",
                 row.name,
                 row.uuid,
                 place.unwrap_or_default(),
+                row.space.unwrap_or_default(),
                 row.created
             );
         } else {
             let place = place.unwrap_or("-");
-            line([&row.name, &flags, place, "-", "static", &date(row.created)]);
+            let space = row.space.map(|it| Bytes(it).to_string());
+            let space = space.as_deref().unwrap_or("-");
+            line([
+                &row.name,
+                &flags,
+                place,
+                space,
+                "static",
+                &date(row.created),
+            ]);
         }
     }
     Ok(())
@@ -116,7 +131,13 @@ fn row(call: &Call, it: &Known) -> Row {
         failed: it.failed.clone(),
         mountpoint: place.or_else(|| active.then(|| "/".to_owned())),
         created: it.created,
+        space: space(call, &environments.path(&it.name)),
     }
+}
+
+fn space(call: &Call, root: &Path) -> Option<u64> {
+    let driver = zones_storage::choose(call.zonepath.as_path()).ok()?;
+    Some(driver.usage(root).ok()?.own)
 }
 
 fn snapshots(call: &Call) -> Result<Vec<Row>, Stop> {
@@ -131,6 +152,7 @@ fn snapshots(call: &Call) -> Result<Vec<Row>, Stop> {
         failed: String::new(),
         mountpoint: None,
         created: it.created,
+        space: space(call, &all.path(&it.name)),
     });
     Ok(rows.collect())
 }

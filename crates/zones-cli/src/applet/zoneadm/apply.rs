@@ -5,8 +5,8 @@
 
 use zones_types::ZoneState;
 
-use super::Target;
 use super::run::bad_usage;
+use super::{Target, storage};
 use crate::report::{FAILURE, OK, fail_zone};
 
 pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
@@ -44,6 +44,13 @@ pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
         }
     }
     if response.done {
+        let limited = target.config().and_then(|config| match check {
+            true => storage::wrong(&config).map_or(Ok(()), Err),
+            false => storage::limit(&config, target.zonepath()?.as_path()),
+        });
+        if let Err(text) = limited {
+            return fail_zone(zone, text);
+        }
         if !quiet {
             response.lines.iter().for_each(|line| println!("{line}"));
         }

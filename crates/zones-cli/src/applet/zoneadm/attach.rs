@@ -11,7 +11,7 @@ use zones_solver::Operation;
 use zones_store::{atomic, read_document, write_document};
 use zones_types::{Verb, Verdict, ZoneState, judge};
 
-use super::{Target, hooks, uninstall, verify};
+use super::{Target, hooks, storage, uninstall, verify};
 use crate::applet::pkg;
 use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
 
@@ -172,6 +172,7 @@ fn really(target: &Target<'_>, wish: &Wish, hooks: Option<&Hooks>) -> Result<(),
         done?;
     }
     demand(hooks, Hook::Attach, &wish.operands)?;
+    storage::limit(&config, zonepath.as_path())?;
     let set = target.store.set_state(&target.zone, ZoneState::Installed);
     set.map_err(|error| chain(&error))?;
     if let Err(text) = demand(hooks, Hook::Postattach, &wish.operands) {

@@ -15,7 +15,7 @@ use zones_storage::{Copied, DriverKind, Snapshots};
 use zones_store::{Lock, journal};
 use zones_types::{Verb, Verdict, ZonePath, ZoneState, judge};
 
-use super::{Target, hooks, install, run as verbs, target_of, uninstall, verify};
+use super::{Target, hooks, install, run as verbs, storage, target_of, uninstall, verify};
 use crate::applet::pkg;
 use crate::progress::Waiting;
 use crate::report::{OK, fail_zone};
@@ -338,8 +338,7 @@ impl<'a> Job<'a> {
             }
             None => self.source_hook(Hook::Presnap, &[])?,
         }
-        let driver = zones_storage::choose(self.zonepath.as_path());
-        let driver = driver.map_err(|error| chain(&error))?;
+        let driver = storage::choose(self.target, self.zonepath.as_path())?;
         let waiting = Waiting::new(Some(format!("Copying {}...", self.from)));
         let root = self.zonepath.root();
         let copied = match self.wish.is_copy {
@@ -358,7 +357,9 @@ impl<'a> Job<'a> {
                 return Err(format!("zone '{source}' was booted while it was copied"));
             }
         }
-        match copied? {
+        let copied = copied?;
+        storage::limit(&self.target.config()?, self.zonepath.as_path())?;
+        match copied {
             Copied::Files(_) => {}
             Copied::Snapshot => {
                 match &self.wish.snapshot {

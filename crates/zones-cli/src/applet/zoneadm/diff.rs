@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
 use serde::Serialize;
-use zones_archive::{Change, ChangeKind, DiffOptions, differ};
+use zones_archive::{Candidates, Change, ChangeKind, DiffOptions, differ};
 use zones_engine::chain;
 use zones_storage::Snapshots;
 use zones_types::ZoneState;
@@ -37,7 +37,12 @@ struct Row {
 }
 
 pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
-    const KNOWN: [Known; 3] = [flag('p', ""), flag('t', ""), value('o', "")];
+    const KNOWN: [Known; 4] = [
+        flag('p', ""),
+        flag('t', ""),
+        value('o', ""),
+        flag('\0', "verify-diff"),
+    ];
     let given = match Given::parse(args, &KNOWN) {
         Ok(given) if given.words.len() < 3 => given,
         _ => return verbs::bad_usage("diff"),
@@ -51,7 +56,11 @@ pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
     if target.state < ZoneState::Installed {
         return fail_zone(&target.zone, "must be installed before diff.");
     }
-    let found = compare(target, &given.words, given.has("t"));
+    let how = How {
+        times: given.has("t"),
+        is_verified: given.has("verify-diff"),
+    };
+    let found = compare(target, &given.words, how);
     let text = found.and_then(|changes| text(&changes, form));
     match text {
         Ok(text) => match std::io::stdout().write_all(text.as_bytes()) {
@@ -62,7 +71,14 @@ pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
     }
 }
 
-fn compare(target: &Target<'_>, names: &[String], times: bool) -> Result<Vec<Change>, String> {
+#[derive(Clone, Copy)]
+struct How {
+    times: bool,
+    /// Whether all files are compared, too.
+    is_verified: bool,
+}
+
+fn compare(target: &Target<'_>, names: &[String], how: How) -> Result<Vec<Change>, String> {
     let zonepath = target.zonepath()?;
     let snapshots = Snapshots::open(zonepath.as_path()).map_err(|error| chain(&error))?;
     let path = |name: &str| {
@@ -78,14 +94,52 @@ fn compare(target: &Target<'_>, names: &[String], times: bool) -> Result<Vec<Cha
         [old] => (path(old)?, zonepath.root()),
         [old, new, ..] => (path(old)?, path(new)?),
     };
-    let options = DiffOptions {
-        times,
-        ..DiffOptions::default()
-    };
+    // What the driver cannot tell, a walk does.
+    let driver = zones_storage::choose(zonepath.as_path()).map_err(|error| chain(&error))?;
+    let named = driver.changes(&old, &new).unwrap_or_default();
     let open = |root: &Path| zones_storage::look(root).map_err(|error| chain(&error));
     let (old, new) = (open(&old)?, open(&new)?);
-    let changes = differ(Some(&old), &new, options, &Waiting::new(None));
-    changes.map_err(|error| chain(&error))
+    let differ = |may_differ: Option<&Candidates>| {
+        let options = DiffOptions {
+            times: how.times,
+            may_differ,
+            ..DiffOptions::default()
+        };
+        let changes = differ(Some(&old), &new, options, &Waiting::new(None));
+        changes.map_err(|error| chain(&error))
+    };
+    let changes = differ(named.as_ref())?;
+    match (how.is_verified, &named) {
+        (false, _) => Ok(changes),
+        (true, None) => {
+            let kind = driver.kind().as_str();
+            eprintln!("storage driver {kind} knows nothing here: all files were compared");
+            Ok(changes)
+        }
+        (true, Some(named)) => verified(changes, &differ(None)?, named),
+    }
+}
+
+/// The changes, if a walk through all files finds the same.
+fn verified(
+    changes: Vec<Change>,
+    all: &[Change],
+    named: &Candidates,
+) -> Result<Vec<Change>, String> {
+    if changes == all {
+        return Ok(changes);
+    }
+    let only = |one: &[Change], other: &[Change]| -> Vec<String> {
+        let only = one.iter().filter(|it| !other.contains(it));
+        only.map(|it| it.path.display().to_string()).collect()
+    };
+    Err(format!(
+        "what its storage knows ({} names) and what all files say is not the same: only there {:?}, \
+         only here {:?}",
+        named.len(),
+        only(&changes, all),
+        only(all, &changes)
+    ))
 }
 
 fn text(changes: &[Change], form: Form) -> Result<String, String> {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use zones_cgroup::{Controller, Hierarchies, Kind};
 use zones_engine::chain;
+use zones_storage::DriverKind;
 use zones_store::{Layout, Store};
-use zones_types::ZoneName;
+use zones_types::{ZoneName, ZoneState};
 
-use super::run as verbs;
+use super::{run as verbs, storage};
 use crate::getopt::{Given, Known, value};
 use crate::report::{FAILURE, OK, fail};
 
@@ -35,12 +36,7 @@ fn fact(name: &'static str, found: impl Into<String>, fine: bool, costs: &'stati
     }
 }
 
-pub(super) fn run(
-    _layout: &Layout,
-    store: &Store,
-    _zone: Option<&ZoneName>,
-    args: &[String],
-) -> u8 {
+pub(super) fn run(layout: &Layout, store: &Store, _zone: Option<&ZoneName>, args: &[String]) -> u8 {
     const KNOWN: [Known; 1] = [value('o', "")];
     let given = match Given::parse(args, &KNOWN) {
         Ok(given) if given.words.len() < 2 => given,
@@ -55,7 +51,8 @@ pub(super) fn run(
         .words
         .first()
         .map_or_else(|| home(store), PathBuf::from);
-    let facts = facts(&there(&folder));
+    let mut facts = facts(layout, &there(&folder));
+    facts.extend(zones(store));
     let text = match is_json {
         true => match serde_json::to_string_pretty(&facts) {
             Ok(text) => text + "\n",
@@ -93,12 +90,12 @@ fn there(folder: &Path) -> PathBuf {
     found.unwrap_or_else(|| Path::new("/")).to_owned()
 }
 
-fn facts(folder: &Path) -> Vec<Fact> {
+fn facts(layout: &Layout, folder: &Path) -> Vec<Fact> {
     let release = read("/proc/sys/kernel/osrelease");
     let mut facts = vec![
         fact("kernel", release.trim(), true, ""),
         fact("folder", folder.display().to_string(), true, ""),
-        driver(folder),
+        driver(layout, folder),
         owners(folder),
         layers(),
     ];
@@ -112,22 +109,35 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-fn driver(folder: &Path) -> Fact {
-    const COSTS: &str =
-        "clones and snapshots copy files; use btrfs, or a file system with reflinks";
-    match zones_storage::choose(folder) {
-        Ok(driver) => {
-            let kind = driver.kind();
-            let is_quick = kind != zones_storage::DriverKind::Dir;
-            fact(
-                "storage",
-                format!("{} driver", kind.as_str()),
-                is_quick,
-                COSTS,
-            )
+fn driver(layout: &Layout, folder: &Path) -> Fact {
+    match storage::default_of(layout, folder) {
+        Ok((kind, why)) => {
+            let found = format!("{} driver for new zones: {why}", kind.as_str());
+            fact("storage", found, kind != DriverKind::Dir, COPIES)
         }
-        Err(error) => fact("storage", chain(&error), false, COSTS),
+        Err(text) => fact("storage", text, false, COPIES),
     }
+}
+
+const COPIES: &str = "clones and snapshots copy files; use btrfs, ext4 or xfs";
+
+/// The driver of each zone that has files, and why.
+fn zones(store: &Store) -> Vec<Fact> {
+    let zones = store.list().unwrap_or_default().into_iter();
+    let installed = zones.filter(|it| it.state == ZoneState::Installed);
+    let fact = |it: zones_store::IndexEntry| {
+        let zonepath = it.zonepath()?;
+        let found = match zones_storage::choice_of(zonepath.as_path()) {
+            Ok(choice) => {
+                let kind = choice.driver.kind();
+                let text = format!("{}: {} driver: {}", it.name, kind.as_str(), choice.why);
+                (text, kind != DriverKind::Dir)
+            }
+            Err(error) => (format!("{}: {}", it.name, chain(&error)), false),
+        };
+        Some(fact("zone", found.0, found.1, COPIES))
+    };
+    installed.filter_map(fact).collect()
 }
 
 fn owners(folder: &Path) -> Fact {

@@ -20,7 +20,7 @@ use zones_sys::RootFd;
 use zones_types::{Verb, Verdict, ZonePath, ZoneState, judge};
 
 use self::choices::Wanted;
-use super::{Target, hooks, uninstall, verify};
+use super::{Target, hooks, storage, uninstall, verify};
 use crate::progress::Screen;
 use crate::report::{OK, fail_zone};
 use crate::settings::HostSettings;
@@ -296,9 +296,10 @@ impl<'a> Job<'a> {
     fn make_root(&self) -> Result<RootFd, String> {
         let path = self.zonepath.as_path();
         super::clone::make_zonepath(path)?;
-        let driver = zones_storage::choose(path).map_err(|error| chain(&error))?;
+        let driver = storage::choose(self.target, path)?;
         let root = self.zonepath.root();
         driver.create(&root).map_err(|error| chain(&error))?;
+        storage::limit(&self.target.config()?, path)?;
         self.screen
             .line("Storage", &format!("{} driver.", driver.kind().as_str()));
         zones_storage::open(&root).map_err(|error| chain(&error))

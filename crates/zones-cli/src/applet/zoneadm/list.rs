@@ -1,9 +1,12 @@
 //! `zoneadm list`: one read of the index, the kernel asked per active zone, no lock, no process.
 
+use std::io::IsTerminal as _;
+
 use serde::Serialize;
 use zones_config::IpType;
+use zones_storage::Usage;
 use zones_store::{IndexEntry, Layout, Store};
-use zones_types::{ZoneId, ZoneName, ZoneState};
+use zones_types::{Bytes, ZoneId, ZoneName, ZoneState};
 
 use crate::inside::Inside;
 use crate::report::{FAILURE, OK, USAGE, fail};
@@ -25,25 +28,55 @@ const FIELDS: [&str; 7] = [
 ];
 /// Those that `-o` takes besides, because they cost more than a look: whether the packages of the
 /// zone are in step with those of the global zone; its boot environment; how many snapshots it has;
-/// its storage driver.
-const MORE: [(&str, More); 4] = [
-    ("sync", |layout, entry| Some(sync(layout, entry).to_owned())),
-    ("be", |_, entry| {
-        let all = zones_storage::Environments::open(entry.zonepath()?.as_path());
+/// its storage driver; what it takes on the disk, shows and may take.
+const MORE: [(&str, More); 7] = [
+    ("sync", |it| Some(sync(it.layout, it.entry).to_owned())),
+    ("be", |it| {
+        let all = zones_storage::Environments::open(it.entry.zonepath()?.as_path());
         Some(all.ok()?.active().to_owned())
     }),
-    ("snapshots", |_, entry| {
-        let all = zones_storage::Snapshots::open(entry.zonepath()?.as_path());
+    ("snapshots", |it| {
+        let all = zones_storage::Snapshots::open(it.entry.zonepath()?.as_path());
         Some(all.ok()?.all().len().to_string())
     }),
-    ("driver", |_, entry| {
-        let driver = zones_storage::choose(entry.zonepath()?.as_path());
+    ("driver", |it| {
+        let driver = zones_storage::choose(it.entry.zonepath()?.as_path());
         Some(driver.ok()?.kind().as_str().to_owned())
     }),
+    ("used", |it| Some(size(it.usage()?.own))),
+    ("refers", |it| Some(size(it.usage()?.refers))),
+    ("limit", |it| it.usage()?.limit.map(size)),
 ];
 
 /// What a zone that has files says in such a field; nothing is `-`.
-type More = fn(&Layout, &IndexEntry) -> Option<String>;
+type More = fn(&Asked<'_>) -> Option<String>;
+
+/// A zone that has files.
+struct Asked<'a> {
+    layout: &'a Layout,
+    entry: &'a IndexEntry,
+    usage: std::cell::OnceCell<Option<Usage>>,
+}
+
+impl Asked<'_> {
+    /// Looks at all files, once.
+    fn usage(&self) -> Option<Usage> {
+        let measure = || {
+            let zonepath = self.entry.zonepath()?;
+            let driver = zones_storage::choose(zonepath.as_path()).ok()?;
+            driver.usage_of_zone(zonepath.as_path()).ok()
+        };
+        *self.usage.get_or_init(measure)
+    }
+}
+
+/// With a unit for people, in bytes for programs.
+fn size(bytes: u64) -> String {
+    match std::io::stdout().is_terminal() {
+        true => Bytes(bytes).to_string(),
+        false => bytes.to_string(),
+    }
+}
 
 #[derive(Default)]
 struct Options {
@@ -98,8 +131,13 @@ pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args:
             if let Form::Fields(fields) = &options.form
                 && entry.state == ZoneState::Installed
             {
+                let asked = Asked {
+                    layout,
+                    entry: &entry,
+                    usage: std::cell::OnceCell::new(),
+                };
                 for at in fields.iter().filter_map(|at| at.checked_sub(FIELDS.len())) {
-                    row.more[at] = MORE[at].1(layout, &entry);
+                    row.more[at] = MORE[at].1(&asked);
                 }
             }
             rows.push(row);

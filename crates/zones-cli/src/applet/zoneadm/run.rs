@@ -3,7 +3,7 @@
 use zones_engine::{Request, Response};
 use zones_types::{Verb, Verdict, ZoneState, judge};
 
-use super::{Target, environment, verify};
+use super::{Target, environment, storage, verify};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
@@ -42,11 +42,23 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
     if let Err(status) = verify::before(target, "boot", args) {
         return status;
     }
+    limit(target);
     let request = match flags.contains(&"-w") {
         true => Request::BootWritable { args: words },
         false => Request::Boot { args: words },
     };
     call(target, &request)
+}
+
+/// What the configuration says of the disk now; a zone whose limit cannot be kept boots, and says so.
+fn limit(target: &Target<'_>) {
+    let limited = target.config().and_then(|config| {
+        let zonepath = target.zonepath()?;
+        storage::limit(&config, zonepath.as_path())
+    });
+    if let Err(text) = limited {
+        eprintln!("zone '{}': WARNING: {text}", target.zone);
+    }
 }
 
 /// Takes `-B NAME` out of what comes before the boot arguments.

@@ -4,8 +4,8 @@ use zones_store::{Layout, Store};
 use zones_types::ZoneName;
 
 use super::{
-    Target, apply, attach, clone, diff, doctor, install, list, mark, relocate, run, snapshot,
-    stream, sysboot, uninstall, verify,
+    Target, apply, attach, clone, df, diff, doctor, install, list, mark, relocate, run, set,
+    snapshot, stream, sysboot, uninstall, verify,
 };
 use crate::report::{OK, USAGE};
 
@@ -29,7 +29,7 @@ pub(super) struct Subcommand {
 }
 
 /// In the order of the manual.
-pub(super) const SUBCOMMANDS: [Subcommand; 26] = [
+pub(super) const SUBCOMMANDS: [Subcommand; 28] = [
     Subcommand {
         name: "boot",
         arguments: "[-s] [-f] [-w] [-B BE] [-- boot_arguments]",
@@ -87,6 +87,23 @@ pub(super) const SUBCOMMANDS: [Subcommand; 26] = [
                of objects. -s lists the zones in these states.",
         privileged: false,
         run: Run::Any(list::run),
+    },
+    Subcommand {
+        name: "df",
+        arguments: "[-s] [-p | -o json]",
+        text: "Says what zones with files, their boot environments and snapshots take on the disk: OWN goes\n\
+               when they go, REFERS is what they show. -s only zones. -p prints bytes:\n\
+               zone:name:own:refers:limit:reserved:driver:exact",
+        privileged: true,
+        run: Run::Any(df::run),
+    },
+    Subcommand {
+        name: "set",
+        arguments: "quota=size|none reservation=size|none",
+        text: "Limits what the zone may take on the disk, or keeps space free for it: in its configuration\n\
+               (attr quota, attr reservation) and at once.",
+        privileged: true,
+        run: Run::Zone(set::run),
     },
     Subcommand {
         name: "verify",
@@ -159,10 +176,11 @@ pub(super) const SUBCOMMANDS: [Subcommand; 26] = [
     },
     Subcommand {
         name: "diff",
-        arguments: "[-p | -o json] [-t] [snapshot [snapshot]]",
+        arguments: "[-p | -o json] [-t] [--verify-diff] [snapshot [snapshot]]",
         text: "Says what is different: from the older snapshot to the newer one, or to the zone as it is; without\n\
                one, from the newest snapshot. + came, - went, M changed, and in what. -p prints\n\
-               kind:type:aspects:path, -t also names whose time alone is another.",
+               kind:type:aspects:path, -t also names whose time alone is another. --verify-diff compares\n\
+               all files, too, and fails if that says something else.",
         privileged: true,
         run: Run::Zone(diff::run),
     },

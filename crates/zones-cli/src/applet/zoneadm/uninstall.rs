@@ -163,12 +163,15 @@ pub(super) fn remove_files(layout: &Layout, zonepath: &Path) -> Result<(), Strin
         return Ok(());
     }
     let driver = zones_storage::choose(zonepath).map_err(|error| zones_engine::chain(&error))?;
-    let is_slow = matches!(driver.kind(), DriverKind::Dir | DriverKind::Overlay);
+    // The kernel forgets every file of a subvolume that was looked at before it is gone.
+    let is_slow = matches!(
+        driver.kind(),
+        DriverKind::Dir | DriverKind::Overlay | DriverKind::Btrfs
+    );
     let mut trash = Trash::new(layout, zonepath);
     for name in standard(zonepath) {
         let path = zonepath.join(name);
         match std::fs::symlink_metadata(&path) {
-            // A subvolume goes at once; the kernel takes its files apart later on.
             Ok(meta) if meta.is_dir() && is_slow && trash.take(&path) => {}
             Ok(meta) if meta.is_dir() => driver
                 .destroy(&path)

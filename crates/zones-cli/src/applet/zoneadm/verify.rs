@@ -8,7 +8,7 @@ use zones_config::{IpType, ZoneConfig};
 use zones_engine::Hooks;
 use zones_types::ZoneState;
 
-use super::{Target, hooks, snapshot};
+use super::{Target, hooks, snapshot, storage};
 use crate::report::{FAILURE, OK, fail};
 
 /// What stands in the way, and what is only worth knowing.
@@ -67,6 +67,7 @@ fn check(target: &Target<'_>, verb: &str, args: &[String]) -> Result<(), u8> {
     filesystems(&config, &mut findings);
     base(target, &config, &mut findings);
     datasets(target, &config, &mut findings);
+    findings.errors.extend(storage::wrong(&config));
     let schedule = snapshot::wrong_schedule(&config);
     findings
         .warnings
