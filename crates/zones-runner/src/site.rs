@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 use zones_matrix::Key;
 use zones_store::Layout;
+use zones_types::{IdRange, ZoneId};
 
 /// What the names of zones of runs begin with.
 pub const PREFIX: &str = "mx";
@@ -57,8 +58,7 @@ impl Site {
             let mut builder = fs::DirBuilder::new();
             builder.recursive(true).mode(mode).create(path)?;
         }
-        let base = self.layout().lib();
-        fs::create_dir_all(&base)
+        apart(&self.layout())
     }
 
     /// Golden images and cells are zones of this host.
@@ -141,6 +141,23 @@ impl Site {
         }
         Ok(alive)
     }
+}
+
+/// Has the zones of a matrix have other users than those of the host they are on: as many ranges as
+/// a host can have zones lie between.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn apart(layout: &Layout) -> io::Result<()> {
+    let between = u32::from(ZoneId::MAX.0) + 1;
+    let base = IdRange::FIRST.base + between * IdRange::COUNT;
+    let path = layout.lib().join("idbase");
+    fs::create_dir_all(layout.lib())?;
+    if path.exists() {
+        return Ok(());
+    }
+    let text = format!("{base}\n");
+    zones_store::atomic::write(&path, text.as_bytes(), 0o644).map_err(io::Error::other)
 }
 
 impl Drop for Claim {

@@ -7,6 +7,7 @@ mod btrfs;
 mod dir;
 mod driver;
 mod environment;
+mod leftovers;
 mod name;
 mod overlay;
 mod snapshot;
@@ -22,6 +23,7 @@ pub use driver::{
     copy_files, find_home, make_home, move_home, remove_home,
 };
 pub use environment::{EnvironmentError, Environments, Known};
+pub use leftovers::{has_leftovers, repair};
 pub use name::is_fine as is_fine_name;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use trial::Trial;

@@ -126,6 +126,23 @@ fn has_upper(root: &Path) -> bool {
     fs::symlink_metadata(root.join(UPPER)).is_ok_and(|it| it.is_dir())
 }
 
+/// Whether somebody left something half done, or is at work, in the store of layers that a root at
+/// this zonepath would use.
+pub(crate) fn has_leftovers(zonepath: &Path) -> bool {
+    Store::above(zonepath).is_some_and(|store| store.has_leftovers())
+}
+
+/// Completes it or takes it back.
+pub(crate) fn repair(zonepath: &Path) -> Result<(), Errno> {
+    match Store::above(zonepath) {
+        Some(store) if store.has_leftovers() => {
+            drop(store.lock()?);
+            store.empty()
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Overlay {
     fn share(
         &self,

@@ -277,11 +277,7 @@ fn escape(act: &'static str, path: &Path) -> impl Fn(Errno) -> StreamError {
             path: path.clone(),
             why: "a path that leads through a symbolic link",
         },
-        source => StreamError::Lay {
-            act,
-            path: path.clone(),
-            source,
-        },
+        source => StreamError::lay(act, &path)(source),
     }
 }
 

@@ -80,6 +80,24 @@ pub fn kept(zonepath: &Path) -> Result<Option<Token>, StreamError> {
     Ok(state.and_then(|it| it.token()))
 }
 
+/// Whether something is there of a stream that nobody can go on with: its receiver was killed.
+#[must_use]
+pub fn is_forgotten(zonepath: &Path) -> bool {
+    let folder = zonepath.join(FOLDER);
+    folder.is_dir() && !folder.join(STATE).exists()
+}
+
+/// Removes it.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn forget(zonepath: &Path) -> Result<(), StreamError> {
+    match is_forgotten(zonepath) {
+        true => discard(&*choose(zonepath)?, &zonepath.join(FOLDER)),
+        false => Ok(()),
+    }
+}
+
 /// Takes a stream. `accept` sees what it holds before anything is laid down, and says where the
 /// snapshot is that the first root is the difference to, if it is one.
 ///

@@ -58,7 +58,7 @@ const SUBCOMMANDS: [Subcommand; 15] = [
     },
     Subcommand {
         name: "noise",
-        arguments: "[--show] [arguments]",
+        arguments: "[--show] [-f FILE] [-d FOLDER] [--offline] [PLATFORM...]",
         text: "Learns and shows what platforms change by themselves.",
         run: noise::run,
     },

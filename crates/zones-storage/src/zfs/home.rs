@@ -1,5 +1,5 @@
-//! The dataset of a zonepath, which holds those of the zone's roots: what a zone takes is seen, sent
-//! and limited by it. Source: zoneadm(8), "install"; zones(7), the layout of zonepath datasets.
+//! The dataset of a zonepath, which holds those of the zone's roots: what a zone takes is seen,
+//! sent and limited by it. Source: zoneadm(8), "install"; zones(7), the layout of datasets.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;

@@ -15,7 +15,7 @@ use super::{Target, hooks};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 /// What belongs to a zone below its zonepath; anything else is somebody's data and stays.
-const STANDARD: [&str; 10] = [
+const STANDARD: [&str; 11] = [
     ".import",
     "be",
     "dev",
@@ -25,6 +25,7 @@ const STANDARD: [&str; 10] = [
     "root",
     "snap",
     "SUNWattached.xml",
+    "SUNWdetached.xml",
     "root.new",
 ];
 
