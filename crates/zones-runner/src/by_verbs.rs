@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use zones_cgroup::{Hierarchies, ZoneGroup};
-use zones_matrix::{Network, Settings};
+use zones_matrix::{Key, Settings};
 use zones_store::Layout;
 
 use crate::bed::{Bed, BedError, Call, Plot, StepEnd, Tenant, Usage};
 use crate::capture::{Capture, Stream};
+use crate::network;
 use crate::script::{FOLDER, SOURCE};
 use crate::site::{PREFIX, Site};
 use crate::verbs::{VerbError, Verbs, one_line};
@@ -120,7 +121,7 @@ impl ByVerbs {
             plot.model,
             path.display()
         );
-        text += &limits(plot.settings);
+        text += &limits(plot.zone, plot.settings);
         for (name, value) in [(RUN, plot.run), (CELL, plot.cell)] {
             text += &attribute(name, value);
         }
@@ -347,12 +348,9 @@ fn attribute(name: &str, value: &str) -> String {
 }
 
 /// Limits and network.
-fn limits(settings: &Settings) -> String {
-    let network = match settings.network {
-        Network::None => "",
-        Network::Local => "set ip-type=exclusive; add net; set physical=auto; end\n",
-        Network::Full => "set ip-type=exclusive; add net; set physical=auto; end\n",
-    };
+fn limits(zone: &str, settings: &Settings) -> String {
+    let number = Key::of_bytes(zone.as_bytes()).number();
+    let network = network::words(settings.network, number);
     format!(
         "set max-processes={}\nadd capped-memory; set physical={}; end\n{network}",
         settings.tasks, settings.memory.0

@@ -19,6 +19,8 @@ mod folder;
 pub mod images;
 mod inspect;
 mod ledger;
+pub mod network;
+pub mod package;
 mod recover;
 pub mod scale;
 mod script;

@@ -1,21 +1,32 @@
 //! The supply of a real run: images of the matrix' host, artifacts of the project.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use zones_matrix::{Artifact, Platform, Source};
+use zones_matrix::{Artifact, Plan, Platform, Source};
 
+use crate::artifacts::{Artifacts, Base, Footprint, Order};
 use crate::bed::Origin;
 use crate::images::{Golden as Image, Images, Say};
 use crate::supply::{Golden, Lack, Supply};
 
+/// How long one build may take.
+const BUILD: Duration = Duration::from_secs(2 * 3600);
+
 /// Images and artifacts of this host.
 pub struct Stock<'a> {
     images: &'a Images,
+    artifacts: &'a Artifacts,
+    plan: &'a Plan,
     folder: PathBuf,
+    /// Below the folder, and no source.
+    skip: Vec<PathBuf>,
+    known: Footprint,
     say: Say<'a>,
-    /// Images that nobody may remove while the run is on its way.
-    held: Mutex<Vec<Image>>,
+    /// Images that nobody may remove while the run is on its way, by platform.
+    held: Mutex<BTreeMap<String, Image>>,
 }
 
 impl std::fmt::Debug for Stock<'_> {
@@ -26,23 +37,45 @@ impl std::fmt::Debug for Stock<'_> {
 }
 
 impl<'a> Stock<'a> {
-    /// `folder` is that of the matrix file; `say` is told what takes long.
-    #[must_use]
-    pub fn new(images: &'a Images, folder: &Path, say: Say<'a>) -> Self {
-        Self {
+    /// `folder` is that of the matrix file, `reports` where its reports go; `say` is told what
+    /// takes long.
+    ///
+    /// # Errors
+    /// A release of the past cannot be read: the text names it.
+    pub fn new(
+        images: &'a Images,
+        artifacts: &'a Artifacts,
+        plan: &'a Plan,
+        (folder, reports): (&Path, &Path),
+        say: Say<'a>,
+    ) -> Result<Self, String> {
+        Ok(Self {
             images,
+            artifacts,
+            plan,
             folder: folder.to_owned(),
+            skip: vec![reports.to_owned()],
+            known: footprint(plan, folder)?,
             say,
             held: Mutex::default(),
-        }
+        })
     }
-}
 
-impl Supply for Stock<'_> {
-    fn golden(&self, platform: &Platform) -> Result<Golden, Lack> {
-        let image = self.images.ensure(platform, &self.folder, self.say);
-        let image = image.map_err(|error| Lack::Blocked(error.to_string()))?;
-        let golden = Golden {
+    fn image(&self, platform: &Platform) -> Result<Golden, Lack> {
+        let blocked = |error: &dyn std::fmt::Display| Lack::Blocked(error.to_string());
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if !held.contains_key(&platform.id) {
+            // Others may make theirs meanwhile.
+            drop(held);
+            let image = self.images.ensure(platform, &self.folder, self.say);
+            let image = image.map_err(|error| blocked(&error))?;
+            held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.insert(platform.id.clone(), image);
+        }
+        let image = held
+            .get(&platform.id)
+            .ok_or_else(|| blocked(&"its image is gone"))?;
+        Ok(Golden {
             origin: Origin {
                 zone: image.zone.to_string(),
                 snapshot: None,
@@ -50,28 +83,56 @@ impl Supply for Stock<'_> {
             key: Some(image.key),
             stale: image.stale,
             noise: image.noise.clone(),
-        };
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(image);
-        Ok(golden)
+        })
+    }
+}
+
+/// What the product is known by: its past releases, and the variables that its options set.
+fn footprint(plan: &Plan, folder: &Path) -> Result<Footprint, String> {
+    let mut known = Footprint::default();
+    for artifact in &plan.artifacts {
+        if let Source::Path(path) = &artifact.source
+            && folder.join(path).exists()
+        {
+            known.add_packages(&folder.join(path))?;
+        }
+    }
+    let variables = plan.cells.iter().flat_map(|cell| &cell.env);
+    known.variables = variables.map(|(name, _)| name.clone()).collect();
+    Ok(known)
+}
+
+impl Supply for Stock<'_> {
+    fn golden(&self, platform: &Platform) -> Result<Golden, Lack> {
+        self.image(platform)
     }
 
     fn artifact(&self, artifact: &Artifact) -> Result<PathBuf, Lack> {
-        match &artifact.source {
-            Source::Path(path) => {
-                let path = self.folder.join(path);
-                if path.exists() {
-                    return Ok(path);
-                }
-                let path = path.display();
-                Err(Lack::Blocked(format!("there is no artifact at {path}")))
-            }
-            _ => {
-                let text = format!("artifact `{}` is not built", artifact.name);
-                Err(Lack::Blocked(text))
-            }
-        }
+        let blocked = |why: String| Lack::Blocked(why);
+        let mut platforms = self.plan.platforms.iter();
+        let platform = platforms.find(|platform| platform.id == artifact.platform);
+        let platform = platform
+            .ok_or_else(|| blocked(format!("artifact `{}` has no platform", artifact.name)))?;
+        let golden = self.image(platform)?;
+        let order = Order {
+            artifact,
+            platform,
+            base: Base {
+                zone: &golden.origin.zone,
+                snapshot: None,
+                key: golden.key,
+            },
+            files: &self.folder,
+            skip: &self.skip,
+            known: &self.known,
+            limit: BUILD,
+        };
+        let say = |text: &str| (self.say)(&platform.id, &format!("{}: {text}", artifact.name));
+        self.artifacts
+            .ensure(&order, &say)
+            .map_err(|error| match error.is_impure() {
+                true => Lack::Impure(error.to_string()),
+                false => blocked(error.to_string()),
+            })
     }
 }

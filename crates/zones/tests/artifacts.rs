@@ -125,7 +125,7 @@ fn ensure(
 }
 
 /// The names in a folder.
-fn names(folder: &Path) -> Vec<String> {
+fn names_of(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.collect();
@@ -153,7 +153,7 @@ fn an_artifact_is_built_once_and_its_outputs_are_kept() {
     let say = |text: &str| said.lock().unwrap().push(text.to_owned());
     let made = ensure(host.path(), &files, "new", &say).unwrap();
     assert_eq!(
-        names(&made),
+        names_of(&made),
         ["acme.deb", "build.log"],
         "the rest is no artifact"
     );
@@ -232,7 +232,7 @@ fn builds_that_are_not_clean_or_not_done_are_told_and_leave_nothing() {
         assert_eq!(error.is_impure(), impure, "{name}");
         nothing_left(&host, name);
     }
-    let kept = names(&host.path().join("artifacts")).into_iter();
+    let kept = names_of(&host.path().join("artifacts")).into_iter();
     let kept = kept.filter(|key| {
         host.path()
             .join("artifacts")
@@ -292,5 +292,125 @@ fn a_build_survives_that_its_runner_is_killed() {
         let made = ensure(host.path(), &files, "new", &quiet).unwrap();
         assert_eq!(fs::read_to_string(made.join("acme.deb")).unwrap(), moment);
         nothing_left(&host, moment);
+    }
+}
+
+/// The product of the example, compiled where its past releases must not be.
+#[test]
+fn the_example_is_built_in_a_debian_zone() {
+    let name = "the_example_is_built_in_a_debian_zone";
+    let host = host_or_skip!("the_example_is_built_in_a_debian_zone");
+    if !support::has_tool("dpkg-deb") {
+        println!("SKIP {name}: needs dpkg-deb");
+        return;
+    }
+    let path = host.zonepath("golden");
+    let commands = format!(
+        "create -b; set brand=debian; set zonepath={}",
+        path.display()
+    );
+    host.ok("zonecfg", &["-z", "golden", &commands]);
+    let installed = host.zoneadm(&["-z", "golden", "install", "--suite", "bookworm"]);
+    if !installed.status.success() {
+        let why = support::err(&installed);
+        println!(
+            "SKIP {name}: needs a mirror: {}",
+            why.lines().last().unwrap_or_default()
+        );
+        return;
+    }
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/matrix");
+    let files = host.path().join("product");
+    support::tool(
+        "cp",
+        &["-R", top.to_str().unwrap(), files.to_str().unwrap()],
+    );
+    support::tool(files.join("releases.sh").to_str().unwrap(), &[]);
+
+    let text = fs::read_to_string(files.join("matrix.toml")).unwrap();
+    let circumstances = Circumstances {
+        today: "2026-11-21".parse().unwrap(),
+        seed: 7,
+        many: Many::Refused,
+        history: History::default(),
+    };
+    let plan = plan(&Matrix::parse(&text).unwrap(), &Names, &circumstances).unwrap();
+    let here = "bookworm-amd64";
+    let artifact = plan
+        .artifacts
+        .iter()
+        .find(|made| made.name == "new" && made.platform == here);
+    let platform = plan.platforms.iter().find(|platform| platform.id == here);
+    let mut known = Footprint::default();
+    known
+        .add_packages(&files.join("releases/4.1/bookworm/amd64"))
+        .unwrap();
+    let names = |set: &std::collections::BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&known.users), ["acme", "acme-agent"]);
+    assert_eq!(names(&known.units), ["acme-agent", "acmed"]);
+    let verbs = Verbs::new(Path::new(ZONES), host.path());
+    let artifacts = Artifacts::open(&host.path().join("artifacts"), &verbs).unwrap();
+    let order = Order {
+        artifact: artifact.unwrap(),
+        platform: platform.unwrap(),
+        base: Base {
+            zone: "golden",
+            snapshot: None,
+            key: None,
+        },
+        files: &files,
+        skip: &[],
+        known: &known,
+        limit: Duration::from_secs(600),
+    };
+    let made = artifacts
+        .ensure(&order, &quiet)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let packages = [
+        "acme-client_4.2_amd64.deb",
+        "acme-common_4.2_all.deb",
+        "acme-server_4.2_all.deb",
+        "acme-tools_4.2_amd64.deb",
+        "build.log",
+    ];
+    assert_eq!(names_of(&made), packages);
+    nothing_left(&host, "built");
+
+    // The release before it is put where it must not be.
+    let release = files.join("releases/4.1/bookworm/amd64/acme-common_4.1_all.deb");
+    host.ok(
+        "zonecfg",
+        &[
+            "-z",
+            "golden",
+            &format!(
+                "add fs; set dir=/mnt; set special={}; set type=lofs; end",
+                release.parent().unwrap().display()
+            ),
+        ],
+    );
+    host.ok("zoneadm", &["-z", "golden", "boot"]);
+    host.inside("golden", "dpkg --install /mnt/acme-common_4.1_all.deb");
+    host.ok("zoneadm", &["-z", "golden", "halt"]);
+    let other = Base {
+        key: Some(Key::of_bytes(b"other")),
+        ..order.base
+    };
+    let error = artifacts
+        .ensure(
+            &Order {
+                base: other,
+                ..order
+            },
+            &quiet,
+        )
+        .unwrap_err();
+    assert!(error.is_impure(), "{error}");
+    for trace in [
+        "package acme-common",
+        "user acme",
+        "file /etc/acme/acme.conf",
+    ] {
+        assert!(error.to_string().contains(trace), "{error}");
     }
 }

@@ -217,3 +217,48 @@ fn whatever_ends_a_server_its_testbed_goes() {
         "is not running",
     );
 }
+
+/// The tests that Debian has for its own packages, by Debian's own program.
+#[test]
+fn debian_tests_its_packages_in_zones() {
+    let host = host_or_skip!("debian_tests_its_packages_in_zones");
+    for tool in ["autopkgtest", "tar"] {
+        if !support::has_tool(tool) {
+            println!("SKIP debian_tests_its_packages_in_zones: needs {tool}");
+            return;
+        }
+    }
+    let path = host.zonepath("golden");
+    let commands = format!(
+        "create -b; set brand=debian; set zonepath={}",
+        path.display()
+    );
+    host.ok("zonecfg", &["-z", "golden", &commands]);
+    let installed = host.zoneadm(&["-z", "golden", "install", "--suite", "bookworm"]);
+    if !installed.status.success() {
+        let why = err(&installed);
+        let why = why.lines().last().unwrap_or_default();
+        println!("SKIP debian_tests_its_packages_in_zones: needs a mirror: {why}");
+        return;
+    }
+    let server = host.path().join(NAME);
+    std::os::unix::fs::symlink(ZONES, &server).unwrap();
+    let sources = "sed 's/^deb /deb-src /' /etc/apt/sources.list \
+                   > /etc/apt/sources.list.d/source.list && apt-get update";
+    let package = "gzip";
+    let done = Command::new("autopkgtest")
+        .args(["--setup-commands", sources, package, "--"])
+        .args([server.to_str().unwrap(), "golden"])
+        .env("ZONES_ROOT", host.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = out(&done) + &err(&done);
+    // 2: a test skipped itself, such as for want of a whole machine.
+    assert!(
+        matches!(done.status.code(), Some(0 | 2)),
+        "{package}: {text}"
+    );
+    assert!(text.contains("PASS"), "{package}: {text}");
+    assert_eq!(zones(&host), ["golden"], "{package}");
+}

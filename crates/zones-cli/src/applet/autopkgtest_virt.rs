@@ -9,12 +9,13 @@ use std::io::Write as _;
 use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags};
+use zones_matrix::Network;
 use zones_store::Layout;
 use zones_sys::SignalFd;
 use zones_types::{ZoneName, ZoneState};
 
 use self::protocol::{Reply, Server};
-use self::testbed::{Network, Origin, Zones};
+use self::testbed::{Origin, Zones};
 use super::zlogin;
 use crate::getopt::{Given, Known, value};
 use crate::report::{FAILURE, OK, USAGE};

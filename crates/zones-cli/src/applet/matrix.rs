@@ -3,6 +3,7 @@
 //! Exit status: 0 fine, 1 the product failed, 2 only the test bed failed, 3 only flaky cells, 4 only
 //! leftovers, 64 bad configuration or command line, 130 interrupted.
 
+mod deb;
 mod desk;
 mod image;
 mod look;
@@ -11,6 +12,7 @@ mod plan;
 mod reaper;
 mod report;
 mod run;
+mod scale;
 mod screen;
 mod shell;
 mod status;
@@ -32,7 +34,7 @@ struct Subcommand {
 }
 
 /// In the order of the manual.
-const SUBCOMMANDS: [Subcommand; 12] = [
+const SUBCOMMANDS: [Subcommand; 15] = [
     Subcommand {
         name: "plan",
         arguments: "[-f FILE] [--json] [--yes] [--shard K/N] [SELECT...]",
@@ -96,6 +98,27 @@ const SUBCOMMANDS: [Subcommand; 12] = [
         arguments: "[-f FILE] RUN1 RUN2",
         text: "Says what was fixed and what broke from one run to another.",
         run: report::diff,
+    },
+    Subcommand {
+        name: "deb",
+        arguments: "[--suite A,B] [--arch A,B] [--plan] [-j N] [--keep never|failed|all]\n\
+                    \t[--message-format human|json] FILE.deb...|PACKAGE",
+        text: "Runs any Debian package through releases of Debian, without a matrix file.",
+        run: deb::run,
+    },
+    Subcommand {
+        name: "slurm",
+        arguments: "[-f FILE] [-n N] [--at-once N] [-O OPTION]... [--id ID] [--seed N] [--yes]\n\
+                    \t[--submit] [SELECT...]",
+        text: "Writes an array job of shares for sbatch, and one that merges their reports.",
+        run: scale::slurm,
+    },
+    Subcommand {
+        name: "k8s",
+        arguments: "[-f FILE] --image IMAGE --claim CLAIM [-n N] [--at-once N] [--memory SIZE]\n\
+                    \t[--id ID] [--seed N] [--yes] [SELECT...]",
+        text: "Prints an indexed Job of shares for Kubernetes.",
+        run: scale::kubernetes,
     },
     Subcommand {
         name: "gc",

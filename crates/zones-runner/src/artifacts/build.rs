@@ -5,14 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use zones_archive::{DiffOptions, Silent, differ};
-use zones_matrix::{Key, Output, Source};
+use zones_matrix::{Key, Network, Output, Source};
 use zones_sys::RootFd;
 use zones_types::ZoneName;
 
 use super::store::{Built, Store};
 use super::zone::BuildZone;
 use super::{ArtifactError, BUILD, Gate, Order, SOURCE, Say, gate, outputs};
-use crate::Verbs;
+use crate::{Verbs, network};
 
 /// How long a command that is no build may take. Configuring packages under an emulator takes
 /// minutes.
@@ -21,8 +21,6 @@ const STEP: Duration = Duration::from_secs(3600);
 const SERVICES: Duration = Duration::from_secs(180);
 /// The snapshot that what a build changed is compared with.
 const POINT: &str = "before-build";
-/// Where the network of builds is; each zone has an address by its key. Nobody outside sees it.
-const ROUTER: &str = "10.213.255.254";
 
 /// Adds packages with whatever the zone has for it.
 const ADD_PACKAGES: &str = "\
@@ -183,12 +181,7 @@ impl Job<'_> {
     /// Build packages come over a network that the build itself does not have.
     fn add_packages(&self, key: Key) -> Result<(), String> {
         self.say("adding build packages");
-        let number = key.number();
-        let (high, low) = (number % 255, number / 255 % 254 + 1);
-        let network = format!(
-            "add net; set physical=zbr0; set address=10.213.{high}.{low}/16; \
-             set defrouter={ROUTER}; add property (name=uplink,value=true); end"
-        );
+        let network = network::words(Network::Full, key.number());
         self.zone.step("zonecfg", &[&network], STEP)?;
         self.boot()?;
         let script = ["/bin/sh", "-c", ADD_PACKAGES, "packages"];

@@ -31,7 +31,7 @@ const PKG_CONFIG: [&str; 5] = [
 ];
 /// What a build may change besides its folder: temporary files, caches, what a running system
 /// writes by itself. Patterns of [`allowed`].
-const OTHERS: [&str; 12] = [
+const OTHERS: [&str; 13] = [
     "tmp",
     "var/tmp",
     "var/cache",
@@ -43,7 +43,9 @@ const OTHERS: [&str; 12] = [
     "dev",
     "root/.cache",
     "root/.ccache",
+    // Written when a zone boots.
     "etc/resolv.conf",
+    "etc/hosts",
 ];
 
 /// All of the product that a root has; each as `user acme`.

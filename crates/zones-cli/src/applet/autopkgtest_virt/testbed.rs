@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
-use zones_runner::Verbs;
+use zones_matrix::Network;
+use zones_runner::{Verbs, network};
 use zones_store::{Layout, Store};
 use zones_types::{ZoneName, ZoneState};
 
@@ -21,8 +22,6 @@ const SCRATCH: &str = "/var/tmp/autopkgtest";
 const PREPARED: &str = "/run/autopkgtest-reboot-prepare-mark";
 /// How long a test may take from there to its reboot, in seconds.
 const REBOOT: i64 = 300;
-/// Where the network of testbeds is. Nobody outside sees it.
-const ROUTER: &str = "10.214.255.254";
 
 /// Waits until an init that has services has started them.
 const SETTLE: &str = "\
@@ -35,14 +34,6 @@ exit 1";
 pub(super) struct Origin {
     pub(super) zone: ZoneName,
     pub(super) snapshot: Option<String>,
-}
-
-/// What testbeds reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Network {
-    None,
-    Local,
-    Full,
 }
 
 pub(super) struct Zones {
@@ -137,20 +128,6 @@ impl Zones {
             .verbs
             .run("zlogin", &[self.zone.as_str(), "/bin/sh", "-c", script]);
         said.map(|_| ()).map_err(|error| error.to_string())
-    }
-
-    /// The words of zonecfg that give the zone a network.
-    fn network(&self) -> String {
-        if self.network == Network::None {
-            return String::new();
-        }
-        let number = std::process::id();
-        let (high, low) = (number % 255, number / 255 % 254 + 1);
-        let uplink = self.network == Network::Full;
-        format!(
-            "; add net; set physical=zbr0; set address=10.214.{high}.{low}/16; \
-             set defrouter={ROUTER}; add property (name=uplink,value={uplink}); end"
-        )
     }
 
     fn start(&self) -> Result<(), String> {
@@ -269,10 +246,10 @@ impl Testbed for Zones {
     fn open(&mut self) -> Result<String, String> {
         let path = self.zones.join(self.zone.as_str());
         let commands = format!(
-            "create -b; set brand={}; set zonepath={}{}",
+            "create -b; set brand={}; set zonepath={}; {}",
             self.brand,
             path.display(),
-            self.network()
+            network::words(self.network, std::process::id().into())
         );
         self.verb("zonecfg", &[&commands])?;
         let snapshot = self.origin.snapshot.as_deref();

@@ -12,6 +12,7 @@ use zones_matrix::journal::{File as JournalFile, Head, JOURNAL_SCHEMA, Record};
 use zones_matrix::{
     Again, Budget, Ending, History, Jobs, Keep, Limits, Plan, Run, report as reports,
 };
+use zones_runner::artifacts::Artifacts;
 use zones_runner::{
     Blind, ByVerbs, Claim, Crew, Helm, Job, Ledger, Order, Orders, RunFolder, Site, Stock,
 };
@@ -139,7 +140,10 @@ impl<'a> Shift<'a> {
         let ledger = Ledger::new(Box::new(journal), &watch);
         let images = self.desk.images(self.layout, self.given).map_err(failed)?;
         let say = |platform: &str, text: &str| screen.say(platform, text);
-        let stock = Stock::new(&images, &self.desk.folder, &say);
+        let artifacts = Artifacts::open(&site.folder().join("artifacts"), images.verbs());
+        let artifacts = artifacts.map_err(|error| failed(zones_engine::chain(&error)))?;
+        let folders = (self.desk.folder.as_path(), reports.as_path());
+        let stock = Stock::new(&images, &artifacts, &self.plan, folders, &say).map_err(failed)?;
         let (helm, orders) = Helm::new();
         listen(&helm).map_err(failed)?;
         let crew = Crew {
@@ -369,7 +373,7 @@ fn chance() -> u64 {
 }
 
 /// Its time, so that runs sort, and four digits by chance.
-fn run_id() -> String {
+pub(super) fn run_id() -> String {
     let time = desk::now().datetime();
     format!(
         "{:04}{:02}{:02}-{:02}{:02}{:02}-{:04x}",
