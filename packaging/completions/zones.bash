@@ -93,6 +93,12 @@ _zones_applet() {
         autopkgtest-virt-zones)
             words="-s --network=none --network=local --network=full $(zoneadm list -cn 2>/dev/null)"
             ;;
+        zonematrix | matrix)
+            case $cur in
+                -*) words='-f -j --resume --failed --shard --keep --strict --json' ;;
+                *) words=$(zones matrix help 2>/dev/null | sed -n '/^Subcommands:/,$ { s/^\([a-z-]\{1,\}\).*/\1/p }') ;;
+            esac
+            ;;
         zoneadmd) words='-z -R' ;;
         pkg.depotd)
             words=$(pkg.depotd --help 2>/dev/null | grep -o -- '^  -[^ ,]*\(, --[^ ]*\)*' | tr -d ',')
@@ -114,4 +120,4 @@ _zones() {
 }
 
 complete -F _zones zones zoneadm zonecfg zlogin zonename beadm pkg
-complete -F _zones pkgrepo pkgsend pkgrecv pkgsign pkg.depotd
+complete -F _zones pkgrepo pkgsend pkgrecv pkgsign pkg.depotd zonematrix

@@ -18,9 +18,14 @@ device() {
     case $1 in ext4) echo /dev/vdc ;; xfs) echo /dev/vdd ;; btrfs) echo /dev/vde ;; zfs) echo /dev/vdf ;; esac
 }
 
-# Whether zoneadm of this build has a subcommand.
-subcommands=$(zoneadm help 2>&1)
-has() { case $subcommands in *"$1"*) ;; *) return 1 ;; esac; }
+# Runs a command among the files of a zone that is down, wherever its driver keeps them.
+inside() {
+    adm -z "$1" mount > /dev/null || return
+    ZONES_ROOT=/z zlogin -S "$1" "$2"
+    inside_status=$?
+    adm -z "$1" unmount > /dev/null || return
+    return $inside_status
+}
 
 # Mounts the file system, which replays its journal. What is running does not survive a reboot.
 open() {
@@ -75,16 +80,15 @@ file usr/share/app/$number path=usr/share/app/$number owner=root group=root mode
     done
 }
 
-# Written and rolled back.
-mark=/z/zones/hold/root/root/mark
-
 setup() {
     check 'publish' publish
     mkfs.ext4 -q -F /dev/vdc
     mkfs.xfs -q -f /dev/vdd
     mkfs.btrfs -q -f /dev/vde
     mkdir -p /z
-    zpool create -f -m /z tank /dev/vdf && zpool export tank
+    zpool create -f -m /z tank /dev/vdf
+    zfs create tank/zones
+    zpool export tank
     for system in ext4 xfs btrfs zfs; do
         check "$system: mounted" open $system
         mkdir -p /z/zones
@@ -94,15 +98,12 @@ setup() {
 set max-lwps=1000"
         check "$fs: install" adm -z keep install -a /share/zone.tar
         check "$fs: environment" be -z keep create other
-        objects='zone/t1 zone/t2 config/keep be/keep pkg/app'
-        if has rollback; then
-            cfg -z hold "create -t SYSlx; set zonepath=/z/zones/hold"
-            check "$fs: second install" adm -z hold install -a /share/zone.tar
-            echo old > $mark
-            check "$fs: snapshot" adm -z hold snapshot base
-            objects="$objects snapshot/hold mark/hold"
-        fi
-        for object in $objects; do
+        cfg -z hold "create -t SYSlx; set zonepath=/z/zones/hold"
+        check "$fs: second install" adm -z hold install -a /share/zone.tar
+        check "$fs: mark" write_mark old
+        check "$fs: snapshot" adm -z hold snapshot base
+        for object in zone/t1 zone/t2 config/keep be/keep pkg/app snapshot/hold mark/hold \
+            place/hold; do
             echo "is $fs $object $(see $object)"
         done
         close
@@ -124,7 +125,8 @@ look() {
             ;;
         config/*) cfg -z "${1#config/}" info max-lwps | sed 's/[^0-9]//g' ;;
         snapshot/*) adm -z "${1#snapshot/}" list-snapshots -p | sed -n 's/^\(more\):.*/\1/p' ;;
-        mark/*) cat $mark ;;
+        mark/*) inside "${1#mark/}" 'cat /root/mark' ;;
+        place/*) place=$(zonepath "${1#place/}") && echo "${place##*/}" ;;
         be/*) be -z "${1#be/}" list -H | awk -F ';' '$3 ~ /R/ { print $1 }' ;;
         pkg/*)
             version=$(image list -H "${1#pkg/}" 2> /dev/null | awk '{ print $2 }')
@@ -132,6 +134,8 @@ look() {
             ;;
     esac
 }
+
+zonepath() { adm list -cp | awk -F : -v name="$1" '$2 == name { print $4 }'; }
 
 # One command that writes, between its two lines. Its object's value is in `now` afterwards.
 attempt() {
@@ -159,19 +163,22 @@ live() {
     case $2 in
         absent) attempt "zone/$1" configured cfg -z "$1" "create -t SYSlx; set zonepath=/z/zones/$1" ;;
         configured)
-            random 4
-            if [ "$drawn" = 0 ]; then
-                attempt "zone/$1" absent cfg -z "$1" delete -F
-            elif [ "$drawn" = 1 ] || ! has clone; then
-                attempt "zone/$1" installed adm -z "$1" install -a /share/zone.tar
-            else
-                attempt "zone/$1" installed adm -z "$1" clone keep
-            fi
+            random 6
+            case $drawn in
+                0) attempt "zone/$1" absent cfg -z "$1" delete -F ;;
+                1) attempt "zone/$1" installed adm -z "$1" install -a /share/zone.tar ;;
+                2) attempt "zone/$1" installed adm -z "$1" clone -s base hold ;;
+                3) attempt "zone/$1" installed take "$1" ;;
+                *) attempt "zone/$1" installed adm -z "$1" clone keep ;;
+            esac
             ;;
         installed) attempt "zone/$1" configured adm -z "$1" uninstall -F ;;
         *) bad "$fs: $1 is $2" ;;
     esac
 }
+
+# By a stream of another zone's snapshot.
+take() { adm -z hold export -s base /tmp/stream && adm -z "$1" import /tmp/stream; }
 
 software() {
     random 2
@@ -195,11 +202,18 @@ keep_more() {
     esac
 }
 
-write_mark() { echo new > $mark && sync $mark; }
+write_mark() { inside hold "echo $1 > /root/mark && sync"; }
+
+place() {
+    case $1 in
+        hold) attempt place/hold moved adm -z hold move /z/zones/moved ;;
+        *) attempt place/hold hold adm -z hold move /z/zones/hold ;;
+    esac
+}
 
 roll() {
     case $1 in
-        old) attempt mark/hold new write_mark ;;
+        old) attempt mark/hold new write_mark new ;;
         *) attempt mark/hold old adm -z hold rollback base ;;
     esac
 }
@@ -220,12 +234,11 @@ write() {
     rm -f /z/lazy
     t1=$(see zone/t1) t2=$(see zone/t2) app=$(see pkg/app)
     number=$(see config/keep) active=$(see be/keep)
-    kinds=6
-    if has rollback; then kinds=8 more=$(see snapshot/hold) written=$(see mark/hold); fi
+    more=$(see snapshot/hold) written=$(see mark/hold) at=$(see place/hold)
     unsynced &
     say writing
     while :; do
-        random $kinds
+        random 10
         case $drawn in
             0) live t1 "$t1" && t1=$now ;;
             1) live t2 "$t2" && t2=$now ;;
@@ -233,7 +246,8 @@ write() {
             4) software "$app" && app=$now ;;
             5) environment "$active" && active=$now ;;
             6) keep_more "$more" && more=$now ;;
-            7) roll "$written" && written=$now ;;
+            7 | 8) roll "$written" && written=$now ;;
+            9) place "$at" && at=$now ;;
         esac
     done
 }
@@ -259,7 +273,7 @@ judge() {
     case $1 in
         zone/*) whole "${1#zone/}" "$seen" ;;
         be/*) whole keep installed ;;
-        mark/*) whole hold installed ;;
+        mark/* | place/*) whole hold installed ;;
         pkg/*) check "$fs: verify" image verify ;;
     esac
     echo "is $fs $1 $seen"
@@ -270,14 +284,30 @@ whole() {
     case $2 in
         installed)
             check "$fs: $1 verifies" adm -z "$1" verify
-            equal "$fs: files of $1" "$(tree /tmp/zone)" "$(tree "/z/zones/$1/root")"
+            equal "$fs: files of $1" "$(cd /tmp/zone && eval "$tree")" \
+                "$(inside "$1" "cd / && $tree")"
             ;;
         *) equal "$fs: no files of $1" '' "$(ls -A "/z/zones/$1" 2> /dev/null)" ;;
     esac
 }
 
 # All but what a clone or a test changes.
-tree() { (cd "$1" && find . \( -path ./dev -o -path ./etc -o -path ./root \) -prune -o -type l -print -o -type f -exec sha256sum {} + | sort | sha256sum); }
+tree='find bin sbin usr lib* -type l -o -type f 2> /dev/null | LC_ALL=C sort |
+    while read -r it; do if [ -L "$it" ]; then readlink "$it"; else sha256sum "$it"; fi; done |
+    sha256sum'
+
+# Removes all zones; nothing of them stays.
+raze() {
+    for zone in $(adm list -cp | awk -F : '$2 != "global" && $3 == "installed" { print $2 }'); do
+        check "$fs: uninstall of $zone" adm -z "$zone" uninstall -F
+    done
+    sleep 2
+    equal "$fs: nothing below zones" '' "$(ls -A /z/zones | grep -v '^.zones-layers$')"
+    equal "$fs: no layers" '' "$(ls -A /z/zones/.zones-layers 2> /dev/null)"
+    if [ "$fs" = zfs ]; then
+        equal 'zfs: no dataset' 'tank tank/zones' "$(zfs list -H -o name -t all -r tank | xargs)"
+    fi
+}
 
 judge_all() {
     mkdir -p /tmp/zone
@@ -290,6 +320,7 @@ judge_all() {
         if [ "$system" = "$fs" ]; then judge "$object" "$value" "$trying" < /dev/null; fi
     done < ./model
     ls -lA /z /z/zones /z/etc/zones
+    if [ -z "$WRITE" ]; then raze; fi
     close
 }
 

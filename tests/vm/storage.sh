@@ -20,6 +20,11 @@ row() {
     esac
 }
 
+# What a file system is made for.
+made_for() {
+    case $1 in ext4 | xfs) echo overlay ;; *) echo "$1" ;; esac
+}
+
 for fs in ext4 xfs btrfs zfs; do
     mkdir -p "$TEST_TMPDIR"
     mount --bind "/t/$fs" "$TEST_TMPDIR"
@@ -29,8 +34,14 @@ for fs in ext4 xfs btrfs zfs; do
         > "/tmp/$fs" 2>&1
     status=$?
     while IFS= read -r line; do row "$line"; done < "/tmp/$fs"
+    picked=$(sed -n "s:^GIVEN /t/$fs ::p" "/tmp/$fs" | sort -u)
+    echo "note $fs: driver $picked"
+    equal "$fs: driver" "$(made_for $fs)" "$picked"
     equal "$fs: all tests" 0 $status
     equal "$fs: nothing left" '' "$(ls "/t/$fs" | grep -v lost+found)"
     umount "$TEST_TMPDIR"
 done
+equal 'zfs: no dataset left' 'tank tank/zones-roots' "$(zfs list -H -o name -t all -r tank | xargs)"
+check 'zpool scrub' zpool scrub -w tank
+matches 'zfs: clean' '.*is healthy' "$(zpool status -x tank)"
 check 'zpool destroy' zpool destroy tank

@@ -14,6 +14,10 @@ pub struct Usage {
     pub memory_and_swap: Option<u64>,
     /// Tasks.
     pub pids: Option<u64>,
+    /// The most memory since the group was made, bytes.
+    pub memory_peak: Option<u64>,
+    /// Processes that were killed because the group had no memory left.
+    pub oom_kills: Option<u64>,
 }
 
 impl ZoneGroup {
@@ -38,12 +42,25 @@ impl ZoneGroup {
             }
             None => (None, None),
         };
+        let (peak, oom_kills) = match memory {
+            Some(m) if m.version == Version::V1 => (
+                m.dir.number("memory.max_usage_in_bytes"),
+                field(m.dir.read("memory.oom_control").ok(), "oom_kill "),
+            ),
+            Some(m) => (
+                m.dir.number("memory.peak"),
+                field(m.dir.read("memory.events").ok(), "oom_kill "),
+            ),
+            None => (None, None),
+        };
         let pids = self.member(Controller::Pids);
         Usage {
             cpu_ns,
             memory: now,
             memory_and_swap: both,
             pids: pids.and_then(|m| m.dir.number("pids.current")),
+            memory_peak: peak,
+            oom_kills,
         }
     }
 
@@ -54,4 +71,11 @@ impl ZoneGroup {
             .find_map(|line| line.strip_prefix("usage_usec "))?;
         us.trim().parse::<u64>().ok()?.checked_mul(1000)
     }
+}
+
+/// A number in a file of names and numbers.
+fn field(text: Option<String>, name: &str) -> Option<u64> {
+    let text = text?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().parse().ok()
 }

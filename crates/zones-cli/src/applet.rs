@@ -87,7 +87,7 @@ pub(crate) const APPLETS: [Applet; 14] = [
         run: depotd::run,
     },
     Applet {
-        name: "matrix",
+        name: "zonematrix",
         summary: "run the support matrix of a product in zones",
         run: matrix::run,
     },
@@ -135,13 +135,25 @@ pub(crate) fn dispatch(args: &[String]) -> u8 {
                 .for_each(|applet| println!("{}", applet.name));
             0
         }
-        _ => match APPLETS.iter().find(|applet| applet.name == wanted) {
+        _ => match APPLETS
+            .iter()
+            .find(|applet| applet.name == plain_name(wanted))
+        {
             Some(applet) => start(applet, &args[2..]),
             None => {
                 eprintln!("zones: no command `{wanted}`");
                 usage(USAGE)
             }
         },
+    }
+}
+
+/// `zones matrix` is zonematrix.
+fn plain_name(wanted: &str) -> &str {
+    if wanted == "matrix" {
+        "zonematrix"
+    } else {
+        wanted
     }
 }
 

@@ -74,6 +74,14 @@ impl Given {
         Ok(given)
     }
 
+    /// Reads further options, which follow a word.
+    pub(crate) fn more(&mut self, args: &[String], known: &[Known]) -> Result<(), String> {
+        let more = Self::parse(args, known)?;
+        self.found.extend(more.found);
+        self.words.extend(more.words);
+        Ok(())
+    }
+
     /// `-abVALUE`.
     fn cluster(
         &mut self,

@@ -11,6 +11,9 @@ use zones_types::{IdRange, ZoneId, ZoneName};
 
 use crate::runtime::RunState;
 
+/// The file that says where the ranges begin.
+const ID_BASE: &str = "idbase";
+
 /// Why no number could be had.
 #[derive(Debug, thiserror::Error)]
 pub enum IdError {
@@ -58,6 +61,16 @@ pub(crate) fn next_zone_id(
     Ok(ZoneId(id))
 }
 
+/// The first range of a host of zones: another one where `idbase` beside the table says so, for a
+/// host of zones on a host that has zones, too.
+fn first(layout: &Layout) -> u32 {
+    let text = std::fs::read_to_string(layout.lib().join(ID_BASE)).unwrap_or_default();
+    let base = text.trim().parse().ok();
+    // Ranges begin where ranges begin.
+    let base = base.filter(|base| *base >= IdRange::FIRST.base && base % IdRange::COUNT == 0);
+    base.unwrap_or(IdRange::FIRST.base)
+}
+
 /// The user ids of `zone`: what it had before, else the first free range. Kept as long as the zone
 /// is configured, since files outside of idmapped mounts may bear them; `known` are the zones that
 /// are.
@@ -88,7 +101,7 @@ pub fn id_range(layout: &Layout, zone: &ZoneName, known: &[ZoneName]) -> Result<
         .collect();
     let mut taken: Vec<u32> = ranges(&table).map(|(_, base)| base).collect();
     taken.sort_unstable();
-    let mut base = IdRange::FIRST.base;
+    let mut base = first(layout);
     for used in taken {
         if used == base {
             base = base.checked_add(IdRange::COUNT).ok_or(IdError::NoRange)?;

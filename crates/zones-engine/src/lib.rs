@@ -8,6 +8,7 @@ mod client;
 mod control;
 mod cpus;
 mod daemon;
+mod datasets;
 mod emulation;
 mod error;
 mod etc;

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use zones_config::ZoneConfig;
 use zones_store::{Layout, atomic};
-use zones_sys::RootFd;
 use zones_types::{IdRange, Shift, ZoneName};
 
 use crate::error::EngineError;
@@ -97,7 +96,8 @@ pub(crate) fn settle(
             Wish::Mount | Wish::Auto => Ok(false),
         };
     }
-    let tree = RootFd::open(root).map_err(|error| EngineError::file("open", root)(error.into()))?;
+    let tree = view.open();
+    let tree = tree.map_err(|error| EngineError::file("open", root)(error.into()))?;
     let stat = rustix::fs::fstat(&tree).map_err(EngineError::kernel("look at the zone's root"))?;
     let now = Shift::base_of(stat.st_uid);
     let target = Wish::of(config)?.target(now, range, || is_mappable(root));
@@ -130,7 +130,7 @@ pub fn forget_owners(layout: &Layout, zone: &ZoneName) {
 
 /// Whether owners can be mapped by a mount there. Nearly all zones live where that is known.
 fn is_mappable(root: &Path) -> bool {
-    // ext4, xfs, btrfs, tmpfs. Source: statfs(2).
+    // ext4, xfs, btrfs, tmpfs; ZFS learnt it with 2.2 and is asked. Source: statfs(2).
     const KNOWN: [i64; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994];
     let known = rustix::fs::statfs(root).is_ok_and(|fs| KNOWN.contains(&fs.f_type));
     // In doubt a boot says what is wrong, where a walk would change thousands of files.

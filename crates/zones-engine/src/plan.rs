@@ -227,17 +227,19 @@ fn with_brand_mounts<'a>(config: &'a ZoneConfig, brand: &Brand) -> Cow<'a, ZoneC
 }
 
 /// Patterns of device nodes: those of the brand for this kind of network, then those of the zone;
-/// who may mount fuse needs its node, too.
+/// who may mount fuse needs its node, too, and whoever has datasets that of ZFS.
 fn devices(config: &ZoneConfig, brand: &Brand, mapped: bool) -> Vec<String> {
     let fits = |ip_type: Option<IpType>| ip_type.is_none_or(|wanted| wanted == config.ip_type);
     let brand = brand.devices.iter().filter(|device| fits(device.ip_type));
     let own = config.devices.iter().map(|device| device.matches.clone());
     let (allowed, _) = kernel::allowed_filesystems(&config.fs_allowed, mapped);
     let fuse = allowed.iter().any(|kind| kind.starts_with("fuse"));
+    let zfs = mapped && !config.datasets.is_empty();
     brand
         .map(|device| device.matches.clone())
         .chain(own)
         .chain(fuse.then(|| "fuse".to_owned()))
+        .chain(zfs.then(|| "zfs".to_owned()))
         .collect()
 }
 

@@ -51,9 +51,17 @@ impl Folder {
         Ok(Self { limit, ..found })
     }
 
-    /// A place for the data of a new image.
+    /// A place for data in a folder of the host's.
     pub(crate) fn new(root: &Path, base: &str) -> Result<Self> {
-        let disk = Disk::open(root)?;
+        Self::with(Disk::open(root)?, base)
+    }
+
+    /// A place for the data of a new image rooted at `root`, of which `tree` are the files.
+    pub(crate) fn in_tree(root: &Path, tree: RootFd, base: &str) -> Result<Self> {
+        Self::with(Disk::of(tree, root), base)
+    }
+
+    fn with(disk: Disk, base: &str) -> Result<Self> {
         let base = PathBuf::from(base);
         disk.make(&base)?;
         let limit = STATE_LEN_MAX;

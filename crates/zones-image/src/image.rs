@@ -126,7 +126,9 @@ impl Image {
         for (name, value) in &how.properties {
             settings.set_property(name, value)?;
         }
-        let folder = Folder::new(root, if how.is_user { USER } else { FULL })?;
+        let (tree, place) = Place::open(root)?;
+        let base = if how.is_user { USER } else { FULL };
+        let folder = Folder::in_tree(root, place::again(&tree, root)?, base)?;
         for name in [
             "cache",
             "history",
@@ -137,13 +139,12 @@ impl Image {
         ] {
             folder.make(name)?;
         }
-        let root_fd = RootFd::open(root).map_err(|errno| ImageError::damaged(root, errno))?;
         let image = Self {
             folder,
-            root: root_fd,
+            root: tree,
             settings,
             client,
-            place: Place::default(),
+            place,
             held: None,
         };
         let now = image.now();

@@ -202,3 +202,29 @@ fn judged(found: Vec<Finding>, rules: &Rules<'_>) -> Vec<Finding> {
     });
     kept.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_has_the_table_of_checks() {
+        let page = include_str!("../../../docs/man/zones-checks.7");
+        let names: Vec<&str> = ABOUT.iter().map(|about| about.name).collect();
+        assert_eq!(names.len(), Check::names().count());
+        for name in Check::names() {
+            assert!(names.contains(&name), "{name} has no row");
+        }
+        for about in ABOUT {
+            let name = about.name.replace('-', "\\-");
+            let row = format!(
+                "T{{\n{name}\nT}}|T{{\n{}\nT}}|T{{\n{}\nT}}",
+                about.finds, about.looks_at
+            );
+            assert!(
+                page.contains(&row),
+                "zones-checks(7) lacks this row:\n{row}"
+            );
+        }
+    }
+}

@@ -11,6 +11,7 @@ mod links;
 mod name;
 mod needs;
 mod noise;
+mod piuparts;
 mod rules;
 
 pub(crate) use compare::finding;
@@ -23,5 +24,6 @@ pub(crate) use links::{Lead, follow};
 pub use name::{named, shown};
 pub use needs::{Elf, Needs};
 pub use noise::{KNOWN as NOISE, known as known_noise};
+pub use piuparts::{Imported, piuparts};
 pub(crate) use rules::Verdicts;
 pub use rules::{Noise, Rules};

@@ -24,6 +24,7 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::io::Errno;
+use zones_archive::Candidates;
 use zones_matrix::leftovers::{Inventory, Path, shown};
 use zones_sys::RootFd;
 
@@ -64,6 +65,16 @@ pub enum Owners {
 }
 
 impl Owners {
+    /// As the owner of the root folder itself says, which is the zone's root: a number that no
+    /// zone sees is the first of its range.
+    #[must_use]
+    pub fn of(root: &RootFd) -> Self {
+        match root.lstat(std::path::Path::new("/")) {
+            Ok(stat) if stat.st_uid >= 65_536 => Self::From(stat.st_uid),
+            _ => Self::Same,
+        }
+    }
+
     fn inside(self, id: u32) -> u32 {
         match self {
             Self::From(base) if (base..base.saturating_add(65_536)).contains(&id) => id - base,
@@ -79,10 +90,9 @@ pub struct Look<'a> {
     pub owners: Owners,
     /// The same tree earlier: what was not touched since is not read again.
     pub before: Option<&'a Scene>,
-    /// Absolute paths outside of which nothing changed since `before`, as a storage driver knows
-    /// them; a path that came or went as a whole stands for all below it. Nothing: all is looked
-    /// at.
-    pub only: Option<&'a [Path]>,
+    /// Paths outside of which nothing changed since `before`, as a storage driver knows them; a
+    /// folder that came or went stands for all below it. Nothing: all is looked at.
+    pub only: Option<&'a Candidates>,
 }
 
 /// Why a tree could not be looked at.

@@ -39,7 +39,7 @@ pub enum VerbError {
         line: String,
         /// `exit status: 1`, `signal: 9`.
         status: String,
-        /// Its last words.
+        /// What it said on standard error, in one line.
         why: String,
     },
 }
@@ -89,13 +89,18 @@ impl Verbs {
         if done.status.success() {
             return Ok(said);
         }
-        let why = said.err.trim_end().rsplit('\n').next().unwrap_or_default();
         Err(VerbError::Failed {
             line,
             status: done.status.to_string(),
-            why: why.to_owned(),
+            why: one_line(&said.err),
         })
     }
+}
+
+/// What a command said, as one line: the cause comes first, the remedy last.
+pub(crate) fn one_line(said: &str) -> String {
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

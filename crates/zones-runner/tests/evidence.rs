@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use zones_archive::Candidates;
 use zones_matrix::checks::{After, Moments, judge};
 use zones_matrix::leftovers::{
     Class, Finding, Inventory, Noise, Rules, Subject, find, known_noise,
@@ -375,19 +376,24 @@ fn candidates_are_as_good_as_a_walk() {
     fs::hard_link(root.join("etc/profile"), root.join("opt/profile")).unwrap();
     fs::remove_file(root.join("usr/bin/lost")).unwrap();
     append(root, "etc/passwd", "acme:x:7:7::/:/bin/sh\n");
-    let only = [
-        "/opt/acme",
-        "/usr/lib/systemd",
-        "/opt/systemd/",
-        "/opt/profile",
-        "/usr/bin/lost",
-        "/etc/passwd",
-        "/not/there",
+    let paths = [
+        "opt/acme",
+        "usr/lib/systemd",
+        "opt/systemd/",
+        "opt/profile",
+        "usr/bin/lost",
+        "etc/passwd",
+        "not/there",
     ];
-    let only = only.map(|path| path.as_bytes().to_vec());
+    let only = |paths: &[&str]| {
+        let mut only = Candidates::default();
+        only.extend(paths.iter().map(|path| (path.into(), false)));
+        only
+    };
+    let (all, one) = (only(&paths), only(&paths[..1]));
     let quickly = Look {
         before: Some(&before),
-        only: Some(&only),
+        only: Some(&all),
         ..Look::default()
     };
     let root = RootFd::open(root).unwrap();
@@ -399,7 +405,7 @@ fn candidates_are_as_good_as_a_walk() {
     quick.inventory.texts.clear();
     assert!(quick.inventory == whole.inventory);
     let short = Look {
-        only: Some(&only[..1]),
+        only: Some(&one),
         ..quickly
     };
     let (_, differing) = tree_verified(&root, &short).unwrap();

@@ -116,6 +116,6 @@ fn error(verb: &'static str, path: &Path, source: Errno) -> StorageError {
         driver: "btrfs",
         verb,
         path: path.to_owned(),
-        source,
+        source: source.into(),
     }
 }

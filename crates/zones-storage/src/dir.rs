@@ -25,6 +25,9 @@ impl Driver for Dir {
     }
 
     fn destroy(&self, root: &Path) -> Result<(), StorageError> {
+        if crate::zfs::is_pointer(root) {
+            return DriverKind::Zfs.driver().destroy(root);
+        }
         // Layers may be known to others, wherever their root was moved to.
         if stack::mark_of(root).is_some() {
             return Overlay::default().destroy(root);
@@ -38,7 +41,7 @@ fn error(verb: &'static str, path: &Path, source: Errno) -> StorageError {
         driver: "dir",
         verb,
         path: path.to_owned(),
-        source,
+        source: source.into(),
     }
 }
 
@@ -112,6 +115,24 @@ pub(crate) fn remove_tree(root: &Path) -> Result<(), Errno> {
         other => other?,
     }
     gone(rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR))
+}
+
+/// Removes all in a folder, as [`remove_tree`] does.
+pub(crate) fn empty_tree(root: &Path) -> Result<(), Errno> {
+    let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else {
+        return Err(Errno::INVAL);
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let parent = rustix::fs::openat(CWD, parent, flags, Mode::empty())?;
+    let folder = enter(parent.as_fd(), name)?;
+    let again = rustix::io::fcntl_dupfd_cloexec(&folder, 0)?;
+    empty_folder(folder)?;
+    match Entries::read_from(&again)?
+        .any(|it| it.is_ok_and(|it| !matches!(it.file_name().to_bytes(), b"." | b"..")))
+    {
+        true => Err(Errno::BUSY),
+        false => Ok(()),
+    }
 }
 
 /// Opens a folder of the same mount.

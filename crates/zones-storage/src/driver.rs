@@ -8,10 +8,11 @@ use zones_archive::{ArchiveError, Candidates, CopyReport, Devices, Progress, cop
 use zones_sys::RootFd;
 
 use crate::environment::Environments;
-use crate::overlay::{Overlay, stack::take_attributes, top_folder};
+use crate::overlay::{Overlay, stack::take_attributes};
 use crate::snapshot::Snapshots;
 use crate::usage::{self, Usage};
 use crate::view::{self, View};
+use crate::zfs::{self, Zfs, ZfsError};
 use crate::{btrfs::Btrfs, dir::Dir};
 
 /// Which driver keeps a zone.
@@ -23,6 +24,8 @@ pub enum DriverKind {
     Btrfs,
     /// A plain folder that becomes layers under overlayfs when it is copied.
     Overlay,
+    /// A ZFS dataset.
+    Zfs,
 }
 
 impl DriverKind {
@@ -33,6 +36,7 @@ impl DriverKind {
             Self::Dir => "dir",
             Self::Btrfs => "btrfs",
             Self::Overlay => "overlay",
+            Self::Zfs => "zfs",
         }
     }
 }
@@ -45,7 +49,35 @@ pub struct StorageError {
     pub driver: &'static str,
     pub verb: &'static str,
     pub path: PathBuf,
-    pub source: Errno,
+    pub source: Cause,
+}
+
+/// What was in the way of a storage step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// The kernel.
+    #[error(transparent)]
+    Kernel(#[from] Errno),
+    /// ZFS.
+    #[error(transparent)]
+    Zfs(Box<ZfsError>),
+}
+
+impl From<ZfsError> for Cause {
+    fn from(error: ZfsError) -> Self {
+        Self::Zfs(Box::new(error))
+    }
+}
+
+impl Cause {
+    /// The number of the kernel's error; input and output for whatever has none.
+    #[must_use]
+    pub const fn errno(&self) -> Errno {
+        match self {
+            Self::Kernel(errno) => *errno,
+            Self::Zfs(_) => Errno::IO,
+        }
+    }
 }
 
 /// How a copy of a root came to be.
@@ -139,6 +171,41 @@ pub trait Driver: std::fmt::Debug {
         done.map_err(|source| self.error("exchange", one, source))
     }
 
+    /// Makes the folder of a zone, mode 0700; the one above it exists, it does not.
+    ///
+    /// # Errors
+    /// The file system refuses; nothing is left then.
+    fn make_home(&self, zonepath: &Path) -> Result<(), StorageError> {
+        let made = rustix::fs::mkdir(zonepath, Mode::from_raw_mode(0o700));
+        made.map_err(|source| self.error("make", zonepath, source))
+    }
+
+    /// Gives the folder of a zone with all in it another place, where nothing is, or an empty
+    /// folder; `false` when it must be copied. Outlives a power loss.
+    ///
+    /// # Errors
+    /// The file system refuses; nothing has changed then.
+    fn move_home(&self, from: &Path, to: &Path) -> Result<bool, StorageError> {
+        rename_home(from, to).map_err(|source| self.error("move", from, source))
+    }
+
+    /// Has the folder of a zone be where it should be, should the host have left it out.
+    ///
+    /// # Errors
+    /// It cannot be mounted.
+    fn find_home(&self, _zonepath: &Path) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    /// Removes the folder of a zone, which is empty.
+    ///
+    /// # Errors
+    /// It is not, or something that is not of zones depends on it.
+    fn remove_home(&self, zonepath: &Path) -> Result<(), StorageError> {
+        let removed = rustix::fs::rmdir(zonepath);
+        removed.map_err(|source| self.error("remove", zonepath, source))
+    }
+
     /// What a failed step is called.
     #[doc(hidden)]
     fn error(&self, verb: &'static str, path: &Path, source: Errno) -> StorageError {
@@ -146,7 +213,7 @@ pub trait Driver: std::fmt::Debug {
             driver: self.kind().as_str(),
             verb,
             path: path.to_owned(),
-            source,
+            source: source.into(),
         }
     }
 
@@ -164,14 +231,7 @@ pub trait Driver: std::fmt::Debug {
     /// # Errors
     /// As those of [`usage`](Self::usage).
     fn usage_of_zone(&self, zonepath: &Path) -> Result<Usage, StorageError> {
-        let root = zonepath.join("root");
-        let mut all = self.usage(&root)?;
-        for other in roots(zonepath).iter().filter(|it| **it != root) {
-            let more = self.usage(other)?;
-            all.own += more.own;
-            all.is_exact &= more.is_exact;
-        }
-        Ok(all)
+        usage::of_roots(self, zonepath)
     }
 
     /// Limits what a zone may take on the disk, in bytes: its root, boot environments and
@@ -212,6 +272,15 @@ pub trait Driver: std::fmt::Debug {
     /// # Errors
     /// The first thing that cannot be removed; call again to go on.
     fn destroy(&self, root: &Path) -> Result<(), StorageError>;
+}
+
+/// By one rename, where that is possible.
+pub(crate) fn rename_home(from: &Path, to: &Path) -> Result<bool, Errno> {
+    match relocate(from, to, RenameFlags::empty()) {
+        Ok(()) => Ok(true),
+        Err(Errno::XDEV) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// All roots of a zone, the active one first.
@@ -280,21 +349,26 @@ pub fn copy_files<D: Driver + ?Sized>(
     let source = match &view {
         // Needs no rights.
         View::Plain(_) => view.open(),
-        View::Layers(_) => view.open_read_only(),
+        View::Layers(_) | View::Dataset(_) => view.open_read_only(),
     };
     let source = source.map_err(|source| driver.error("open", from, source))?;
     driver.create(to)?;
     let copy = || -> Result<CopyReport, CopyError> {
         let open = |source| driver.error("open", to, source);
-        let target = RootFd::open(to).map_err(open)?;
+        let target = driver.view(to)?.open().map_err(open)?;
         let report = copy_tree(&source, &target, Devices::Keep, progress)?;
-        let top = top_folder(&view).map_err(open)?;
-        take_attributes(&top, to).map_err(open)?;
+        take_attributes(&by_number(&source), &by_number(&target)).map_err(open)?;
         Ok(report)
     };
     copy().map(Copied::Files).inspect_err(|_| {
         let _ = driver.destroy(to);
     })
+}
+
+/// A path for what takes no descriptors.
+fn by_number(root: &RootFd) -> PathBuf {
+    use std::os::fd::{AsFd as _, AsRawFd as _};
+    format!("/proc/self/fd/{}/.", root.as_fd().as_raw_fd()).into()
 }
 
 /// A driver, and why it is the one.
@@ -314,6 +388,7 @@ impl DriverKind {
             Self::Dir => Box::new(Dir),
             Self::Btrfs => Box::new(Btrfs),
             Self::Overlay => Box::new(Overlay::default()),
+            Self::Zfs => Box::new(Zfs),
         }
     }
 }
@@ -333,21 +408,32 @@ const BTRFS_MAGIC: i64 = 0x9123_683e;
 /// # Errors
 /// When the folder cannot be asked, or the driver that was asked for cannot work there.
 pub fn choose_as(parent: &Path, wish: Option<DriverKind>) -> Result<Choice, StorageError> {
-    let failed = |source| StorageError {
+    let failed = |source: Errno| StorageError {
         driver: wish.map_or("any", DriverKind::as_str),
         verb: "look at",
         path: parent.to_owned(),
-        source,
+        source: source.into(),
     };
     let magic = rustix::fs::statfs(parent).map_err(failed)?.f_type;
     let layered = LAYERED.iter().find(|(it, _)| *it == magic);
     let is_btrfs = magic == BTRFS_MAGIC;
+    let is_zfs = magic == zfs::MAGIC;
+    let is_root = rustix::process::geteuid().is_root();
     let (kind, why) = match (wish, layered) {
         (Some(DriverKind::Btrfs), _) if !is_btrfs => return Err(failed(Errno::OPNOTSUPP)),
         (Some(DriverKind::Overlay), None) => return Err(failed(Errno::OPNOTSUPP)),
+        (Some(DriverKind::Zfs), _) if !is_zfs => return Err(failed(Errno::OPNOTSUPP)),
         (Some(kind), _) => (kind, "asked for".to_owned()),
+        (None, _) if is_zfs && is_root && zfs::is_here() => {
+            let why = "ZFS takes snapshots and makes clones itself".to_owned();
+            (DriverKind::Zfs, why)
+        }
+        (None, _) if is_zfs => {
+            let why = "this is ZFS, but the command zfs is missing".to_owned();
+            (DriverKind::Dir, why)
+        }
         (None, _) if is_btrfs => (DriverKind::Btrfs, "btrfs takes snapshots itself".to_owned()),
-        (None, Some((_, name))) if rustix::process::geteuid().is_root() => {
+        (None, Some((_, name))) if is_root => {
             let why = format!("{name} carries layers under overlayfs");
             (DriverKind::Overlay, why)
         }
@@ -367,4 +453,47 @@ pub fn choose_as(parent: &Path, wish: Option<DriverKind>) -> Result<Choice, Stor
 /// As those of `choose_as`.
 pub fn choose(parent: &Path) -> Result<Box<dyn Driver>, StorageError> {
     Ok(choose_as(parent, None)?.driver)
+}
+
+/// The driver for a zonepath that may not be there yet.
+fn choose_above(zonepath: &Path) -> Result<Box<dyn Driver>, StorageError> {
+    choose(zonepath.parent().unwrap_or(zonepath))
+}
+
+/// See [`Driver::make_home`]; a folder that is there stays as it is.
+///
+/// # Errors
+/// As those of `make_home`.
+pub fn make_home(zonepath: &Path) -> Result<(), StorageError> {
+    match std::fs::symlink_metadata(zonepath) {
+        Ok(_) => Ok(()),
+        Err(_) => choose_above(zonepath)?.make_home(zonepath),
+    }
+}
+
+/// See [`Driver::move_home`].
+///
+/// # Errors
+/// As those of `move_home`.
+pub fn move_home(from: &Path, to: &Path) -> Result<bool, StorageError> {
+    choose(from)?.move_home(from, to)
+}
+
+/// See [`Driver::find_home`].
+///
+/// # Errors
+/// As those of `find_home`.
+pub fn find_home(zonepath: &Path) -> Result<(), StorageError> {
+    match zonepath.parent().is_some_and(Path::exists) {
+        true => choose_above(zonepath)?.find_home(zonepath),
+        false => Ok(()),
+    }
+}
+
+/// See [`Driver::remove_home`].
+///
+/// # Errors
+/// As those of `remove_home`.
+pub fn remove_home(zonepath: &Path) -> Result<(), StorageError> {
+    choose(zonepath)?.remove_home(zonepath)
 }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use zones_archive::Progress;
 use zones_store::{StoreError, atomic};
 
-use crate::driver::{Copied, CopyError, Driver, StorageError, choose};
+use crate::driver::{Copied, CopyError, Driver, StorageError};
+use crate::leftovers::{self, UNFINISHED};
 use crate::name;
 use crate::trial::Trial;
 
@@ -20,8 +21,6 @@ use crate::trial::Trial;
 const FIRST: &str = "zbe";
 const FOLDER: &str = "be";
 const RECORD: &str = ".record";
-/// Begins the names of what is being made or removed.
-const UNFINISHED: [&str; 2] = [".new-", ".gone-"];
 
 /// The boot environments of a zone. Whoever changes them holds the lock of the zone.
 #[derive(Debug)]
@@ -276,23 +275,9 @@ impl Environments {
         Ok(copied)
     }
 
-    /// Makes the folder, and removes what a killed process left in it.
+    /// The folder is there then, and nothing that a killed process left in it.
     fn prepare(&self) -> Result<Box<dyn Driver>, EnvironmentError> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        let folder = self.zonepath.join(FOLDER);
-        let mut builder = fs::DirBuilder::new();
-        let made = builder.recursive(true).mode(0o700).create(&folder);
-        made.map_err(failed("make", &folder))?;
-        let driver = choose(&folder)?;
-        for entry in fs::read_dir(&folder).map_err(failed("read", &folder))? {
-            let entry = entry.map_err(failed("read", &folder))?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if UNFINISHED.iter().any(|it| name.starts_with(it)) {
-                driver.destroy(&entry.path())?;
-            }
-        }
-        Ok(driver)
+        Ok(leftovers::prepare(&self.zonepath.join(FOLDER))?)
     }
 
     fn write(&self) -> Result<(), EnvironmentError> {
@@ -386,12 +371,17 @@ impl Environments {
     }
 
     /// Completes a switch that somebody began, who died.
-    fn complete(&mut self) -> Result<(), EnvironmentError> {
-        let is_half = self.half_switched().is_some() || !self.zonepath.join("root").exists();
-        if is_half {
+    pub(crate) fn complete(&mut self) -> Result<(), EnvironmentError> {
+        if self.is_half_switched() {
             self.settle()?;
         }
         Ok(())
+    }
+
+    /// Whether somebody began a switch who died in the middle of it.
+    pub(crate) fn is_half_switched(&self) -> bool {
+        let is_gone = || self.record.next.is_some() && !self.zonepath.join("root").exists();
+        self.half_switched().is_some() || is_gone()
     }
 
     /// The one whose files are the root already, although the record does not say so yet.

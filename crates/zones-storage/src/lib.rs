@@ -7,6 +7,7 @@ mod btrfs;
 mod dir;
 mod driver;
 mod environment;
+mod leftovers;
 mod name;
 mod overlay;
 mod snapshot;
@@ -14,14 +15,20 @@ mod survey;
 mod trial;
 mod usage;
 mod view;
+mod zfs;
 
 pub use dir::NEW;
 pub use driver::{
-    Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as, copy_files,
+    Cause, Choice, Copied, CopyError, Driver, DriverKind, StorageError, choose, choose_as,
+    copy_files, find_home, make_home, move_home, remove_home,
 };
 pub use environment::{EnvironmentError, Environments, Known};
+pub use leftovers::{has_leftovers, repair};
 pub use name::is_fine as is_fine_name;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use trial::Trial;
 pub use usage::Usage;
 pub use view::{Layers, Mapping, View, guard, look, open, view};
+pub use zfs::{
+    Dataset, ZfsError, check_dataset, delegate_dataset, is_here as has_zfs, withdraw_dataset,
+};

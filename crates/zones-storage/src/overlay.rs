@@ -66,10 +66,6 @@ impl Driver for Overlay {
         dir::create(root).map_err(|source| self.error("create", root, source))
     }
 
-    fn view(&self, root: &Path) -> Result<View, StorageError> {
-        view(root).map_err(|source| self.error("look at", root, source))
-    }
-
     /// Shares everything, unless the root is in use and was never in layers, or lies on disk with
     /// the numbers of one zone.
     fn copy(
@@ -128,6 +124,23 @@ pub(crate) fn view(root: &Path) -> Result<View, Errno> {
 
 fn has_upper(root: &Path) -> bool {
     fs::symlink_metadata(root.join(UPPER)).is_ok_and(|it| it.is_dir())
+}
+
+/// Whether somebody left something half done, or is at work, in the store of layers that a root at
+/// this zonepath would use.
+pub(crate) fn has_leftovers(zonepath: &Path) -> bool {
+    Store::above(zonepath).is_some_and(|store| store.has_leftovers())
+}
+
+/// Completes it or takes it back.
+pub(crate) fn repair(zonepath: &Path) -> Result<(), Errno> {
+    match Store::above(zonepath) {
+        Some(store) if store.has_leftovers() => {
+            drop(store.lock()?);
+            store.empty()
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Overlay {
@@ -428,6 +441,7 @@ fn is_changed(root: &Path, stack: &Stack, store: &Store) -> Result<bool, Errno> 
 pub(crate) fn top_folder(view: &View) -> Result<PathBuf, Errno> {
     match view {
         View::Plain(path) => Ok(path.clone()),
+        View::Dataset(dataset) => Ok(dataset.root.clone()),
         View::Layers(layers) => {
             let upper = layers.top.as_ref().map(|top| top.join(UPPER));
             let first = upper.or_else(|| layers.lower.first().cloned());

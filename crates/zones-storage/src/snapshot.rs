@@ -12,14 +12,13 @@ use serde::{Deserialize, Serialize};
 use zones_archive::Progress;
 use zones_store::{StoreError, atomic};
 
-use crate::driver::{Copied, CopyError, Driver, DriverKind, StorageError, choose};
+use crate::driver::{Copied, CopyError, Driver, DriverKind, StorageError};
 use crate::environment::{EnvironmentError, Environments};
+use crate::leftovers::{self, UNFINISHED};
 use crate::name;
 
 const FOLDER: &str = "snap";
 const RECORD: &str = ".record";
-/// Begins the names of what is being made or removed.
-const UNFINISHED: [&str; 2] = [".new-", ".gone-"];
 
 /// The snapshots of a zone. Whoever changes them holds the lock of the zone.
 #[derive(Debug)]
@@ -248,23 +247,9 @@ impl Snapshots {
         Ok(environments.replace(&self.path(name), progress)?)
     }
 
-    /// Makes the folder, and removes what a killed process left in it.
+    /// The folder is there then, and nothing that a killed process left in it.
     fn prepare(&self) -> Result<Box<dyn Driver>, SnapshotError> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        let folder = self.zonepath.join(FOLDER);
-        let mut builder = fs::DirBuilder::new();
-        let made = builder.recursive(true).mode(0o700).create(&folder);
-        made.map_err(failed("make", &folder))?;
-        let driver = choose(&folder)?;
-        for entry in fs::read_dir(&folder).map_err(failed("read", &folder))? {
-            let entry = entry.map_err(failed("read", &folder))?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if UNFINISHED.iter().any(|it| name.starts_with(it)) {
-                driver.destroy(&entry.path())?;
-            }
-        }
-        Ok(driver)
+        Ok(leftovers::prepare(&self.zonepath.join(FOLDER))?)
     }
 
     fn write(&self) -> Result<(), SnapshotError> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use crate::driver::{Driver, StorageError, roots};
 use crate::survey::walk;
 
 /// What a root takes on the disk, in bytes.
@@ -36,6 +37,21 @@ pub(crate) fn walked(root: &Path) -> Result<Usage, Errno> {
         is_exact: is_exact(root)?,
         ..Usage::default()
     })
+}
+
+/// Root after root.
+pub(crate) fn of_roots<D: Driver + ?Sized>(
+    driver: &D,
+    zonepath: &Path,
+) -> Result<Usage, StorageError> {
+    let root = zonepath.join("root");
+    let mut all = driver.usage(&root)?;
+    for other in roots(zonepath).iter().filter(|it| **it != root) {
+        let more = driver.usage(other)?;
+        all.own += more.own;
+        all.is_exact &= more.is_exact;
+    }
+    Ok(all)
 }
 
 pub(crate) fn is_exact(folder: &Path) -> Result<bool, Errno> {

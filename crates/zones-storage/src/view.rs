@@ -1,4 +1,4 @@
-//! How the files of a root are put together: a plain folder, or layers under an overlay.
+//! How the files of a root are put together: a plain folder, a dataset, or layers under an overlay.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,6 +12,7 @@ use zones_sys::{MountAttr, RootFd, mount_setattr};
 
 use crate::driver::StorageError;
 use crate::overlay;
+use crate::zfs::{self, Dataset};
 
 /// What must be put together to see the files of a root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum View {
     Plain(PathBuf),
     /// They are in several folders.
     Layers(Layers),
+    /// They are in a file system of their own.
+    Dataset(Dataset),
 }
 
 /// Folders that one lies over the other.
@@ -68,11 +71,12 @@ const OPTIONS: [(&str, &str); 4] = [
 /// # Errors
 /// What says so cannot be read, or layers are missing.
 pub fn view(root: &Path) -> Result<View, StorageError> {
-    overlay::view(root).map_err(|source| StorageError {
+    let view = zfs::view(root).and_then(|it| it.map_or_else(|| overlay::view(root), Ok));
+    view.map_err(|source| StorageError {
         driver: "any",
         verb: "look at",
         path: root.to_owned(),
-        source,
+        source: source.into(),
     })
 }
 
@@ -93,7 +97,7 @@ pub fn look(root: &Path) -> Result<RootFd, StorageError> {
     let view = view(root)?;
     let opened = match &view {
         View::Plain(_) => view.open(),
-        View::Layers(_) => view.open_read_only(),
+        View::Layers(_) | View::Dataset(_) => view.open_read_only(),
     };
     opened.map_err(|source| failed(root, source))
 }
@@ -119,7 +123,7 @@ fn failed(root: &Path, source: Errno) -> StorageError {
         driver: "any",
         verb: "open",
         path: root.to_owned(),
-        source,
+        source: source.into(),
     }
 }
 
@@ -136,7 +140,7 @@ impl View {
     pub fn open(&self) -> Result<RootFd, Errno> {
         match self {
             Self::Plain(path) => RootFd::open(path),
-            Self::Layers(layers) => Ok(RootFd::from_folder(layers.mount(None)?)),
+            Self::Layers(_) | Self::Dataset(_) => Ok(RootFd::from_folder(self.mount(None)?)),
         }
     }
 
@@ -148,6 +152,7 @@ impl View {
         let tree = match self {
             Self::Plain(path) => clone_of(path)?,
             Self::Layers(layers) => layers.frozen().mount(None)?,
+            Self::Dataset(dataset) => dataset.mount()?,
         };
         let attr = MountAttr {
             set: MountAttr::RDONLY,
@@ -165,6 +170,7 @@ impl View {
         match self {
             Self::Plain(path) => mapped(path, mapping),
             Self::Layers(layers) => layers.mount(mapping),
+            Self::Dataset(dataset) => map(dataset.mount()?, mapping),
         }
     }
 
@@ -324,7 +330,10 @@ fn clone_of(folder: &Path) -> Result<OwnedFd, Errno> {
 }
 
 fn mapped(folder: &Path, mapping: Option<Mapping<'_>>) -> Result<OwnedFd, Errno> {
-    let tree = clone_of(folder)?;
+    map(clone_of(folder)?, mapping)
+}
+
+fn map(tree: OwnedFd, mapping: Option<Mapping<'_>>) -> Result<OwnedFd, Errno> {
     if let Some(mapping) = mapping {
         let attr = MountAttr {
             idmap: Some(mapping.users),

@@ -60,15 +60,32 @@ pub(crate) fn make_folder(path: &Path, mode: u32) -> Result<(), StoreError> {
 /// Removes temporary files that a writer left behind when it died.
 ///
 /// Call it with the lock held that all writers of the folder take: then none of them is alive.
-pub(crate) fn sweep(folder: &Path) {
+pub fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with('.') && name.contains(MARK) {
+        if is_temporary(&name.to_string_lossy()) {
             // A leftover that cannot be removed does no harm: nobody reads it.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a file of this name is there only while another one is written.
+#[must_use]
+pub fn is_temporary(name: &str) -> bool {
+    name.starts_with('.') && name.contains(MARK)
+}
+
+/// As [`sweep`], for one file of a folder with several writers; call it with the lock of that file.
+pub fn sweep_file(path: &Path) {
+    let Some(folder) = path.parent() else { return };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let twin = format!(".{name}{MARK}");
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&twin) {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -138,5 +155,11 @@ mod tests {
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
         assert_eq!(left.len(), 1);
         sweep(Path::new("/nonexistent"));
+        for name in [".one.tmp-1", ".one.tmp-2", ".two.tmp-1"] {
+            fs::write(folder.path().join(name), "half").unwrap();
+        }
+        sweep_file(&folder.path().join("one"));
+        assert!(folder.path().join(".two.tmp-1").exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

@@ -40,7 +40,10 @@ pub fn begin(
         debug_assert!(!key.contains(['=', '\n']), "{key}");
         text += &format!("{key}={}\n", escape(value));
     }
-    atomic::write(&path(layout, zone), text.as_bytes(), 0o600)
+    let path = path(layout, zone);
+    // Who writes it has the lock of the zone.
+    atomic::sweep_file(&path);
+    atomic::write(&path, text.as_bytes(), 0o600)
 }
 
 /// The note of `zone`; `None` when nothing is under way. Lines that make no sense are skipped.
@@ -62,6 +65,12 @@ pub fn read(layout: &Layout, zone: &ZoneName) -> Result<Option<Entry>, StoreErro
 /// Removes the note of `zone`: the work ended, or was undone.
 pub fn end(layout: &Layout, zone: &ZoneName) -> Result<(), StoreError> {
     atomic::remove(&path(layout, zone))
+}
+
+/// Removes what writers of the note of `zone` left that died while they wrote; whoever calls has
+/// the lock of the zone.
+pub fn sweep(layout: &Layout, zone: &ZoneName) {
+    atomic::sweep_file(&path(layout, zone));
 }
 
 fn path(layout: &Layout, zone: &ZoneName) -> PathBuf {

@@ -57,6 +57,16 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
+    /// Has all of it be on the disk, where that is not the one of `folder`, which is synced anyway.
+    pub(crate) fn sync_beside(&self, folder: &Path) -> std::io::Result<()> {
+        use std::os::unix::fs::MetadataExt as _;
+        let own = rustix::fs::fstat(&self.root)?.st_dev;
+        match std::fs::metadata(folder)?.dev() == own {
+            true => Ok(()),
+            false => Ok(self.root.sync()?),
+        }
+    }
+
     pub(crate) fn new(root: RootFd) -> Self {
         let owner = root.lstat(Path::new("")).map_or(0, |it| it.st_uid);
         Self {
@@ -267,11 +277,7 @@ fn escape(act: &'static str, path: &Path) -> impl Fn(Errno) -> StreamError {
             path: path.clone(),
             why: "a path that leads through a symbolic link",
         },
-        source => StreamError::Lay {
-            act,
-            path: path.clone(),
-            source,
-        },
+        source => StreamError::lay(act, &path)(source),
     }
 }
 

@@ -97,6 +97,10 @@ pub enum StreamError {
     /// A file of the zone cannot be read, or trees cannot be compared.
     #[error(transparent)]
     File(#[from] ArchiveError),
+    /// The file system is full.
+    #[error("no space left while writing `{}`; make room (or raise the quota), then try again",
+        .0.display())]
+    Full(PathBuf),
     /// A file cannot be laid down.
     #[error("cannot {act} `{}`", path.display())]
     Lay {
@@ -145,13 +149,20 @@ impl StreamError {
     pub const fn is_resumable(&self) -> bool {
         matches!(
             self,
-            Self::Cut { .. } | Self::Damaged { .. } | Self::Input(_) | Self::Cancelled
+            Self::Cut { .. }
+                | Self::Damaged { .. }
+                | Self::Input(_)
+                | Self::Full(_)
+                | Self::Cancelled
         )
     }
 
     pub(crate) fn lay(act: &'static str, path: &Path) -> impl FnOnce(Errno) -> Self {
         let path = path.to_owned();
-        move |source| Self::Lay { act, path, source }
+        move |source| match source {
+            Errno::NOSPC | Errno::DQUOT => Self::Full(path),
+            source => Self::Lay { act, path, source },
+        }
     }
 
     pub(crate) fn folder(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {

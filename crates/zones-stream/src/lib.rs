@@ -8,8 +8,10 @@
 //!
 //! [`export()`] writes the stream of a zone, [`receive()`] lays it down beside the roots of another
 //! one, where nothing sees it, and [`Received::install`] puts it in place once all is verified.
+//! [`carry()`] does both at once, from one zonepath to another.
 
 mod apply;
+mod carry;
 mod error;
 mod export;
 mod frame;
@@ -19,8 +21,9 @@ mod receive;
 mod record;
 mod tree;
 
+pub use carry::carry;
 pub use error::StreamError;
 pub use export::{Exported, Selection, export};
 pub use frame::Token;
 pub use header::{Base, Header, Root, RootKind};
-pub use receive::{Keep, Place, Received, kept, receive};
+pub use receive::{Keep, Place, Received, forget, is_forgotten, kept, receive};

@@ -80,6 +80,24 @@ pub fn kept(zonepath: &Path) -> Result<Option<Token>, StreamError> {
     Ok(state.and_then(|it| it.token()))
 }
 
+/// Whether something is there of a stream that nobody can go on with: its receiver was killed.
+#[must_use]
+pub fn is_forgotten(zonepath: &Path) -> bool {
+    let folder = zonepath.join(FOLDER);
+    folder.is_dir() && !folder.join(STATE).exists()
+}
+
+/// Removes it.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn forget(zonepath: &Path) -> Result<(), StreamError> {
+    match is_forgotten(zonepath) {
+        true => discard(&*choose(zonepath)?, &zonepath.join(FOLDER)),
+        false => Ok(()),
+    }
+}
+
 /// Takes a stream. `accept` sees what it holds before anything is laid down, and says where the
 /// snapshot is that the first root is the difference to, if it is one.
 ///
@@ -292,10 +310,11 @@ impl<R: Read> Job<'_, R> {
                     *finished = Some(false);
                 }
                 Record::Finish { root } => {
-                    if self.tree.take().is_none_or(|(at, _)| at != root) {
+                    let Some((_, tree)) = self.tree.take().filter(|(at, _)| *at == root) else {
                         let text = "a root ends that did not begin".to_owned();
                         return Err(StreamError::Malformed(text));
-                    }
+                    };
+                    self.sync(&tree)?;
                     *finished = Some(true);
                 }
                 Record::Context { root, .. } => {
@@ -367,8 +386,17 @@ impl<R: Read> Job<'_, R> {
         Ok(())
     }
 
+    /// A root that is a file system of its own is written to the disk by itself.
+    fn sync(&self, tree: &Tree) -> Result<(), StreamError> {
+        let failed = StreamError::folder("sync", &self.folder);
+        tree.sync_beside(&self.folder).map_err(failed)
+    }
+
     /// Writes down how far it is, once that is on the disk.
     fn checkpoint(&self, header: &Header) -> Result<(), StreamError> {
+        if let Some((_, tree)) = &self.tree {
+            self.sync(tree)?;
+        }
         let folder = RootFd::open(&self.folder).and_then(|it| it.sync());
         folder.map_err(|errno| StreamError::folder("sync", &self.folder)(errno.into()))?;
         let token = self.frames.at();

@@ -6,7 +6,7 @@ mod support;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use support::{Host, out};
+use support::{Host, err, out};
 
 fn clock(value: &str) -> String {
     format!("add attr; set name=clock; set type=string; set value={value}; end")
@@ -37,7 +37,7 @@ fn uptime_is_the_zones_own_or_the_hosts() {
 fn a_clock_that_cannot_be_is_refused_in_one_line() {
     let host = host_or_skip!("a_clock_that_cannot_be_is_refused_in_one_line");
     host.install("z", &clock("yesterday"));
-    let said = out(&host.zoneadm(&["-z", "z", "boot"]));
+    let said = err(&host.zoneadm(&["-z", "z", "boot"]));
     assert!(
         said.contains("attr clock: `yesterday` is neither shared"),
         "{said}"
@@ -77,7 +77,7 @@ fn one_wall_clock_stamps_a_shared_tree() {
         let inside = host.inside("b", &format!("stat -c %Y /mnt/{name}"));
         assert_eq!(inside.trim().parse::<i64>().unwrap(), time(name).0);
     }
-    let now: i64 = host.inside("a", "date +%s").trim().parse().unwrap();
+    let now: i64 = host.inside("a", "busybox date +%s").trim().parse().unwrap();
     assert!((now - time(&stamps[8]).0).abs() < 30);
     if Command::new("make").arg("--version").output().is_err() {
         println!("SKIP one_wall_clock_stamps_a_shared_tree (make): needs make");
@@ -99,20 +99,21 @@ fn one_wall_clock_stamps_a_shared_tree() {
 #[test]
 fn a_faked_clock_reaches_dynamic_programs() {
     let host = host_or_skip!("a_faked_clock_reaches_dynamic_programs");
-    // Programs and libraries of the host, to be seen in the zone.
+    // Programs and libraries of the host, where they are on the host.
     let mut more = clock("2038-01-19T03:14:00Z");
-    for folder in ["usr", "lib", "lib64"] {
-        if std::path::Path::new("/").join(folder).is_dir() {
-            more += &format!(
-                "; add fs; set dir=/host/{folder}; set special=/{folder}; set type=lofs; \
-                 add options ro; end"
-            );
-        }
+    for folder in ["/usr", "/lib", "/lib64"] {
+        let Ok(real) = std::fs::canonicalize(folder) else {
+            continue;
+        };
+        more += &format!(
+            "; add fs; set dir={folder}; set special={}; set type=lofs; add options ro; end",
+            real.display()
+        );
     }
     host.install("z", &more);
     let output = host.zoneadm(&["-z", "z", "boot"]);
     if !output.status.success() {
-        let said = out(&output);
+        let said = err(&output);
         assert!(
             said.contains("attr clock: the host has no libfaketime for"),
             "{said}"
@@ -126,22 +127,15 @@ fn a_faked_clock_reaches_dynamic_programs() {
         environ.contains("LD_PRELOAD=/run/zones-clock/"),
         "{environ}"
     );
-    // The loader of the host is asked to run the host's program with the host's libraries.
-    let loader = "for l in /host/lib64/ld-linux-*.so.*; do echo $l; done";
-    let loader = host.inside("z", loader);
-    let date = format!(
-        "{} --library-path /host/usr/lib/$(cd /host/usr/lib && ls -d *-linux-gnu* | head -n 1) \
-         /host/usr/bin/date +%s",
-        loader.trim()
-    );
-    let faked: i64 = host.inside("z", &date).trim().parse().unwrap();
+    let date = "/usr/bin/date +%s";
+    let faked: i64 = host.inside("z", date).trim().parse().unwrap();
     let wanted = 2_147_483_640;
     assert!((wanted..wanted + 60).contains(&faked), "{faked}");
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    let later: i64 = host.inside("z", &date).trim().parse().unwrap();
+    let later: i64 = host.inside("z", date).trim().parse().unwrap();
     assert!(later > faked, "it goes on: {faked}, {later}");
     // A static program sees the true time, and the zone's disk has nothing of all this.
-    let real: i64 = host.inside("z", "date +%s").trim().parse().unwrap();
+    let real: i64 = host.inside("z", "busybox date +%s").trim().parse().unwrap();
     assert!((wanted - real).abs() > 3600, "{real}");
     assert!(!host.zonepath("z").join("root/run/zones-clock").exists());
 }

@@ -7,7 +7,7 @@ use super::verdict;
 use crate::shell::{Outcome, build, capture, read, top};
 
 /// Section of the manual of each command.
-pub(crate) const PAGES: [(&str, &str); 16] = [
+pub(crate) const PAGES: [(&str, &str); 17] = [
     ("zonecfg", "8"),
     ("zoneadm", "8"),
     ("zoneadmd", "8"),
@@ -21,8 +21,10 @@ pub(crate) const PAGES: [(&str, &str); 16] = [
     ("pkgrecv", "1"),
     ("pkgsign", "1"),
     ("autopkgtest-virt-zones", "1"),
+    ("zonematrix", "1"),
     ("brands", "7"),
     ("zones", "7"),
+    ("zones-checks", "7"),
     ("zones", "8"),
 ];
 
@@ -56,6 +58,8 @@ pub(super) fn run() -> Outcome {
         }
         missing(&format!("docs/man/{command}.1"), &own, &mut findings)?;
     }
+    let own = after("Subcommands:", &said(&zones, &["zonematrix", "help"]));
+    missing("docs/man/zonematrix.1", &own, &mut findings)?;
     missing("docs/man/zoneadm.8", &subcommands, &mut findings)?;
     missing("docs/man/zonecfg.8", &words, &mut findings)?;
     for completion in COMPLETIONS {

@@ -27,7 +27,7 @@ pub(super) struct Case {
 }
 
 /// Cheapest first. `power` is not among them: see `power.rs`.
-pub(super) const CASES: [Case; 3] = [
+pub(super) const CASES: [Case; 4] = [
     Case {
         name: "cgroup-v2",
         text: "limits, delegation and repair of one zone on cgroup v2 alone",
@@ -41,8 +41,16 @@ pub(super) const CASES: [Case; 3] = [
         text: "the contract of the storage drivers on ext4, xfs, btrfs and ZFS",
         init: Init::Plain,
         boots: 1,
-        limit_s: 600,
+        limit_s: 1200,
         extra: share::storage_tests,
+    },
+    Case {
+        name: "zfs",
+        text: "a zone's life on ZFS: snapshots, clones, environments, streams, delegated datasets",
+        init: Init::Plain,
+        boots: 1,
+        limit_s: 600,
+        extra: share::nothing,
     },
     Case {
         name: "life",

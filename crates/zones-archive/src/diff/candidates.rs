@@ -18,6 +18,13 @@ impl Candidates {
         *self.paths.entry(path).or_default() |= is_whole;
     }
 
+    /// The paths, sorted, and whether all below each may differ, too.
+    pub fn iter(&self) -> impl Iterator<Item = (&Path, bool)> {
+        self.paths
+            .iter()
+            .map(|(path, whole)| (path.as_path(), *whole))
+    }
+
     /// How many paths are named.
     #[must_use]
     pub fn len(&self) -> usize {

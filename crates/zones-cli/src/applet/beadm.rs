@@ -171,11 +171,14 @@ fn open(
         let text = "only a privileged user may change boot environments.";
         return Err(Stop::Failed(text.to_owned()));
     }
+    let opened = Store::open(layout.clone());
+    if subcommand.is_change {
+        super::zoneadm::repair(layout, &opened, &zone, "beadm").map_err(Stop::Failed)?;
+    }
     let lock = match subcommand.is_change && !crate::env::lock_is_held() {
         true => Some(Lock::zone(layout, &zone).map_err(|error| store(&error))?),
         false => None,
     };
-    let opened = Store::open(layout.clone());
     let state = super::zoneadm::state_of(layout, &opened, &zone).map_err(Stop::Failed)?;
     let state = state.ok_or_else(unknown)?;
     if matches!(state, ZoneState::Configured | ZoneState::Incomplete) {

@@ -1,21 +1,161 @@
-//! `zones matrix`: the support matrix of a product.
+//! zones-matrix(1): the support matrix of a product. Subcommands stand in one table.
+//!
+//! Exit status: 0 fine, 1 the product failed, 2 only the test bed failed, 3 only flaky cells, 4 only
+//! leftovers, 64 bad configuration or command line, 130 interrupted.
 
+mod desk;
 mod image;
+mod look;
 mod noise;
+mod plan;
+mod reaper;
+mod report;
+mod run;
+mod screen;
+mod shell;
+mod status;
+mod sweep;
 
+use zones_matrix::EXIT_CONFIG;
 use zones_store::Layout;
 
-use crate::report::USAGE;
+use crate::report::{OK, fail};
 
-/// Runs a subcommand.
+/// The name in messages.
+const NAME: &str = "zones matrix";
+
+struct Subcommand {
+    name: &'static str,
+    arguments: &'static str,
+    text: &'static str,
+    run: fn(&Layout, &[String]) -> u8,
+}
+
+/// In the order of the manual.
+const SUBCOMMANDS: [Subcommand; 12] = [
+    Subcommand {
+        name: "plan",
+        arguments: "[-f FILE] [--json] [--yes] [--shard K/N] [SELECT...]",
+        text: "Expands the matrix, checks it and counts; runs nothing. --json prints all of it.",
+        run: plan::run,
+    },
+    Subcommand {
+        name: "run",
+        arguments: "[-f FILE] [-j N] [--resume | --failed] [--from RUN] [--shard K/N] [--plan FILE]\n\
+                    \t[--keep never|failed|all] [--retries N] [--strict] [--seed N] [--memory SIZE]\n\
+                    \t[--message-format human|json] [--yes] [SELECT...]",
+        text: "Runs the cells, each in a clone of its platform's image, and writes the reports.\n\
+               --resume does what the last run did not come to, --failed what failed, too.",
+        run: run::run,
+    },
+    Subcommand {
+        name: "image",
+        arguments: image::VERBS,
+        text: "Makes, lists and removes golden images.",
+        run: image::run,
+    },
+    Subcommand {
+        name: "noise",
+        arguments: "[--show] [-f FILE] [-d FOLDER] [--offline] [PLATFORM...]",
+        text: "Learns and shows what platforms change by themselves.",
+        run: noise::run,
+    },
+    Subcommand {
+        name: "status",
+        arguments: "[-f FILE] [--json] [RUN]",
+        text: "Says how far a run is, also from another terminal.",
+        run: status::run,
+    },
+    Subcommand {
+        name: "shell",
+        arguments: "[-f FILE] [--before STEP | --after STEP] CELL [-- COMMAND...]",
+        text: "Enters the zone of a cell that was kept, or one made for this that stands before or\n\
+               after a step.",
+        run: shell::run,
+    },
+    Subcommand {
+        name: "log",
+        arguments: "[-f FILE] [--run RUN] CELL [STEP]",
+        text: "Prints the logs of a cell.",
+        run: look::log,
+    },
+    Subcommand {
+        name: "leftovers",
+        arguments: "[-f FILE] [--run RUN] CELL",
+        text: "Prints what the checks of a cell found.",
+        run: look::leftovers,
+    },
+    Subcommand {
+        name: "report",
+        arguments: "[-f FILE] [--open] [RUN] | --merge RUN RUN... [-o FOLDER]",
+        text: "Writes the reports again, from the journal; --merge makes one of several runs.",
+        run: report::report,
+    },
+    Subcommand {
+        name: "diff",
+        arguments: "[-f FILE] RUN1 RUN2",
+        text: "Says what was fixed and what broke from one run to another.",
+        run: report::diff,
+    },
+    Subcommand {
+        name: "gc",
+        arguments: "[-f FILE] [--kept] [-n]",
+        text: "Removes zones that no run needs any more; --kept those that were kept, too.",
+        run: sweep::run,
+    },
+    Subcommand {
+        name: "reaper",
+        arguments: "TAG",
+        text: "Started by a run: halts its zones when it dies.",
+        run: reaper::run,
+    },
+];
+
 pub(crate) fn run(layout: &Layout, args: &[String]) -> u8 {
-    match args.split_first() {
-        Some((word, rest)) if word == "image" => image::run(layout, rest),
-        Some((word, rest)) if word == "noise" => noise::run(layout, rest),
-        _ => {
-            eprintln!("usage:\tzones matrix image {}", image::VERBS);
-            eprintln!("\tzones matrix noise [--show] [arguments]");
-            USAGE
-        }
+    if crate::inside::is_inside() {
+        return fail(NAME, "can only be run from the global zone");
     }
+    match args {
+        [] => usage(EXIT_CONFIG),
+        [word] if matches!(word.as_str(), "help" | "-?" | "--help") => usage(OK),
+        [help, name] if help == "help" => explain(name),
+        [name, rest @ ..] => match SUBCOMMANDS.iter().find(|known| known.name == name) {
+            Some(_) if rest.iter().any(|word| word == "-?" || word == "--help") => explain(name),
+            Some(subcommand) => (subcommand.run)(layout, rest),
+            None => {
+                eprintln!("{NAME}: no subcommand `{name}`");
+                usage(EXIT_CONFIG)
+            }
+        },
+    }
+}
+
+fn explain(name: &str) -> u8 {
+    match SUBCOMMANDS.iter().find(|known| known.name == name) {
+        Some(known) => {
+            println!("usage:\t{NAME} {} {}", known.name, known.arguments);
+            println!("\t{}", known.text.replace('\n', "\n\t"));
+            OK
+        }
+        None => usage(EXIT_CONFIG),
+    }
+}
+
+fn usage(status: u8) -> u8 {
+    let mut text = format!("usage:\t{NAME} [-R root] SUBCOMMAND [arguments]\n\nSubcommands:\n\n");
+    for known in &SUBCOMMANDS {
+        text += &format!("{} {}\n", known.name, known.arguments);
+    }
+    if status == OK {
+        print!("{text}")
+    } else {
+        eprint!("{text}")
+    }
+    status
+}
+
+/// A wrong command line or a bad file.
+fn bad(text: impl std::fmt::Display) -> u8 {
+    eprintln!("{NAME}: {text}");
+    EXIT_CONFIG
 }

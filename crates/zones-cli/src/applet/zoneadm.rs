@@ -11,6 +11,7 @@ mod install;
 mod list;
 mod mark;
 mod relocate;
+mod repair;
 mod run;
 mod snapshot;
 mod stream;
@@ -21,6 +22,7 @@ mod uninstall;
 mod verify;
 
 pub(super) use install::{package_host, plan_mirror};
+pub(super) use repair::repair;
 
 use zones_config::ZoneConfig;
 use zones_engine::chain;
@@ -182,7 +184,7 @@ fn target_as<'a>(
         let text = format!("only a privileged user may {verb} a zone.");
         return Err(fail("zoneadm", text));
     }
-    if is_privileged && let Err(text) = relocate::repair(layout, store, zone) {
+    if is_privileged && let Err(text) = repair(layout, store, zone, verb) {
         return Err(fail_zone(zone, text));
     }
     match state_of(layout, store, zone) {

@@ -15,6 +15,7 @@ use zones_store::Layout;
 use zones_sys::{Channel, ProcessId};
 use zones_types::{ZoneName, ZoneState};
 
+use crate::datasets::Datasets;
 use crate::emulation::HostEntry;
 use crate::error::EngineError;
 use crate::plan::{BootPlan, NotEnforced};
@@ -56,6 +57,7 @@ pub(super) struct Live {
     ending: Option<Ending>,
     /// What was repaired when this daemon took over; for the next command.
     note: Option<String>,
+    datasets: Datasets,
     /// Has the host know the emulator of the zone's programs.
     entry: Option<HostEntry>,
     /// Keeps others from mounting the same layers; see [`zones_storage::guard`].
@@ -205,6 +207,10 @@ impl Live {
         // All this runs while the builder mounts the tree.
         limit_locked_memory(&plan, init, &mut missing);
         let network_held = net::hold(&state.undo_network, init);
+        let datasets = match phase {
+            Phase::Mounted => Datasets::default(),
+            _ => Datasets::give(&config, init, &mut plan.not_enforced),
+        };
         // Written with the next phase, before a program of the zone runs.
         state.undo_network = net::plumb(layout, &network, init)?;
         if let Some(range) = plan.range {
@@ -248,6 +254,7 @@ impl Live {
             network: network_held,
             ending: None,
             note: None,
+            datasets,
             entry,
             _guard: guard,
         };
@@ -333,6 +340,7 @@ impl Live {
             listener: spare,
             ending: None,
             note: None,
+            datasets: Datasets::of(&config, pid),
             entry,
             // A helper of the dead daemon may have it still; it goes with the zone as well.
             _guard: guard,
@@ -520,6 +528,7 @@ impl Live {
     pub(super) fn teardown(self, layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
         // Before the namespace dies: the kernel holds the lock on links while it cleans up.
         net::detach(layout, &self.state.undo_network, self.state.id);
+        self.datasets.take_back();
         let _ = rustix::process::pidfd_send_signal(&self.init.1, Signal::KILL);
         wait_end(&self.init.1);
         if let Some((_, pidfd, channel)) = self.sched {
@@ -548,6 +557,9 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
             .filter(|init| init.is_alive())
             .and_then(|init| Pid::from_raw(init.pid));
         network = init.and_then(|init| net::hold(&state.undo_network, init));
+        if let (Some(init), Ok(config)) = (init, host::load(layout, zone)) {
+            Datasets::of(&config, init).take_back();
+        }
         net::detach(layout, &state.undo_network, state.id);
     }
     kill(state.as_ref());

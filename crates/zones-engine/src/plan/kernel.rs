@@ -126,7 +126,11 @@ pub(super) fn announced(config: &ZoneConfig, mapped: bool) -> Vec<(String, Strin
         "admin",
         "only root of the host administers zones; give the users a rule of sudo or doas",
     );
-    say(!config.datasets.is_empty(), "dataset", LATER);
+    say(
+        !config.datasets.is_empty() && !mapped,
+        "dataset",
+        "a zone with attr privileged has no namespace of users that ZFS could tell from the host's",
+    );
     for anet in &config.anets {
         say(!anet.maxbw.is_empty(), "anet maxbw", LATER);
         say(!anet.bwshare.is_empty(), "anet bwshare", LATER);

@@ -205,7 +205,7 @@ fn mount_root(plan: &BootPlan, namespace: Option<BorrowedFd<'_>>) -> Result<Root
         base: range.base,
     });
     let view = zones_storage::view(&plan.root);
-    let view = view.map_err(|error| failed("open", &path)(error.source))?;
+    let view = view.map_err(|error| failed("open", &path)(error.source.errno()))?;
     let tree = view.mount(mapping).map_err(failed(MAP_OWNERS, &path))?;
     let attr = MountAttr {
         set: MountAttr::NODEV,

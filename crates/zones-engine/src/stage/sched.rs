@@ -248,7 +248,7 @@ fn make_mount_points(plan: &BootPlan) -> Result<(), Failure> {
     let text = |path: &str, error: Errno| format!("cannot use `{path}`: {error}");
     let path = plan.root.display().to_string();
     let root = zones_storage::open(&plan.root);
-    let root = root.map_err(|error| text(&path, error.source))?;
+    let root = root.map_err(|error| text(&path, error.source.errno()))?;
     for name in builder::MOUNT_POINTS {
         let mode = rustix::fs::Mode::from_raw_mode(0o755);
         let made = match rustix::fs::mkdirat(&root, name, mode) {

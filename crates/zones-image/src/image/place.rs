@@ -16,7 +16,8 @@ use crate::error::{ImageError, Result};
 pub(super) struct Place {
     /// Layers are in use: they can be looked at, not changed.
     is_in_use: bool,
-    guard: Option<File>,
+    /// What lies at the path of a root whose files are elsewhere; it may be locked.
+    folder: Option<File>,
 }
 
 impl Place {
@@ -31,6 +32,16 @@ impl Place {
                 .map_err(|_| ImageError::NoImage(root.to_owned()))?;
             return Ok((tree, Self::default()));
         }
+        if let View::Dataset(_) = view {
+            // As often mounted as anybody likes.
+            let tree = view.open().map_err(damaged)?;
+            let folder = File::open(root).map_err(|_| ImageError::NoImage(root.to_owned()))?;
+            let place = Self {
+                is_in_use: false,
+                folder: Some(folder),
+            };
+            return Ok((tree, place));
+        }
         let guard = guard(root).map_err(missing)?;
         let tree = match guard {
             Some(_) => view.open(),
@@ -38,14 +49,14 @@ impl Place {
         };
         let place = Self {
             is_in_use: guard.is_none(),
-            guard,
+            folder: guard,
         };
         Ok((tree.map_err(damaged)?, place))
     }
 
     /// The folder by which the image is told from others: a mount has another number each time.
     pub(super) fn stat(&self, tree: &RootFd) -> std::result::Result<Stat, Errno> {
-        match &self.guard {
+        match &self.folder {
             Some(folder) => rustix::fs::fstat(folder),
             None => rustix::fs::fstat(tree),
         }

@@ -161,3 +161,13 @@ impl<S: Sink> Writer<S> {
         Ok(self.sink)
     }
 }
+
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (**self).append(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        (**self).sync()
+    }
+}

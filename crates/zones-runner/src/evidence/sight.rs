@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use zones_archive::Candidates;
 use zones_matrix::checks::{self, Absent, After, Extra, Moments, Repeated, When};
 use zones_matrix::journal::{CheckResult, Status};
 use zones_matrix::leftovers::{Finding, Noise, Rules, Weight};
@@ -16,8 +17,6 @@ use super::{EvidenceError, Look, Owners, Scene, alive, tree};
 pub struct Place {
     /// Its root, as a storage driver knows it.
     pub root: PathBuf,
-    /// How its owners on disk are those it sees.
-    pub owners: Owners,
     /// Process 1 as the host counts, while it runs.
     pub init: Option<i32>,
 }
@@ -65,6 +64,12 @@ impl Sight {
         }
     }
 
+    /// What the golden image holds, once it is known.
+    #[must_use]
+    pub fn golden(&self) -> Option<Arc<Scene>> {
+        self.golden.clone()
+    }
+
     /// Whether a check of the cell looks at this moment, or another cell may.
     #[must_use]
     pub fn wants(&self, when: &When) -> bool {
@@ -103,7 +108,7 @@ impl Sight {
         &mut self,
         place: &Place,
         when: &When,
-        only: Option<&[Vec<u8>]>,
+        only: Option<&Candidates>,
     ) -> Result<(), EvidenceError> {
         let scene = Arc::new(self.scene(place, only)?);
         if *when == When::Golden {
@@ -135,13 +140,13 @@ impl Sight {
         Ok(())
     }
 
-    fn scene(&self, place: &Place, only: Option<&[Vec<u8>]>) -> Result<Scene, EvidenceError> {
+    fn scene(&self, place: &Place, only: Option<&Candidates>) -> Result<Scene, EvidenceError> {
         let root = zones_storage::look(&place.root).map_err(|error| EvidenceError::Read {
             path: Vec::new(),
             source: error.source,
         })?;
         let look = Look {
-            owners: place.owners,
+            owners: Owners::of(&root),
             before: self.golden.as_deref(),
             only,
         };

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
-use zones_archive::is_kept_xattr;
+use zones_archive::{Candidates, is_kept_xattr};
 use zones_matrix::leftovers::{Entry, Kind, Path, shown};
 use zones_sys::RootFd;
 
@@ -293,24 +293,38 @@ impl Walk<'_> {
     }
 
     /// Looks at some paths, and takes the rest from an earlier look.
-    fn some(&mut self, root: &RootFd, before: &Scene, only: &[Path]) -> Result<(), EvidenceError> {
+    fn some(
+        &mut self,
+        root: &RootFd,
+        before: &Scene,
+        only: &Candidates,
+    ) -> Result<(), EvidenceError> {
         self.scene.inventory = before.inventory.clone();
         self.scene.stamps = before.stamps.clone();
-        let mut wanted: BTreeSet<Path> = only.iter().map(|path| normal(path)).collect();
-        wanted.remove(b"".as_slice());
+        let paths = only
+            .iter()
+            .map(|(path, whole)| (normal(path.as_os_str().as_bytes()), whole));
+        let mut wanted: BTreeMap<Path, bool> = paths.collect();
+        let root_itself = wanted.remove(b"".as_slice());
+        if root_itself == Some(true) {
+            self.scene = Scene::default();
+            return self.all(root);
+        }
         self.siblings(before, &mut wanted);
         let mut whole: Option<Path> = None;
-        for path in &wanted {
+        for (path, is_whole) in &wanted {
             if whole.as_ref().is_some_and(|top| is_below(path, top)) {
                 continue;
             }
-            whole = self.one(root, before, path)?.then(|| path.clone());
+            whole = self
+                .one(root, before, path, *is_whole)?
+                .then(|| path.clone());
         }
         Ok(())
     }
 
     /// A name more or less of a file changes how many its other names say there are.
-    fn siblings(&self, before: &Scene, wanted: &mut BTreeSet<Path>) {
+    fn siblings(&self, before: &Scene, wanted: &mut BTreeMap<Path, bool>) {
         let several = |path: &Path| {
             let entry = before.inventory.files.get(path);
             entry.is_some_and(|entry| entry.links > 1)
@@ -324,7 +338,7 @@ impl Walk<'_> {
         // Whoever made the list names the path at which it was.
         let inodes: BTreeSet<u64> = wanted
             .iter()
-            .flat_map(|top| range(&before.stamps, top))
+            .flat_map(|(top, _)| range(&before.stamps, top))
             .map(|(_, stamp)| stamp.inode)
             .collect();
         for (path, _) in many {
@@ -333,13 +347,19 @@ impl Walk<'_> {
                 .get(path)
                 .is_some_and(|stamp| inodes.contains(&stamp.inode))
             {
-                wanted.insert(path.clone());
+                wanted.entry(path.clone()).or_default();
             }
         }
     }
 
     /// Looks at one path again. Says whether all below it was looked at, too.
-    fn one(&mut self, root: &RootFd, before: &Scene, path: &Path) -> Result<bool, EvidenceError> {
+    fn one(
+        &mut self,
+        root: &RootFd,
+        before: &Scene,
+        path: &Path,
+        is_whole: bool,
+    ) -> Result<bool, EvidenceError> {
         let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
         let parent = std::path::Path::new(std::ffi::OsStr::from_bytes(&path[..slash]));
         let parent = parent.strip_prefix("/").unwrap_or(parent);
@@ -371,7 +391,7 @@ impl Walk<'_> {
         if links > 1 {
             self.same_file(root, path)?;
         }
-        if is_folder && was_folder && now == inode {
+        if is_folder && was_folder && now == inode && !is_whole {
             return Ok(false);
         }
         self.forget_below(path);

@@ -47,6 +47,8 @@ impl Place {
                 .create(&path);
             made.map_err(ImageError::file("create", &path))?;
         }
+        let lib = layout.lib();
+        crate::site::apart(&layout).map_err(ImageError::file("prepare", &lib))?;
         match std::os::unix::fs::symlink(cache, &own_cache) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => made.map_err(ImageError::file("create", &own_cache))?,

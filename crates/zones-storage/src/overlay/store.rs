@@ -107,7 +107,7 @@ impl Store {
         Ok(Self { path })
     }
 
-    fn above(parent: &Path) -> Option<Self> {
+    pub(super) fn above(parent: &Path) -> Option<Self> {
         let mut stores = parent.ancestors().map(|it| (it, it.join(NAME)));
         let found = stores.find(|(folder, path)| is_ours(path) && is_same_mount(folder, parent));
         found.map(|(_, path)| Self { path })
@@ -144,6 +144,13 @@ impl Store {
             Some((id, entry.path()))
         });
         named.collect()
+    }
+
+    /// Whether anything there is not for good; also while somebody is at work.
+    pub(super) fn has_leftovers(&self) -> bool {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        let mut names = entries.map(|it| it.file_name());
+        names.any(|it| it.as_encoded_bytes().starts_with(b"."))
     }
 
     /// Removes the files of what is gone, and the store itself when it is empty. Without the lock:

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use rustix::mount::{MountFlags, UnmountFlags};
 
+use zones_storage::View;
+
 use super::{Call, Outcome, Stop};
 
 pub(super) fn mount(call: &mut Call) -> Outcome {
@@ -60,17 +62,23 @@ pub(super) fn of(call: &Call, name: &str) -> Option<String> {
     }
     let path = call.zonepath.as_path().join("be").join(name);
     let own = identity(&path)?;
+    let view = zones_storage::view(&path).ok()?;
     let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
     let plain = |text: &str| text.replace("\\040", " ").replace("\\011", "\t");
     let mut places = table.lines().filter_map(|line| {
         let mut fields = line.split(' ').skip(3);
         let (root, place) = (fields.next()?, plain(fields.next()?));
-        // Layers are an overlay that has the path for its source.
         let (kind, source) = line.split_once(" - ")?.1.split_once(' ')?;
-        let is_layers = kind == "overlay" && Path::new(&plain(source.split(' ').next()?)) == path;
+        let source = plain(source.split(' ').next()?);
+        let is_view = match &view {
+            View::Plain(_) => false,
+            // An overlay that has the path for its source.
+            View::Layers(_) => kind == "overlay" && Path::new(&source) == path,
+            View::Dataset(dataset) => kind == "zfs" && source == dataset.name,
+        };
         let is_folder =
             || root.ends_with(&format!("/be/{name}")) && identity(Path::new(&place)) == Some(own);
-        (is_layers || is_folder()).then_some(place)
+        (is_view || is_folder()).then_some(place)
     });
     places.next()
 }

@@ -16,7 +16,7 @@ use crate::applet::pkg;
 use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
 
 /// What a detached zone leaves beside its root.
-const DETACHED: &str = "SUNWdetached.xml";
+pub(super) const DETACHED: &str = "SUNWdetached.xml";
 /// The brand whose packages are brought in step.
 const BRAND: &str = "ipkg";
 

@@ -382,17 +382,19 @@ fn mechanism(kind: DriverKind) -> String {
     }
 }
 
+/// Makes the folders above a zonepath, mode 0755.
+pub(super) fn make_above(path: &Path) -> Result<(), String> {
+    let parent = path.parent().unwrap_or(path);
+    let mut builder = std::fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o755).create(parent);
+    made.map_err(|error| format!("cannot create `{}`: {error}", parent.display()))
+}
+
 /// The folder of a zone, nobody else's to look into.
 pub(super) fn make_zonepath(path: &Path) -> Result<(), String> {
     let text = |error: std::io::Error| format!("cannot create `{}`: {error}", path.display());
-    let make = |path: &Path, mode| {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(mode).create(path)
-    };
-    if let Some(parent) = path.parent() {
-        make(parent, 0o755).map_err(text)?;
-    }
-    make(path, 0o700).map_err(text)?;
+    make_above(path)?;
+    zones_storage::make_home(path).map_err(|error| chain(&error))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(text)
 }
 

@@ -301,7 +301,7 @@ impl<'a> Job<'a> {
         driver.create(&root).map_err(|error| chain(&error))?;
         self.screen
             .line("Storage", &format!("{} driver.", driver.kind().as_str()));
-        RootFd::open(&root).map_err(|error| format!("cannot open `{}`: {error}", root.display()))
+        zones_storage::open(&root).map_err(|error| chain(&error))
     }
 
     /// Runs the packages' own scripts, inside the zone and nowhere else.

@@ -22,7 +22,7 @@ const RENAME: &str = "rename";
 const COPY: &str = "copy";
 const COPIED: &str = "copied";
 /// Folders of roots, and what is written down beside them.
-const ROOTS: [(&str, &[&str]); 2] = [("be", &[".record", ".trial"]), ("snap", &[".record"])];
+const RECORDS: [(&str, &[&str]); 2] = [("be", &[".record", ".trial"]), ("snap", &[".record"])];
 
 pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
     let [path] = args else {
@@ -106,7 +106,7 @@ impl<'a> Move<'a> {
 
     fn run(&self) -> Result<(), String> {
         self.note(RENAME)?;
-        let renamed = clone::make_zonepath(self.to.as_path()).and_then(|()| self.rename());
+        let renamed = clone::make_above(self.to.as_path()).and_then(|()| self.rename());
         match renamed {
             Ok(true) => {
                 if let Err(text) = configure(self.store, self.zone, &self.to) {
@@ -124,20 +124,8 @@ impl<'a> Move<'a> {
     /// `false` when they are on different file systems.
     fn rename(&self) -> Result<bool, String> {
         let (from, to) = (self.from.as_path(), self.to.as_path());
-        if !stays_whole(from, to) {
-            return Ok(false);
-        }
-        match std::fs::rename(from, to) {
-            Ok(()) => {
-                for path in [from, to] {
-                    let folder = path.parent().and_then(|it| std::fs::File::open(it).ok());
-                    folder.map(|it| it.sync_all());
-                }
-                Ok(true)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => Ok(false),
-            Err(error) => Err(format!("could not move zone to {}: {error}", self.to)),
-        }
+        zones_storage::move_home(from, to)
+            .map_err(|error| format!("could not move zone to {}: {}", self.to, chain(&error)))
     }
 
     fn undo(&self, text: String) -> String {
@@ -151,7 +139,7 @@ impl<'a> Move<'a> {
     fn back(&self) -> journal::Entry {
         let (from, to) = (self.from.as_path(), self.to.as_path());
         if to.join("root").exists() && !from.exists() {
-            let _ = std::fs::rename(to, from);
+            let _ = zones_storage::move_home(to, from);
         }
         entry(&self.from, &self.to, RENAME)
     }
@@ -163,6 +151,7 @@ impl<'a> Move<'a> {
         );
         let copied = self.note(COPY).and_then(|()| {
             let to = self.to.as_path();
+            clone::make_zonepath(to)?;
             copy_all(self.from.as_path(), to, &Waiting::new(None))
         });
         if let Err(text) = copied.and_then(|()| self.note(COPIED)) {
@@ -190,12 +179,6 @@ fn entry(from: &ZonePath, to: &ZonePath, how: &str) -> journal::Entry {
     }
 }
 
-/// Whether a rename takes along all that the roots consist of: layers stand beside the zonepath.
-fn stays_whole(from: &Path, to: &Path) -> bool {
-    let layers = from.with_file_name(".zones-layers");
-    from.parent() == to.parent() || !layers.exists()
-}
-
 /// Document, then index.
 fn configure(store: &Store, zone: &ZoneName, path: &ZonePath) -> Result<(), String> {
     let mut config = store.load(zone).map_err(|error| chain(&error))?;
@@ -203,46 +186,27 @@ fn configure(store: &Store, zone: &ZoneName, path: &ZonePath) -> Result<(), Stri
     store.save(&config).map(drop).map_err(|error| chain(&error))
 }
 
-/// Every root, and what is written down of them.
+/// Every root, and what is written down of them. What roots share they share there, too: they go
+/// through a stream, each as the difference to the one before it.
 fn copy_all(from: &Path, to: &Path, progress: &dyn Progress) -> Result<(), String> {
-    let driver = zones_storage::choose(to).map_err(|error| chain(&error))?;
-    let failed =
-        |path: &Path, error: std::io::Error| format!("cannot copy `{}`: {error}", path.display());
-    let one = |name: &Path| {
-        let copied =
-            zones_storage::copy_files(&*driver, &from.join(name), &to.join(name), progress);
-        copied.map(drop).map_err(|error| chain(&error))
-    };
-    one(Path::new("root"))?;
-    for (folder, records) in ROOTS {
+    let received = zones_stream::carry(from, to, progress).map_err(|error| chain(&error))?;
+    let installed = received.install(progress);
+    installed.map_err(|error| chain(&error))?;
+    // A stream does not know what becomes active next, nor what did not come up.
+    for (folder, records) in RECORDS {
         let (old, new) = (from.join(folder), to.join(folder));
-        let Ok(entries) = std::fs::read_dir(&old) else {
-            continue;
-        };
-        make_private(&new).map_err(|error| failed(&new, error))?;
-        for entry in entries {
-            let name = entry.map_err(|error| failed(&old, error))?.file_name();
-            // What begins with a dot is a record, or was never whole.
-            if !name.to_string_lossy().starts_with('.') {
-                one(&Path::new(folder).join(name))?;
-            }
-        }
-        for record in records {
+        for record in records.iter().filter(|_| new.is_dir()) {
             plain(&old.join(record), &new.join(record))?;
         }
     }
-    for entry in std::fs::read_dir(from).map_err(|error| failed(from, error))? {
-        let entry = entry.map_err(|error| failed(from, error))?;
+    let failed = |error: std::io::Error| format!("cannot copy `{}`: {error}", from.display());
+    for entry in std::fs::read_dir(from).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
         if entry.file_type().is_ok_and(|kind| kind.is_file()) {
             plain(&entry.path(), &to.join(entry.file_name()))?;
         }
     }
     Ok(())
-}
-
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().mode(0o700).create(folder)
 }
 
 fn plain(from: &Path, to: &Path) -> Result<(), String> {
@@ -287,6 +251,10 @@ fn repair_move(
             .map_err(|error| format!("journal of {zone}: {error}"))
     };
     let (from, to) = (path("from")?, path("to")?);
+    for path in [&from, &to] {
+        // A move may have been killed before the new place was mounted.
+        zones_storage::find_home(path.as_path()).map_err(|error| chain(&error))?;
+    }
     let at = match note.field("how") {
         Some(COPIED) => {
             configure(store, zone, &to)?;

@@ -5,9 +5,12 @@ mod meter;
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, IsTerminal as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
 use zones_engine::chain;
 use zones_store::{Lock, write_document};
 use zones_stream::{Selection, Token, export as write_stream};
@@ -126,18 +129,58 @@ fn really(target: &Target<'_>, wish: &Wish) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes a file that is there whole or not at all, for its owner alone.
+/// Writes a file that is there whole or not at all, for its owner alone. Until then it has no name,
+/// so that nothing is left of one whose writer is killed.
 fn to_file<T>(
     path: &Path,
     write: impl FnOnce(File) -> Result<(T, File), String>,
 ) -> Result<T, String> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".tmp-{}", std::process::id()));
-    let temp = PathBuf::from(name);
     let failed = |what: &'static str| {
         let path = path.display().to_string();
         move |error: std::io::Error| format!("cannot {what} `{path}`: {error}")
     };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mode = Mode::from_raw_mode(0o600);
+    let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let out = match rustix::fs::open(folder, flags, mode) {
+        // A file system that has none without a name.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => return to_named(path, write, &failed),
+        other => other.map_err(|errno| failed("create")(errno.into()))?,
+    };
+    let (done, file) = write(File::from(out))?;
+    file.sync_all().map_err(failed("write"))?;
+    let via = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let link = |to: &Path| {
+        rustix::fs::linkat(CWD, via.as_str(), CWD, to, AtFlags::SYMLINK_FOLLOW)
+            .map_err(std::io::Error::from)
+    };
+    match link(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let temp = temp_of(path);
+            let replaced = link(&temp).and_then(|()| std::fs::rename(&temp, path));
+            replaced.map_err(failed("replace"))?;
+        }
+        other => other.map_err(failed("name"))?,
+    }
+    Ok(done)
+}
+
+fn temp_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".tmp-{}", std::process::id()));
+    PathBuf::from(name)
+}
+
+/// The same with a temporary name.
+fn to_named<T, E: FnOnce(std::io::Error) -> String>(
+    path: &Path,
+    write: impl FnOnce(File) -> Result<(T, File), String>,
+    failed: &dyn Fn(&'static str) -> E,
+) -> Result<T, String> {
+    let temp = temp_of(path);
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let out = options.open(&temp).map_err(failed("create"))?;

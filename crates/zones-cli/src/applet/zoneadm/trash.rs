@@ -82,8 +82,8 @@ fn notes(layout: &Layout) -> PathBuf {
 /// moment; the rest goes on by itself.
 pub(super) fn sweep(layout: &Layout) {
     let notes = notes(layout);
-    let any = fs::read_dir(&notes).is_ok_and(|mut entries| entries.next().is_some());
-    if !any {
+    let mut entries = fs::read_dir(&notes).into_iter().flatten().flatten();
+    if !entries.any(|entry| take(&entry.path()).is_some()) {
         return;
     }
     match zones_sys::clone_process(CloneFlags::NONE, None) {
@@ -123,17 +123,20 @@ fn detach() {
 
 fn empty(notes: &Path) {
     for entry in fs::read_dir(notes).into_iter().flatten().flatten() {
-        let Ok(note) = File::open(entry.path()) else {
+        let Some(_note) = take(&entry.path()) else {
             continue;
         };
-        // Somebody else is at it.
-        if rustix::fs::flock(&note, FlockOperation::NonBlockingLockExclusive).is_err() {
-            continue;
-        }
         if one(&entry.path()).is_ok() {
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// A note that nobody else is at.
+fn take(note: &Path) -> Option<File> {
+    let note = File::open(note).ok()?;
+    let locked = rustix::fs::flock(&note, FlockOperation::NonBlockingLockExclusive);
+    locked.is_ok().then_some(note)
 }
 
 fn one(note: &Path) -> Result<(), zones_storage::StorageError> {

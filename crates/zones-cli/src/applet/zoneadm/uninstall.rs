@@ -15,7 +15,7 @@ use super::{Target, hooks};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 /// What belongs to a zone below its zonepath; anything else is somebody's data and stays.
-const STANDARD: [&str; 10] = [
+const STANDARD: [&str; 11] = [
     ".import",
     "be",
     "dev",
@@ -25,6 +25,7 @@ const STANDARD: [&str; 10] = [
     "root",
     "snap",
     "SUNWattached.xml",
+    "SUNWdetached.xml",
     "root.new",
 ];
 
@@ -190,8 +191,7 @@ pub(super) fn remove_files(layout: &Layout, zonepath: &Path) -> Result<(), Strin
         );
         return Ok(());
     }
-    std::fs::remove_dir(zonepath)
-        .map_err(|error| format!("cannot remove {}: {error}", zonepath.display()))
+    zones_storage::remove_home(zonepath).map_err(|error| zones_engine::chain(&error))
 }
 
 /// The names of what belongs to the zone, also of roots that were being made when something died.

@@ -66,6 +66,7 @@ fn check(target: &Target<'_>, verb: &str, args: &[String]) -> Result<(), u8> {
     let path_failed = !findings.errors.is_empty();
     filesystems(&config, &mut findings);
     base(target, &config, &mut findings);
+    datasets(target, &config, &mut findings);
     let schedule = snapshot::wrong_schedule(&config);
     findings
         .warnings
@@ -103,6 +104,50 @@ fn base(target: &Target<'_>, config: &ZoneConfig, findings: &mut Findings) {
         ZoneState::Configured => findings.warnings.push(format!("WARNING: {error}")),
         _ => findings.errors.push(error.to_string()),
     }
+}
+
+/// Datasets that the zone administers itself: each is there, and nobody else has it now.
+fn datasets(target: &Target<'_>, config: &ZoneConfig, findings: &mut Findings) {
+    if config.datasets.is_empty() {
+        return;
+    }
+    if !zones_storage::has_zfs() {
+        let text = "WARNING: this host has no ZFS: dataset resources are not enforced";
+        findings.warnings.push(text.to_owned());
+        return;
+    }
+    for dataset in &config.datasets {
+        let name = &dataset.name;
+        if let Err(error) = zones_storage::check_dataset(name) {
+            let why = zones_engine::chain(&error);
+            let text = format!("could not verify zfs dataset {name}: {why}");
+            findings.errors.push(text);
+        }
+    }
+    for other in target.store.list().unwrap_or_default() {
+        let is_up = zones_engine::active(target.layout, &other.name).is_some();
+        if other.name == target.zone || !is_up {
+            continue;
+        }
+        let theirs = zones_engine::load(target.layout, &other.name);
+        let theirs = theirs.map(|it| it.datasets).unwrap_or_default();
+        for name in config.datasets.iter().map(|it| &it.name) {
+            if theirs.iter().any(|it| lie_together(&it.name, name)) {
+                let other = &other.name;
+                let text = format!("zfs dataset {name} is in use by zone {other}; halt it first");
+                findings.errors.push(text);
+            }
+        }
+    }
+}
+
+/// Whether one dataset is the other, or lies in it.
+fn lie_together(one: &str, other: &str) -> bool {
+    let below = |one: &str, other: &str| {
+        let rest = one.strip_prefix(other);
+        rest.is_some_and(|it| it.is_empty() || it.starts_with('/'))
+    };
+    below(one, other) || below(other, one)
 }
 
 fn zonepath(target: &Target<'_>, config: &ZoneConfig, verb: &str, findings: &mut Findings) {
@@ -373,6 +418,25 @@ fn privileges(config: &ZoneConfig, hooks: &Hooks, findings: &mut Findings) {
                 "required privilege \"{name}\" is missing from the zone's privilege set"
             )),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lie_together;
+
+    #[test]
+    fn datasets_overlap_by_names() {
+        for (one, other, wanted) in [
+            ("tank/a", "tank/a", true),
+            ("tank/a", "tank/a/b", true),
+            ("tank", "tank/a", true),
+            ("tank/a", "tank/ab", false),
+            ("tank/a", "tank/b", false),
+        ] {
+            assert_eq!(lie_together(one, other), wanted, "{one} {other}");
+            assert_eq!(lie_together(other, one), wanted, "{other} {one}");
         }
     }
 }

@@ -315,7 +315,7 @@ impl Job<'_> {
         }
         if is_new_path {
             // Only if nothing is in it.
-            let _ = std::fs::remove_dir(path);
+            let _ = zones_storage::remove_home(path);
         }
     }
 }
@@ -345,10 +345,7 @@ fn make_zonepath(path: &Path) -> Result<bool, String> {
         builder.recursive(true).mode(0o755);
         builder.create(parent).map_err(failed)?;
     }
-    std::fs::DirBuilder::new()
-        .mode(0o700)
-        .create(path)
-        .map_err(failed)?;
+    zones_storage::make_home(path).map_err(|error| chain(&error))?;
     let mode = std::fs::Permissions::from_mode(0o700);
     std::fs::set_permissions(path, mode).map_err(failed)?;
     Ok(true)

@@ -1,0 +1,66 @@
+//! `zones matrix plan`.
+
+use zones_matrix::Plan;
+use zones_store::Layout;
+
+use super::bad;
+use super::desk::{self, Desk, FILE_OPTION, OFFLINE, SHARD, YES};
+use crate::getopt::{Known, flag, value};
+use crate::report::OK;
+
+const KNOWN: [Known; 6] = [
+    FILE_OPTION,
+    OFFLINE,
+    YES,
+    SHARD,
+    flag('\0', "json"),
+    value('\0', "seed"),
+];
+
+pub(super) fn run(layout: &Layout, args: &[String]) -> u8 {
+    let given = match desk::parse(args, &KNOWN) {
+        Ok(given) => given,
+        Err(text) => return bad(text),
+    };
+    let seed = match given.get("seed").map(str::parse).transpose() {
+        Ok(seed) => seed.unwrap_or(0),
+        Err(_) => return bad("--seed is a number"),
+    };
+    let planned = Desk::open(layout, &given).and_then(|desk| desk.plan(layout, &given, seed));
+    let chosen = planned.and_then(|plan| Ok((desk::select(&plan, &given)?, plan)));
+    let (places, plan) = match chosen {
+        Ok(chosen) => chosen,
+        Err(status) => return status,
+    };
+    if given.has("json") {
+        println!("{:#}", plan.to_json());
+        return OK;
+    }
+    print(&plan, &places);
+    OK
+}
+
+fn print(plan: &Plan, places: &[usize]) {
+    for at in places {
+        let cell = &plan.cells[*at];
+        let steps: Vec<&str> = cell.steps.iter().map(|step| step.name.as_str()).collect();
+        let missing = match cell.missing.as_slice() {
+            [] => String::new(),
+            names => format!("  blocked: no {}", names.join(", ")),
+        };
+        println!("{}  {}{missing}", cell.id, steps.join(" "));
+    }
+    let all = plan.cells.len();
+    let part = match places.len() == all {
+        true => String::new(),
+        false => format!(" of {all}"),
+    };
+    println!(
+        "{} cells{part}, {} platforms, {} steps, run {} times with shared beginnings",
+        places.len(),
+        plan.platforms.len(),
+        plan.steps(),
+        plan.prefixes.executions()
+    );
+    println!("plan {}", plan.key());
+}

@@ -1,0 +1,445 @@
+//! One attempt at one cell, from clone to halt.
+
+use std::time::{Duration, Instant};
+
+use zones_matrix::journal::{CheckResult, Excerpt, Moment, Record, Status};
+use zones_matrix::{Cell, Outcome, State, Step};
+
+use super::Shop;
+use super::prefix::{Beginning, Taken};
+use super::supplies::Supplies;
+use crate::bed::{BedError, Call, Origin, Plot, StepEnd, Usage};
+use crate::capture::Capture;
+use crate::inspect::{Inspection, Look};
+use crate::ledger::Lost;
+use crate::script::{self, Reported};
+use crate::supply::Golden;
+
+/// The exit status of a step that says that it does not apply here. Source: automake, "Scripts-based
+/// Testsuites".
+const EXIT_SKIP: i32 = 77;
+/// A step that asks for more reboots never ends.
+const REBOOTS_MAX: u32 = 16;
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub(super) struct Conclusion {
+    pub(super) outcome: Outcome,
+    pub(super) reason: String,
+    pub(super) peak: u64,
+    /// The zone that is to be kept or removed.
+    pub(super) zone: Option<String>,
+}
+
+impl Conclusion {
+    pub(super) fn without_zone(outcome: Outcome, reason: String) -> Self {
+        Self {
+            outcome,
+            reason,
+            peak: 0,
+            zone: None,
+        }
+    }
+}
+
+/// Why an attempt goes no further.
+enum Break {
+    /// The journal is gone: nothing more is done.
+    Lost,
+    /// It has its outcome.
+    End(Outcome, String),
+}
+
+impl From<Lost> for Break {
+    fn from(_: Lost) -> Self {
+        Self::Lost
+    }
+}
+
+pub(super) struct Attempt<'a> {
+    shop: &'a Shop<'a>,
+    supplies: &'a Supplies,
+    golden: &'a Golden,
+    cell: &'a Cell,
+    number: u32,
+    /// Nodes after which a snapshot is taken for others.
+    makes: &'a [usize],
+    zone: String,
+    began: Instant,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(
+        shop: &'a Shop<'a>,
+        supplies: &'a Supplies,
+        golden: &'a Golden,
+        place: usize,
+        number: u32,
+        makes: &'a [usize],
+    ) -> Self {
+        Self {
+            shop,
+            supplies,
+            golden,
+            cell: &shop.job.plan.cells[place],
+            number,
+            makes,
+            zone: format!("{}-{place}-{number}", shop.job.tag),
+            began: Instant::now(),
+        }
+    }
+
+    /// Does it all. The zone is halted afterwards, and still there.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    pub(super) fn run(&self) -> Result<Conclusion, Lost> {
+        let mut usage = Usage::default();
+        let mut is_made = false;
+        let worked = self.work(&mut usage, &mut is_made);
+        if let Err(Break::Lost) = worked {
+            return Err(Lost);
+        }
+        let halted = match is_made {
+            true => self.halt()?,
+            false => Ok(()),
+        };
+        let (mut outcome, mut reason) = match worked {
+            Ok(()) => (Outcome::Pass, String::new()),
+            Err(Break::End(outcome, reason)) => (outcome, reason),
+            Err(Break::Lost) => return Err(Lost),
+        };
+        if let (Err(error), Outcome::Pass) = (&halted, outcome) {
+            (outcome, reason) = (Outcome::Error, error.to_string());
+        }
+        if self.shop.is_killed() && outcome != Outcome::Pass {
+            (outcome, reason) = (Outcome::Cancelled, "stopped by the user".to_owned());
+        }
+        Ok(Conclusion {
+            outcome,
+            reason,
+            peak: usage.peak,
+            zone: Some(self.zone.clone()),
+        })
+    }
+
+    fn work(&self, usage: &mut Usage, is_made: &mut bool) -> Result<(), Break> {
+        let (origin, mut inspection, taken) = self.beginning();
+        self.state(Moment::Intent, State::Cloning)?;
+        self.go_on()?;
+        let artifacts = self.supplies.artifacts(self.shop.job.plan, self.cell);
+        let plot = Plot {
+            zone: &self.zone,
+            run: self.shop.job.run,
+            cell: &self.cell.id,
+            model: &self.golden.origin.zone,
+            origin: &origin,
+            settings: &self.cell.settings,
+            artifacts: &artifacts,
+        };
+        self.bed(self.shop.crew.bed.make(&plot))?;
+        *is_made = true;
+        self.state(Moment::Done, State::Cloning)?;
+        self.state(Moment::Intent, State::Booting)?;
+        let has_checks = !self.cell.checks.is_empty();
+        if has_checks && taken.is_empty() {
+            self.look(&mut *inspection, Look::Start)?;
+        }
+        self.boot()?;
+        self.state(Moment::Done, State::Booting)?;
+        for (at, step) in taken.iter().enumerate() {
+            self.record(at, Some(0), step.micros, true, step.log.clone())?;
+        }
+        let mut done = taken;
+        let result = self.steps(&mut *inspection, &mut done);
+        *usage = self.shop.crew.bed.usage(&self.zone);
+        result?;
+        if has_checks {
+            self.checks(&mut *inspection)?;
+        }
+        Ok(())
+    }
+
+    /// What the zone is a clone of, what was seen of it, and the steps that it has behind it.
+    fn beginning(&self) -> (Origin, Box<dyn Inspection>, Vec<Taken>) {
+        if !self.shop.job.strict
+            && let Some((_, beginning)) = self.shop.prefixes().longest(self.cell)
+        {
+            let inspection = beginning.inspection.fork();
+            return (
+                beginning.origin.clone(),
+                inspection,
+                beginning.steps.clone(),
+            );
+        }
+        let inspection = self.shop.crew.inspector.open(self.cell, self.golden);
+        (self.golden.origin.clone(), inspection, Vec::new())
+    }
+
+    fn boot(&self) -> Result<(), Break> {
+        // Known before, so that an order to stop everything finds it.
+        self.shop.up().insert(self.zone.clone());
+        self.go_on()?;
+        self.bed(self.shop.crew.bed.boot(&self.zone))
+    }
+
+    fn halt(&self) -> Result<Result<(), BedError>, Lost> {
+        self.state(Moment::Intent, State::Halting)?;
+        let halted = self.shop.crew.bed.halt(&self.zone);
+        self.shop.up().remove(&self.zone);
+        self.state(Moment::Done, State::Halting)?;
+        Ok(halted)
+    }
+
+    fn steps(&self, inspection: &mut dyn Inspection, done: &mut Vec<Taken>) -> Result<(), Break> {
+        for (at, step) in self.cell.steps.iter().enumerate().skip(done.len()) {
+            let number = u16::try_from(at).unwrap_or(u16::MAX);
+            self.state(Moment::Intent, State::Step(number))?;
+            self.go_on()?;
+            let taken = self.step(at, step)?;
+            done.push(taken);
+            if !self.cell.checks.is_empty() {
+                self.look(inspection, Look::Step(at))?;
+            }
+            self.state(Moment::Done, State::Step(number))?;
+            if self.makes.contains(&step.node) && !self.shop.job.strict {
+                self.share(step.node, inspection, done);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the zone as it is for others. When that fails they do the steps themselves.
+    fn share(&self, node: usize, inspection: &dyn Inspection, done: &[Taken]) {
+        let name = format!("step{}", done.len());
+        if self.shop.crew.bed.snapshot(&self.zone, &name).is_err() {
+            return;
+        }
+        let beginning = Beginning {
+            origin: Origin {
+                zone: self.zone.clone(),
+                snapshot: Some(name),
+            },
+            inspection: inspection.fork(),
+            steps: done.to_vec(),
+        };
+        self.shop.prefixes().add(node, beginning);
+    }
+
+    fn step(&self, at: usize, step: &Step) -> Result<Taken, Break> {
+        let began = Instant::now();
+        let path = self
+            .shop
+            .crew
+            .folder
+            .log(&self.cell.id, at, &step.name, self.number);
+        let reproduce = format!("zones matrix shell {} --before {}", self.cell.id, step.name);
+        let capture = Capture::create(&path, &format!("{reproduce}; {}", step.run));
+        let mut capture = capture.map_err(|error| fault("log", &error))?;
+        let ended = self.until_no_reboot(at, step, began, &mut capture);
+        let gist = capture.finish().map_err(|error| fault("log", &error))?;
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let exit = ended.as_ref().ok().and_then(|end| end.exit);
+        let is_fine = exit == Some(0);
+        let log = Excerpt {
+            text: gist.text,
+            error: if is_fine { String::new() } else { gist.error },
+            path: self.shop.crew.folder.relative(&path),
+        };
+        self.record(at, exit, micros, false, log.clone())?;
+        let end = ended?;
+        let named = script::reported(&end.reported);
+        for result in &named {
+            if let Reported::Result(result) = result {
+                self.check(result.clone())?;
+            }
+        }
+        let failed = named.iter().find_map(|result| match result {
+            Reported::Result(result) if result.status == Status::Fail => Some(&result.check),
+            _ => None,
+        });
+        match (exit, failed) {
+            (Some(0), None) => Ok(Taken { micros, log }),
+            (Some(0), Some(name)) => Err(Break::End(
+                Outcome::Fail,
+                format!("{}: {name} failed", step.name),
+            )),
+            (Some(EXIT_SKIP), _) => Err(Break::End(
+                Outcome::Skip,
+                format!("{} does not apply", step.name),
+            )),
+            (Some(status), _) => Err(self.failed(step, status)),
+            (None, _) => {
+                let text = format!(
+                    "{}: the time of {:?} is up",
+                    step.name,
+                    self.limit(step, began)
+                );
+                Err(Break::End(Outcome::Timeout, text))
+            }
+        }
+    }
+
+    /// A step that reboots the zone is run again, and told its mark.
+    fn until_no_reboot(
+        &self,
+        at: usize,
+        step: &Step,
+        began: Instant,
+        capture: &mut Capture,
+    ) -> Result<StepEnd, Break> {
+        let mut mark = String::new();
+        let mut reported = Vec::new();
+        for _ in 0..REBOOTS_MAX {
+            let limit = self.limit(step, began);
+            let script = script::text(self.cell, step, self.number, &mark);
+            let call = Call {
+                zone: &self.zone,
+                step: u16::try_from(at).unwrap_or(u16::MAX),
+                script: &script,
+                limit,
+            };
+            let mut end = self.bed(self.shop.crew.bed.step(&call, capture))?;
+            let next = script::reported(&end.reported)
+                .into_iter()
+                .find_map(|it| match it {
+                    Reported::Reboot(mark) => Some(mark),
+                    Reported::Result(_) => None,
+                });
+            reported.append(&mut end.reported);
+            match next {
+                Some(next) if end.exit == Some(0) => {
+                    let text = format!("the zone reboots: {next}");
+                    capture.note(&text).map_err(|error| fault("log", &error))?;
+                    self.bed(self.shop.crew.bed.halt(&self.zone))?;
+                    self.boot()?;
+                    mark = next;
+                    // Asked for, and done.
+                    reported.retain(|line| !line.starts_with(script::REBOOT));
+                }
+                _ => {
+                    end.reported = reported;
+                    return Ok(end);
+                }
+            }
+        }
+        let text = format!("{}: more than {REBOOTS_MAX} reboots", step.name);
+        Err(Break::End(Outcome::Fail, text))
+    }
+
+    /// A cell that was killed for want of memory failed by that.
+    fn failed(&self, step: &Step, status: i32) -> Break {
+        let killed = self.shop.crew.bed.usage(&self.zone).killed;
+        if killed > 0 {
+            let limit = self.cell.settings.memory;
+            let text = format!("{}: out of memory, the limit is {limit}", step.name);
+            return Break::End(Outcome::Oom, text);
+        }
+        Break::End(
+            Outcome::Fail,
+            format!("{}: exit status {status}", step.name),
+        )
+    }
+
+    /// Time that is left for a step.
+    fn limit(&self, step: &Step, began: Instant) -> Duration {
+        let whole = self
+            .cell
+            .settings
+            .timeout
+            .saturating_sub(self.began.elapsed());
+        match step.timeout {
+            Some(own) => whole.min(own.saturating_sub(began.elapsed())),
+            None => whole,
+        }
+    }
+
+    fn checks(&self, inspection: &mut dyn Inspection) -> Result<(), Break> {
+        self.state(Moment::Intent, State::Checking)?;
+        self.go_on()?;
+        let mut first: Option<(Outcome, String)> = None;
+        for check in &self.cell.checks {
+            let result = inspection.judge(check);
+            if result.status == Status::Fail {
+                let outcome = match check.is_cleanliness() {
+                    true => Outcome::Leftover,
+                    false => Outcome::Fail,
+                };
+                let text = format!("{}: {}", result.check, result.message);
+                // A failure of the product at work weighs more than what it leaves.
+                match &first {
+                    None => first = Some((outcome, text)),
+                    Some((Outcome::Leftover, _)) if outcome == Outcome::Fail => {
+                        first = Some((outcome, text));
+                    }
+                    Some(_) => {}
+                }
+            }
+            self.check(result)?;
+        }
+        self.state(Moment::Done, State::Checking)?;
+        match first {
+            Some((outcome, text)) => Err(Break::End(outcome, text)),
+            None => Ok(()),
+        }
+    }
+
+    fn look(&self, inspection: &mut dyn Inspection, when: Look) -> Result<(), Break> {
+        let looked = inspection.look(&self.zone, when);
+        looked.map_err(|why| Break::End(Outcome::Error, format!("look: {why}")))
+    }
+
+    fn bed<T>(&self, done: Result<T, BedError>) -> Result<T, Break> {
+        done.map_err(|error| Break::End(Outcome::Error, error.to_string()))
+    }
+
+    /// Nothing new is begun in a run that is to end.
+    fn go_on(&self) -> Result<(), Break> {
+        match self.shop.is_killed() {
+            false => Ok(()),
+            true => Err(Break::End(Outcome::Cancelled, String::new())),
+        }
+    }
+
+    fn state(&self, moment: Moment, state: State) -> Result<(), Lost> {
+        self.shop.crew.ledger.add(Record::State {
+            cell: self.cell.id.clone(),
+            attempt: self.number,
+            moment,
+            state,
+        })
+    }
+
+    fn record(
+        &self,
+        at: usize,
+        exit: Option<i32>,
+        micros: u64,
+        shared: bool,
+        log: Excerpt,
+    ) -> Result<(), Lost> {
+        let slow_after = self.cell.steps[at].slow_after;
+        self.shop.crew.ledger.add(Record::Step {
+            cell: self.cell.id.clone(),
+            attempt: self.number,
+            step: u16::try_from(at).unwrap_or(u16::MAX),
+            micros,
+            exit,
+            slow: Duration::from_micros(micros) > slow_after,
+            shared,
+            log,
+        })
+    }
+
+    fn check(&self, result: CheckResult) -> Result<(), Lost> {
+        self.shop.crew.ledger.add(Record::Check {
+            cell: self.cell.id.clone(),
+            attempt: self.number,
+            result,
+        })
+    }
+}
+
+fn fault(layer: &'static str, error: &std::io::Error) -> Break {
+    Break::End(Outcome::Error, format!("{layer}: {error}"))
+}

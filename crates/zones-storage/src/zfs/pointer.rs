@@ -1,0 +1,162 @@
+//! What lies at the path of a root: an empty folder with an attribute that names the dataset,
+//! relative to the one that the folder itself lies in. So whoever renames or sends the whole of it
+//! takes the roots along.
+//!
+//! A pointer is made under a name of its own before its dataset is, and gets the name of the root
+//! when that is there. One that is left over from a crash tells what else is.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FlockOperation, Mode, RenameFlags, XattrFlags};
+use rustix::io::Errno;
+
+use super::command;
+use super::dataset::{OURS, Place};
+use crate::dir::{NEW, remove_tree};
+use crate::driver::Cause;
+use crate::overlay::stack::sync_folder;
+
+/// Nobody in a zone can set it.
+const DATASET: &str = "trusted.zones.dataset";
+/// The snapshot that a clone is being made of, until that is done.
+const ORIGIN: &str = "trusted.zones.origin";
+/// Longest name of a dataset. Source: zfs(8), `ZFS_MAX_DATASET_NAME_LEN`.
+const LEN_MAX: usize = 256;
+
+/// The dataset of a root; `None` for one that is none.
+pub(super) fn resolve(root: &Path) -> Result<Option<String>, Errno> {
+    let Some(name) = attribute(root, DATASET) else {
+        return Ok(None);
+    };
+    let is_fine = name.split('/').count() == 2
+        && name.split('/').all(|part| !part.is_empty())
+        && !name.contains(['@', '#', '%']);
+    if !is_fine {
+        return Err(Errno::BADMSG);
+    }
+    Ok(Some(format!("{}/{name}", Place::of(root)?.holder)))
+}
+
+/// Whether a folder is one.
+pub(super) fn is_one(root: &Path) -> bool {
+    attribute(root, DATASET).is_some()
+}
+
+fn attribute(path: &Path, name: &str) -> Option<String> {
+    let mut value = [0; LEN_MAX];
+    let len = rustix::fs::lgetxattr(path, name, &mut value).ok()?;
+    let bytes = value.get(..len)?;
+    std::str::from_utf8(bytes).map(str::to_owned).ok()
+}
+
+/// One that is being made.
+#[derive(Debug)]
+pub(super) struct Pointer {
+    path: PathBuf,
+    dataset: String,
+    origin: Option<String>,
+    /// Tells others that somebody is at it.
+    _lock: File,
+}
+
+impl Pointer {
+    /// In `parent`, for a dataset that is to be made in `place`, a clone of `source` if there is
+    /// one.
+    pub(super) fn begin(
+        parent: &Path,
+        place: &Place,
+        base: &str,
+        source: Option<&str>,
+    ) -> Result<Self, Errno> {
+        let mut random = [0; 8];
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+        let id = format!("{:016x}", u64::from_ne_bytes(random));
+        let path = parent.join(format!("{NEW}{id}"));
+        rustix::fs::mkdir(&path, Mode::from_raw_mode(0o755))?;
+        let prepare = || {
+            rustix::fs::chmod(&path, Mode::from_raw_mode(0o755))?;
+            let lock = File::open(&path)
+                .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+            rustix::fs::flock(&lock, FlockOperation::LockExclusive)?;
+            let name = format!("{}/{base}-{id}", place.container);
+            let origin = source.map(|it| format!("{it}@{OURS}{id}"));
+            let set = |key, value: &str| {
+                rustix::fs::lsetxattr(&path, key, value.as_bytes(), XattrFlags::CREATE)
+            };
+            if let Some(origin) = &origin {
+                set(ORIGIN, origin)?;
+            }
+            set(DATASET, &name)?;
+            sync_folder(&path)?;
+            sync_folder(parent)?;
+            let dataset = format!("{}/{name}", place.holder);
+            Ok((dataset, origin, lock))
+        };
+        let prepared = prepare().inspect_err(|_| {
+            let _ = remove_tree(&path);
+        });
+        let (dataset, origin, lock) = prepared?;
+        Ok(Self {
+            path: path.clone(),
+            dataset,
+            origin,
+            _lock: lock,
+        })
+    }
+
+    pub(super) fn dataset(&self) -> String {
+        self.dataset.clone()
+    }
+
+    pub(super) fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    /// Gives it the place of the root when all is made, else removes what was.
+    pub(super) fn settle(self, root: &Path, made: Result<(), Cause>) -> Result<(), Cause> {
+        let parent = root.parent().ok_or(Errno::INVAL)?;
+        let settled = made.and_then(|()| {
+            if self.origin.is_some() {
+                rustix::fs::lremovexattr(&self.path, ORIGIN)?;
+            }
+            rustix::fs::renameat_with(CWD, &self.path, CWD, root, RenameFlags::NOREPLACE)?;
+            Ok(sync_folder(parent)?)
+        });
+        settled.inspect_err(|_| {
+            let _ = undo(&self.path);
+        })
+    }
+}
+
+/// Removes what killed processes left in a folder. What cannot be removed yet is tried again by
+/// whoever comes next.
+pub(super) fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_new = entry.file_name().to_string_lossy().starts_with(NEW);
+        let path = entry.path();
+        if !is_new || !is_one(&path) {
+            continue;
+        }
+        let lock = File::open(&path)
+            .ok()
+            .filter(|it| rustix::fs::flock(it, FlockOperation::NonBlockingLockExclusive).is_ok());
+        // Whoever had it may have given it its place meanwhile.
+        if lock.is_some() && path.exists() {
+            let _ = undo(&path);
+        }
+    }
+}
+
+fn undo(path: &Path) -> Result<(), Cause> {
+    if let Some(dataset) = resolve(path)? {
+        super::remove(&dataset)?;
+    }
+    if let Some(origin) = attribute(path, ORIGIN) {
+        match command::run("destroy", &["-d"], &origin) {
+            Err(error) if !error.is_missing() => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(remove_tree(path)?)
+}

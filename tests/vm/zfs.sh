@@ -1,0 +1,182 @@
+# A zone's life on ZFS: datasets for zonepath and roots, snapshots, clones, boot environments,
+# streams to and from another file system, delegated datasets; and nothing left of it at the end.
+mkfs.ext4 -q -F /dev/vdc
+mkdir -p /t/ext4
+check 'mount ext4' mount /dev/vdc /t/ext4
+check 'zpool create' zpool create -f -O mountpoint=/t/zfs tank /dev/vdf
+check 'zfs create' zfs create tank/zones
+
+state() { zoneadm list -cp | awk -F : -v name="$1" '$2 == name { print $3 }'; }
+names() { zfs list -H -o name -t all -r "$1" 2> /dev/null | sed 's/-[0-9a-f]\{16\}$//' | sort | xargs; }
+# All but what a clone or a boot changes, of a zone that runs.
+tree() {
+    zlogin "$1" 'cd / && find bin sbin usr lib* -xdev \( -type f -o -type l \) 2> /dev/null | sort |
+        while read -r it; do if [ -L "$it" ]; then readlink "$it"; else sha256sum "$it"; fi; done |
+        sha256sum'
+}
+make() { zonecfg -z "$1" "create -t SYSlx; set zonepath=$2/$1; ${3:-}"; }
+healthy() {
+    check "scrub $1" zpool scrub -w tank
+    matches "clean $1" '.*is healthy' "$(zpool status -x tank)"
+}
+
+at=/t/zfs/zones
+check 'zonecfg' make web $at
+check 'install' zoneadm -z web install -a /share/zone.tar
+equal 'driver' zfs "$(zoneadm list -ic -p -o zonename,driver | sed -n 's/^web://p')"
+equal 'datasets' 'tank/zones tank/zones/web tank/zones/web/ROOT tank/zones/web/ROOT/zbe' \
+    "$(names tank/zones)"
+equal 'zonepath dataset' "$at/web" "$(zfs get -H -o value mountpoint tank/zones/web)"
+equal 'mode of the zonepath' 700 "$(stat -c %a $at/web)"
+check 'boot' zoneadm -z web boot
+equal 'running' running "$(state web)"
+matches 'mapped' ' *0 +[1-9][0-9]* +65536' "$(zlogin web cat /proc/self/uid_map)"
+equal 'root owns its files' 0 "$(zlogin web stat -c %u /bin)"
+equal 'a file of its own' 0 "$(zlogin web 'echo one > /root/mark; stat -c %u /root/mark')"
+note_shift=$(ls /var/lib/zones/owners 2> /dev/null)
+equal 'nothing is shifted' '' "$note_shift"
+before=$(tree web)
+
+# Snapshot of a running zone, break it, roll back.
+check 'snapshot' zoneadm -z web snapshot good
+zlogin web 'echo two > /root/mark; rm -rf /usr /bin/*' > /dev/null 2>&1
+check 'halt of the broken' zoneadm -z web halt
+check 'snapshot of the broken' zoneadm -z web snapshot bad
+check 'rollback' zoneadm -z web rollback good
+equal 'both snapshots stay' 'bad good' "$(zoneadm -z web list-snapshots -p | cut -d : -f 1 | sort | xargs)"
+check 'boot after rollback' zoneadm -z web boot
+equal 'mark of then' one "$(zlogin web cat /root/mark)"
+equal 'tree of then' "$before" "$(tree web)"
+check 'halt' zoneadm -z web halt
+
+# Clones, and their source goes.
+check 'zonecfg copy' make copy $at
+check 'clone' zoneadm -z copy clone web
+equal 'a clone in ZFS' 1 "$(zfs list -H -o origin -r tank/zones/copy | grep -c @zones-)"
+check 'zonecfg old' make old $at
+check 'clone of a snapshot' zoneadm -z old clone -s good web
+check 'uninstall of the source' zoneadm -z web uninstall -F
+equal 'configured' configured "$(state web)"
+equal 'no dataset of the source' '' "$(names tank/zones/web)"
+equal 'no folder of the source' "copy old" "$(ls $at | xargs)"
+for zone in copy old; do
+    check "boot $zone" zoneadm -z $zone boot
+    equal "mark of $zone" one "$(zlogin $zone cat /root/mark)"
+    equal "tree of $zone" "$before" "$(tree $zone)"
+done
+check 'halt old' zoneadm -z old halt
+check 'uninstall old' zoneadm -z old uninstall -F
+check 'delete old' zonecfg -z old delete -F
+healthy 'after clones'
+
+# Boot environments.
+check 'beadm create' beadm -z copy create next
+zlogin copy 'echo three > /root/mark'
+check 'beadm activate' beadm -z copy activate next
+check 'reboot' zoneadm -z copy reboot
+equal 'mark of next' one "$(zlogin copy cat /root/mark)"
+check 'halt copy' zoneadm -z copy halt
+check 'boot -B' zoneadm -z copy boot -B zbe
+equal 'mark of zbe' three "$(zlogin copy cat /root/mark)"
+check 'halt again' zoneadm -z copy halt
+mkdir -p /tmp/be
+check 'beadm mount' beadm -z copy mount next /tmp/be
+equal 'mounted mark' one "$(cat /tmp/be/root/mark)"
+refused 'a dataset in use' beadm -z copy destroy -F next
+check 'beadm unmount' beadm -z copy unmount next
+check 'beadm destroy' beadm -z copy destroy -F next
+check 'snapshot to send' zoneadm -z copy snapshot sent
+
+# Another place in the pool, and another name of the pool's part.
+check 'move' zoneadm -z copy move $at/moved
+equal 'moved' "$at/moved" "$(zoneadm list -cp | awk -F : '$2 == "copy" { print $4 }')"
+matches 'dataset moved' '.*tank/zones/moved .*' "$(names tank/zones)"
+check 'boot of the moved' zoneadm -z copy boot
+equal 'mark of the moved' three "$(zlogin copy cat /root/mark)"
+moved=$(tree copy)
+check 'halt of the moved' zoneadm -z copy halt
+
+# What somebody else hangs on a dataset is never removed.
+root=$(zfs list -H -o name -t filesystem -r tank/zones/moved/ROOT | grep /zbe- | head -n 1)
+check 'a snapshot of somebody' zfs snapshot "$root@mine"
+refused 'uninstall refuses it' zoneadm -z copy uninstall -F
+check 'it is there' zfs list "$root@mine"
+check 'it goes' zfs destroy "$root@mine"
+equal 'incomplete' incomplete "$(state copy)"
+check 'uninstall goes on' zoneadm -z copy uninstall -F
+equal 'no dataset of the moved' tank/zones "$(names tank/zones)"
+
+# By stream to layers and back.
+check 'install again' zoneadm -z web install -a /share/zone.tar
+check 'snapshot first' zoneadm -z web snapshot first
+check 'export' sh -c 'zoneadm -z web export > /tmp/stream'
+check 'import on ext4' sh -c 'zoneadm -z there import -d /t/ext4/there /tmp/stream'
+check 'boot there' zoneadm -z there boot
+equal 'tree there' "$before" "$(tree there)"
+check 'halt there' zoneadm -z there halt
+check 'snapshot there' zoneadm -z there snapshot second
+check 'export there' sh -c 'zoneadm -z there export > /tmp/stream'
+check 'import on ZFS' sh -c "zoneadm -z back import -d $at/back /tmp/stream"
+check 'boot back' zoneadm -z back boot
+equal 'tree back' "$before" "$(tree back)"
+equal 'snapshots back' 'first second' \
+    "$(zoneadm -z back list-snapshots -p | cut -d : -f 1 | sort | xargs)"
+check 'halt back' zoneadm -z back halt
+matches 'dataset back' '.*tank/zones/back/ROOT/snap.*' "$(names tank/zones)"
+for zone in there back web; do
+    check "uninstall $zone" zoneadm -z $zone uninstall -F
+    check "delete $zone" zonecfg -z $zone delete -F
+done
+equal 'no dataset left' tank/zones "$(names tank/zones)"
+equal 'no folder left' '' "$(ls $at)"
+
+# Delegated datasets. The zone gets the programs of the guest beside its own.
+check 'zfs create data' zfs create tank/data
+check 'zfs create other' zfs create tank/other
+libraries=/host/usr/lib/x86_64-linux-gnu
+inner() {
+    zone=$1
+    shift
+    zlogin "$zone" $libraries/ld-linux-x86-64.so.2 --library-path $libraries \
+        /host/usr/sbin/zfs "$@"
+}
+given='add fs; set dir=/host/usr; set special=/usr; set type=lofs; add options ro; end
+add dataset; set name=tank/data; end'
+check 'zonecfg data' make data $at "$given"
+check 'zonecfg rival' make rival $at 'add dataset; set name=tank/data/inner; end'
+check 'zonecfg lost' make lost $at 'add dataset; set name=tank/none; end'
+check 'install data' zoneadm -z data install -a /share/zone.tar
+refused 'verify of a dataset that is not' zoneadm -z lost verify
+equal 'no warning' '' "$(zoneadm -z data boot 2>&1)"
+equal 'only its own' 'tank tank/data' "$(inner data list -H -o name | xargs)"
+check 'a child' inner data create -o canmount=off tank/data/inner
+check 'a snapshot' inner data snapshot tank/data/inner@one
+equal 'both are seen' 'tank tank/data tank/data/inner tank/data/inner@one' \
+    "$(inner data list -H -t all -o name | xargs)"
+refused 'no other dataset' inner data snapshot tank/other@no
+refused 'no other pool' inner data create tank/mine
+check 'the host sees it' zfs list tank/data/inner@one
+refused 'verify of one in use' zoneadm -z rival verify
+check 'halt data' zoneadm -z data halt
+check 'verify of one that is free' zoneadm -z rival verify
+check 'boot data again' zoneadm -z data boot
+equal 'it has it again' 'tank tank/data tank/data/inner' "$(inner data list -H -o name | xargs)"
+check 'reboot data' zoneadm -z data reboot
+check 'and after a reboot' inner data list tank/data/inner
+check 'halt data again' zoneadm -z data halt
+check 'uninstall data' zoneadm -z data uninstall -F
+check 'its data stays' zfs list tank/data/inner@one
+for zone in data rival lost; do check "delete $zone" zonecfg -z $zone delete -F; done
+
+# A zonepath where no dataset can be.
+mkdir -p /t/zfs/plain/deep
+check 'zonecfg deep' make deep /t/zfs/plain/deep
+check 'install deep' zoneadm -z deep install -a /share/zone.tar
+equal 'dataset deep' 'tank/zones-roots tank/zones-roots/zbe' "$(names tank/zones-roots)"
+check 'boot deep' zoneadm -z deep boot
+equal 'tree deep' "$before" "$(tree deep)"
+check 'halt deep' zoneadm -z deep halt
+check 'uninstall deep' zoneadm -z deep uninstall -F
+equal 'no dataset deep' '' "$(names tank/zones-roots)"
+healthy 'at the end'
+check 'zpool export' zpool export tank
