@@ -1,9 +1,10 @@
 //! Programs of other processors. The kernel is told of an emulator in a table, binfmt_misc: that of
 //! the zone's own user namespace where the kernel has such tables, else that of the host.
 //!
-//! The emulator is opened when the kernel is told (flag F), so that no zone has to have it. An entry
-//! lives as long as its table is mounted somewhere: zsched holds one mount of it, attached nowhere,
-//! and with it the entry goes. Source: the kernel's admin-guide/binfmt-misc; docs/adr/0022.
+//! The emulator is opened when the kernel is told (flag F), so that no zone has to have it. An
+//! entry lives as long as its table is mounted somewhere: zsched holds one mount of it, attached
+//! nowhere, and with it the entry goes. Source: the kernel's admin-guide/binfmt-misc;
+//! docs/adr/0022.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

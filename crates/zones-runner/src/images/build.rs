@@ -72,9 +72,14 @@ pub(super) fn clear(images: &Images, zone: &ZoneName) -> Result<(), ImageError> 
         images.verbs.run(applet, &args)
     };
     if entry.state != ZoneState::Configured {
-        // It is halted most often already, which halt calls an error.
-        let _ = verb("zoneadm", &["halt"]);
-        verb("zoneadm", &["uninstall", "-F"])?;
+        // A verb of a killed builder may go on: the lock of the zone is waited for, and a boot
+        // that came in between is undone.
+        let uninstall = || {
+            // It is halted most often already, which halt calls an error.
+            let _ = verb("zoneadm", &["halt"]);
+            verb("zoneadm", &["uninstall", "-F"])
+        };
+        uninstall().or_else(|_| uninstall())?;
     }
     verb("zonecfg", &["delete", "-F"])?;
     Ok(())

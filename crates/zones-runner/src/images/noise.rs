@@ -5,6 +5,7 @@ use zones_matrix::Key;
 use zones_matrix::leftovers::{Noise, Subject};
 use zones_types::ZoneName;
 
+use super::hold::Hold;
 use super::recipe::SETTLE;
 use super::{Golden, ImageError, Images, build};
 use crate::VerbError;
@@ -19,6 +20,8 @@ impl Images {
     /// A verb fails; the cell is gone then, and nothing is noted.
     pub fn noise(&self, golden: &Golden) -> Result<Noise, ImageError> {
         let unknown = || ImageError::Unknown(golden.key.to_string());
+        // One learns, others read what it noted. What a killed one left has the same name.
+        let _lock = Hold::exclusive(&self.place.lock(golden.key).with_extension("noise"))?;
         let manifest = self.manifest(golden.key)?.ok_or_else(unknown)?;
         if manifest.noise.is_some() {
             return Ok(manifest.noise());
@@ -30,7 +33,7 @@ impl Images {
 
     /// Clone, boot, settle, halt, compare.
     fn listen(&self, key: Key, brand: &str, golden: &ZoneName) -> Result<Noise, ImageError> {
-        let name = format!("noise-{}-{}", &key.to_string()[..16], std::process::id());
+        let name = format!("noise-{}", &key.to_string()[..16]);
         let wrong = |_| ImageError::Unknown(name.clone());
         let zone: ZoneName = name.parse().map_err(wrong)?;
         build::clear(self, &zone)?;
