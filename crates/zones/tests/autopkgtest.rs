@@ -13,7 +13,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
-use support::{Host, err, out, refused};
+use support::{Host, ZONES, err, out, refused};
 
 const NAME: &str = "autopkgtest-virt-zones";
 
