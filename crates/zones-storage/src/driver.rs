@@ -32,7 +32,7 @@ pub enum DriverKind {
 
 impl DriverKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Dir, Self::Btrfs, Self::Overlay];
+    pub const ALL: [Self; 4] = [Self::Dir, Self::Btrfs, Self::Overlay, Self::Zfs];
 
     /// The one of this name.
     #[must_use]
