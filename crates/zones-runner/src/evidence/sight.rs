@@ -143,7 +143,7 @@ impl Sight {
     fn scene(&self, place: &Place, only: Option<&Candidates>) -> Result<Scene, EvidenceError> {
         let root = zones_storage::look(&place.root).map_err(|error| EvidenceError::Read {
             path: Vec::new(),
-            source: error.source,
+            source: error.source.errno(),
         })?;
         let look = Look {
             owners: Owners::of(&root),
