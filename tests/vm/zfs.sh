@@ -96,6 +96,24 @@ equal 'mark of the moved' three "$(zlogin copy cat /root/mark)"
 moved=$(tree copy)
 check 'halt of the moved' zoneadm -z copy halt
 
+check 'zonepath unmounted' zfs unmount tank/zones/moved
+equal 'nothing is seen' '' "$(ls $at/moved 2> /dev/null)"
+check 'boot mounts it' zoneadm -z copy boot
+equal 'mark after that' three "$(zlogin copy cat /root/mark)"
+check 'halt after that' zoneadm -z copy halt
+
+# To another file system and back.
+check 'move to ext4' zoneadm -z copy move /t/ext4/copy
+equal 'no dataset stays' tank/zones "$(names tank/zones)"
+check 'boot on ext4' zoneadm -z copy boot
+equal 'tree on ext4' "$moved" "$(tree copy)"
+check 'halt on ext4' zoneadm -z copy halt
+check 'move back' zoneadm -z copy move $at/moved
+equal 'snapshots moved along' 'sent' "$(zoneadm -z copy list-snapshots -p | cut -d : -f 1 | xargs)"
+check 'boot back again' zoneadm -z copy boot
+equal 'tree back again' "$moved" "$(tree copy)"
+check 'halt back again' zoneadm -z copy halt
+
 # What somebody else hangs on a dataset is never removed.
 root=$(zfs list -H -o name -t filesystem -r tank/zones/moved/ROOT | grep /zbe- | head -n 1)
 check 'a snapshot of somebody' zfs snapshot "$root@mine"

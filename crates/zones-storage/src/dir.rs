@@ -221,3 +221,24 @@ fn gone(result: Result<(), Errno>) -> Result<(), Errno> {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn an_emptied_folder_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        fs::create_dir_all(inner.join("a/b")).unwrap();
+        fs::write(inner.join("a/file"), "x").unwrap();
+        std::os::unix::fs::symlink(folder.path(), inner.join("link")).unwrap();
+        fs::write(folder.path().join("beside"), "x").unwrap();
+        empty_tree(&inner).unwrap();
+        assert_eq!(fs::read_dir(&inner).unwrap().count(), 0);
+        assert!(folder.path().join("beside").exists());
+        assert_eq!(empty_tree(&inner.join("none")), Err(Errno::NOENT));
+    }
+}

@@ -15,6 +15,8 @@ pub(super) const OURS: &str = "zones-";
 const OF_ZONE: &str = "ROOT";
 /// What holds those of zones that have no dataset of their own for the zonepath.
 const OF_MANY: &str = "zones-roots";
+/// Both.
+pub(super) const CONTAINERS: [&str; 2] = [OF_ZONE, OF_MANY];
 /// Folders of roots below a zonepath.
 const FOLDERS: [&str; 3] = ["be", "snap", ".import"];
 

@@ -12,7 +12,7 @@ use rustix::fs::{CWD, FlockOperation, Mode, RenameFlags, XattrFlags};
 use rustix::io::Errno;
 
 use super::command;
-use super::dataset::{OURS, Place};
+use super::dataset::{CONTAINERS, OURS, Place};
 use crate::dir::{NEW, remove_tree};
 use crate::driver::Cause;
 use crate::overlay::stack::sync_folder;
@@ -21,6 +21,8 @@ use crate::overlay::stack::sync_folder;
 const DATASET: &str = "trusted.zones.dataset";
 /// The snapshot that a clone is being made of, until that is done.
 const ORIGIN: &str = "trusted.zones.origin";
+/// What the names of datasets begin with: of roots to write to, and of frozen ones.
+const BASES: [&str; 2] = ["zbe", "snap"];
 /// Longest name of a dataset. Source: zfs(8), `ZFS_MAX_DATASET_NAME_LEN`.
 const LEN_MAX: usize = 256;
 
@@ -29,10 +31,7 @@ pub(super) fn resolve(root: &Path) -> Result<Option<String>, Errno> {
     let Some(name) = attribute(root, DATASET) else {
         return Ok(None);
     };
-    let is_fine = name.split('/').count() == 2
-        && name.split('/').all(|part| !part.is_empty())
-        && !name.contains(['@', '#', '%']);
-    if !is_fine {
+    if !is_root(&name) {
         return Err(Errno::BADMSG);
     }
     Ok(Some(format!("{}/{name}", Place::of(root)?.holder)))
@@ -41,6 +40,17 @@ pub(super) fn resolve(root: &Path) -> Result<Option<String>, Errno> {
 /// Whether a folder is one.
 pub(super) fn is_one(root: &Path) -> bool {
     attribute(root, DATASET).is_some()
+}
+
+/// Whether something has the form of the names that [`Pointer::begin`] gives.
+fn is_root(name: &str) -> bool {
+    let Some((container, leaf)) = name.split_once('/') else {
+        return false;
+    };
+    let id = BASES.iter().find_map(|base| leaf.strip_prefix(base));
+    let id = id.and_then(|it| it.strip_prefix('-'));
+    CONTAINERS.contains(&container)
+        && id.is_some_and(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_hexdigit()))
 }
 
 fn attribute(path: &Path, name: &str) -> Option<String> {
@@ -159,4 +169,36 @@ fn undo(path: &Path) -> Result<(), Cause> {
         }
     }
     Ok(remove_tree(path)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_names_nothing_but_a_root() {
+        for (name, is_fine) in [
+            ("ROOT/zbe-0123456789abcdef", true),
+            ("zones-roots/snap-0f", true),
+            ("ROOT/zbe-", false),
+            ("ROOT/zbe", false),
+            ("ROOT/zbe-0f/x", false),
+            ("ROOT/zbe-0f@x", false),
+            ("data/zbe-0f", false),
+            ("ROOT/../zbe-0f", false),
+            ("zbe-0f", false),
+        ] {
+            assert_eq!(is_root(name), is_fine, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_folder_without_the_attribute_is_a_root_of_another_driver() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(resolve(folder.path()), Ok(None));
+        assert_eq!(resolve(&folder.path().join("none")), Ok(None));
+        fs::create_dir(folder.path().join(".root-1")).unwrap();
+        sweep(folder.path());
+        assert!(folder.path().join(".root-1").exists());
+    }
 }

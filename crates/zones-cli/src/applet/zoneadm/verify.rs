@@ -158,6 +158,13 @@ fn zonepath(target: &Target<'_>, config: &ZoneConfig, verb: &str, findings: &mut
     };
     overlaps(target, zonepath, findings);
     let path = zonepath.as_path();
+    // A dataset that the host has not mounted, say.
+    if target.state != ZoneState::Configured
+        && !zonepath.root().exists()
+        && let Err(error) = zones_storage::find_home(path)
+    {
+        findings.errors.push(zones_engine::chain(&error));
+    }
     if let Ok(real) = std::fs::canonicalize(path)
         && real != path
     {
