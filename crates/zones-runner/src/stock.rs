@@ -2,20 +2,30 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use zones_matrix::{Artifact, Platform, Source};
+use zones_matrix::{Artifact, Plan, Platform, Source};
 
+use crate::artifacts::{Artifacts, Base, Footprint, Order};
 use crate::bed::Origin;
 use crate::images::{Golden as Image, Images, Say};
 use crate::supply::{Golden, Lack, Supply};
 
+/// How long a build may take.
+const BUILD_MAX: Duration = Duration::from_secs(2 * 3600);
+
 /// Images and artifacts of this host.
 pub struct Stock<'a> {
     images: &'a Images,
+    artifacts: &'a Artifacts,
+    plan: &'a Plan,
     folder: PathBuf,
+    /// What below the folder is no source.
+    skip: Vec<PathBuf>,
+    known: Footprint,
     say: Say<'a>,
-    /// Images that nobody may remove while the run is on its way.
-    held: Mutex<Vec<Image>>,
+    /// Images by platform, which nobody may remove while the run is on its way.
+    held: Mutex<Vec<(String, Image)>>,
 }
 
 impl std::fmt::Debug for Stock<'_> {
@@ -26,15 +36,42 @@ impl std::fmt::Debug for Stock<'_> {
 }
 
 impl<'a> Stock<'a> {
-    /// `folder` is that of the matrix file; `say` is told what takes long.
+    /// `folder` is that of the matrix file, in which `reports` are no source; `say` is told what
+    /// takes long.
     #[must_use]
-    pub fn new(images: &'a Images, folder: &Path, say: Say<'a>) -> Self {
+    pub fn new(
+        images: &'a Images,
+        artifacts: &'a Artifacts,
+        plan: &'a Plan,
+        folder: &Path,
+        reports: &Path,
+        say: Say<'a>,
+    ) -> Self {
+        let mut known = Footprint::default();
+        for artifact in &plan.artifacts {
+            if let Source::Path(path) = &artifact.source {
+                // What is no package tells nothing about the product.
+                let _ = known.add_packages(&folder.join(path));
+            }
+        }
         Self {
             images,
+            artifacts,
+            plan,
             folder: folder.to_owned(),
+            skip: vec![reports.to_owned()],
+            known,
             say,
             held: Mutex::default(),
         }
+    }
+
+    /// The zone of a platform's image.
+    fn base(&self, platform: &str) -> Option<(String, zones_matrix::Key)> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = held.iter();
+        let found = held.find(|(own, _)| own == platform);
+        found.map(|(_, image)| (image.zone.to_string(), image.key))
     }
 }
 
@@ -51,27 +88,38 @@ impl Supply for Stock<'_> {
             stale: image.stale,
             noise: image.noise.clone(),
         };
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(image);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.push((platform.id.clone(), image));
         Ok(golden)
     }
 
     fn artifact(&self, artifact: &Artifact) -> Result<PathBuf, Lack> {
-        match &artifact.source {
-            Source::Path(path) => {
-                let path = self.folder.join(path);
-                if path.exists() {
-                    return Ok(path);
-                }
-                let path = path.display();
-                Err(Lack::Blocked(format!("there is no artifact at {path}")))
-            }
-            _ => {
-                let text = format!("artifact `{}` is not built", artifact.name);
-                Err(Lack::Blocked(text))
-            }
-        }
+        let (name, id) = (&artifact.name, &artifact.platform);
+        let mut platforms = self.plan.platforms.iter();
+        let platform = platforms.find(|platform| platform.id == *id);
+        let (Some(platform), Some((zone, key))) = (platform, self.base(id)) else {
+            let text = format!("artifact `{name}` on `{id}` has no image to be built in");
+            return Err(Lack::Blocked(text));
+        };
+        let order = Order {
+            artifact,
+            platform,
+            base: Base {
+                zone: &zone,
+                snapshot: None,
+                key: Some(key),
+            },
+            files: &self.folder,
+            skip: &self.skip,
+            known: &self.known,
+            limit: BUILD_MAX,
+        };
+        let say = |text: &str| (self.say)(id, text);
+        self.artifacts
+            .ensure(&order, &say)
+            .map_err(|error| match error.is_impure() {
+                true => Lack::Impure(error.to_string()),
+                false => Lack::Blocked(error.to_string()),
+            })
     }
 }

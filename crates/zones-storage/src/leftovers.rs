@@ -26,7 +26,7 @@ pub(crate) fn prepare(folder: &Path) -> Result<Box<dyn Driver>, StorageError> {
         driver: "any",
         verb: "make the folder",
         path: folder.to_owned(),
-        source: Errno::from_io_error(&error).unwrap_or(Errno::IO),
+        source: Errno::from_io_error(&error).unwrap_or(Errno::IO).into(),
     })?;
     let driver = choose(folder)?;
     atomic::sweep(folder);
@@ -73,7 +73,7 @@ pub fn repair(zonepath: &Path) -> Result<(), EnvironmentError> {
         driver: "overlay",
         verb: "mend the layers of",
         path: zonepath.to_owned(),
-        source,
+        source: source.into(),
     })?;
     let mut environments = Environments::open(zonepath)?;
     if environments.is_half_switched() {

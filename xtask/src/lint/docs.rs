@@ -7,7 +7,7 @@ use super::verdict;
 use crate::shell::{Outcome, build, capture, read, top};
 
 /// Section of the manual of each command.
-pub(crate) const PAGES: [(&str, &str); 17] = [
+pub(crate) const PAGES: [(&str, &str); 18] = [
     ("zonecfg", "8"),
     ("zoneadm", "8"),
     ("zoneadmd", "8"),

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use zones_archive::Candidates;
 use zones_matrix::checks::{self, Absent, After, Extra, Moments, Repeated, When};
 use zones_matrix::journal::{CheckResult, Status};
 use zones_matrix::leftovers::{Finding, Noise, Rules, Weight};
 use zones_matrix::{Cell, Check, Policy};
+use zones_storage::Cause;
 
 use super::{EvidenceError, Look, Owners, Scene, alive, tree};
 
@@ -99,6 +101,12 @@ impl Sight {
         all
     }
 
+    /// Whether a fresh installation is known already, from this cell or another one.
+    #[must_use]
+    pub fn has_fresh(&self) -> bool {
+        self.fresh().is_some()
+    }
+
     /// Looks at the zone. `only` are the paths outside of which nothing changed since the golden
     /// image, where a storage driver knows them.
     ///
@@ -143,7 +151,10 @@ impl Sight {
     fn scene(&self, place: &Place, only: Option<&Candidates>) -> Result<Scene, EvidenceError> {
         let root = zones_storage::look(&place.root).map_err(|error| EvidenceError::Read {
             path: Vec::new(),
-            source: error.source,
+            source: match error.source {
+                Cause::Kernel(errno) => errno,
+                Cause::Zfs(_) => Errno::IO,
+            },
         })?;
         let look = Look {
             owners: Owners::of(&root),

@@ -337,8 +337,8 @@ impl Walk<'_> {
         // A file that gets its second name had one before: its path is not known to have several.
         // Whoever made the list names the path at which it was.
         let inodes: BTreeSet<u64> = wanted
-            .iter()
-            .flat_map(|(top, _)| range(&before.stamps, top))
+            .keys()
+            .flat_map(|top| range(&before.stamps, top))
             .map(|(_, stamp)| stamp.inode)
             .collect();
         for (path, _) in many {

@@ -12,8 +12,9 @@ use zones_matrix::journal::{File as JournalFile, Head, JOURNAL_SCHEMA, Record};
 use zones_matrix::{
     Again, Budget, Ending, History, Jobs, Keep, Limits, Plan, Run, report as reports,
 };
+use zones_runner::artifacts::Artifacts;
 use zones_runner::{
-    Blind, ByVerbs, Claim, Crew, Helm, Job, Ledger, Order, Orders, RunFolder, Site, Stock,
+    ByVerbs, Claim, Crew, Eyes, Helm, Job, Ledger, Order, Orders, RunFolder, Site, Stock,
 };
 use zones_store::Layout;
 use zones_sys::SignalFd;
@@ -139,13 +140,21 @@ impl<'a> Shift<'a> {
         let ledger = Ledger::new(Box::new(journal), &watch);
         let images = self.desk.images(self.layout, self.given).map_err(failed)?;
         let say = |platform: &str, text: &str| screen.say(platform, text);
-        let stock = Stock::new(&images, &self.desk.folder, &say);
+        let store = site.folder().join("artifacts");
+        let artifacts = Artifacts::open(&store, images.verbs());
+        let artifacts = artifacts.map_err(|error| failed(zones_engine::chain(&error)))?;
+        let own = &self.desk.folder;
+        let stock = Stock::new(&images, &artifacts, &self.plan, own, &reports, &say);
+        let shelf = folder.path().join("fresh");
+        let made = std::fs::create_dir_all(&shelf);
+        made.map_err(|error| failed(format!("{}: {error}", shelf.display())))?;
+        let eyes = Eyes::new(site, &self.desk.matrix.leftovers, shelf);
         let (helm, orders) = Helm::new();
         listen(&helm).map_err(failed)?;
         let crew = Crew {
             bed: &bed,
             supply: &stock,
-            inspector: &Blind,
+            inspector: &eyes,
             ledger: &ledger,
             folder: &folder,
             pressure: &pressure,
@@ -171,7 +180,7 @@ impl<'a> Shift<'a> {
             shard: self.given.get("shard").map(str::to_owned),
             plan: self.plan.key().to_string(),
             seed: self.limits.seed,
-            host: host(&self.limits),
+            host: host(&self.limits, self.places.len()),
         };
         crew.ledger.add(Record::Run(head)).map_err(lost)?;
         for record in self.plan.announce(&self.places) {
@@ -266,6 +275,11 @@ fn narrow(
     let run: Run = folder
         .run()
         .map_err(|error| fail(NAME, zones_engine::chain(&error)))?;
+    let meant = run.head.host["cells"].as_u64().unwrap_or(0);
+    if (run.cells.len() as u64) < meant {
+        // It died before it had named all its cells: nothing ran.
+        return Ok(Some(run.head.run));
+    }
     let wanted: std::collections::BTreeSet<&str> = run.again(which).collect();
     places.retain(|at| wanted.contains(plan.cells[*at].id.as_str()));
     Ok(Some(run.head.run))
@@ -350,7 +364,7 @@ fn pressure() -> u32 {
     whole.unwrap_or(0)
 }
 
-fn host(limits: &Limits) -> serde_json::Value {
+fn host(limits: &Limits, cells: usize) -> serde_json::Value {
     let kernel = rustix::system::uname()
         .release()
         .to_string_lossy()
@@ -358,6 +372,7 @@ fn host(limits: &Limits) -> serde_json::Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "kernel": kernel,
+        "cells": cells,
         "jobs": limits.jobs,
         "memory": limits.memory,
     })
@@ -372,13 +387,14 @@ fn chance() -> u64 {
 fn run_id() -> String {
     let time = desk::now().datetime();
     format!(
-        "{:04}{:02}{:02}-{:02}{:02}{:02}-{:04x}",
+        "{:04}{:02}{:02}-{:02}{:02}{:02}{:03}-{:04x}",
         time.year(),
         time.month(),
         time.day(),
         time.hour(),
         time.minute(),
         time.second(),
+        time.millisecond(),
         chance() & 0xffff
     )
 }
