@@ -1,5 +1,6 @@
 //! Checks: looked at from outside the zone, judged when the steps are done.
 
+use zones_matrix::checks::Extra;
 use zones_matrix::journal::{CheckResult, Status};
 use zones_matrix::{Cell, Check};
 
@@ -8,7 +9,7 @@ use crate::supply::Golden;
 /// When a zone is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// Before its first step, halted or just booted.
+    /// Before its first step, just booted.
     Start,
     /// After the step of this place, running.
     Step(usize),
@@ -29,6 +30,25 @@ pub trait Inspection: Send {
     /// # Errors
     /// It cannot be looked at: the bed is at fault.
     fn look(&mut self, zone: &str, when: Look) -> Result<(), String>;
+
+    /// Whether the zone is to be looked at after a reboot.
+    fn wants_reboot(&self) -> bool {
+        false
+    }
+
+    /// Steps that are to be run once more, each in a zone of its own.
+    fn extras(&self) -> Vec<Extra> {
+        Vec::new()
+    }
+
+    /// Looks at the zone of such a step.
+    ///
+    /// # Errors
+    /// As those of [`look`](Self::look).
+    fn again(&mut self, extra: Extra, exit: Option<i32>, zone: &str) -> Result<(), String> {
+        let _ = (extra, exit, zone);
+        Ok(())
+    }
 
     /// The same for another cell whose steps began alike.
     fn fork(&self) -> Box<dyn Inspection>;

@@ -15,6 +15,7 @@ mod by_verbs;
 mod capture;
 pub mod evidence;
 mod executor;
+mod eyes;
 mod folder;
 pub mod images;
 mod inspect;
@@ -33,6 +34,7 @@ pub use bed::{Bed, BedError, Call, Origin, Plot, StepEnd, Tenant, Usage};
 pub use by_verbs::ByVerbs;
 pub use capture::{Capture, Gist, LOG_PART_MAX, Stream};
 pub use executor::{Crew, ExecuteError, Helm, Job, Order, Orders, execute};
+pub use eyes::Eyes;
 pub use folder::{
     FolderError, Phases, RunFolder, history, note_history, phases, runs, write_merged,
     write_reports,

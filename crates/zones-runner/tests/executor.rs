@@ -32,7 +32,7 @@ os = ["a", "b"]
 [platform]
 id = "{os}"
 brand = "lx"
-image.import = { tarball = "root.tar" }
+image.import = { tarball = "{os}.tar" }
 [option]
 plain = {}
 [artifact]
@@ -163,10 +163,14 @@ impl Bed for Fake<'_> {
 
     fn step(&self, call: &Call<'_>, capture: &mut Capture) -> Result<StepEnd, BedError> {
         let cell = self.cells.lock().unwrap()[call.zone].clone();
-        self.act(|disk| {
-            assert!(disk.zones[call.zone].0, "it runs");
+        let is_up = self.act(|disk| {
             disk.steps += 1;
+            disk.zones[call.zone].0
         })?;
+        if !is_up {
+            // Somebody halted it: an order, in a run that is being stopped.
+            return Err(dead());
+        }
         let line = call.script.trim_end().rsplit('\n').next().unwrap();
         capture
             .add(Stream::Out, format!("{line}\n").as_bytes())
@@ -508,6 +512,8 @@ fn resumed(trial: &Trial<'_>, first: Option<Run>) -> Run {
     let (_, left) = zones_runner::sweep(&bed, &BTreeSet::new(), false).unwrap();
     assert!(left.is_empty());
     let places = match &first {
+        // The runner died before it had named all cells: nothing ran.
+        Some(run) if run.cells.len() < trial.plan.cells.len() => trial.all(),
         Some(run) => {
             let ids: BTreeSet<&str> = run.again(Again::Unfinished).collect();
             let all = trial.all().into_iter();

@@ -70,9 +70,8 @@ const SUBCOMMANDS: [Subcommand; 15] = [
     },
     Subcommand {
         name: "shell",
-        arguments: "[-f FILE] [--before STEP | --after STEP] CELL [-- COMMAND...]",
-        text: "Enters the zone of a cell that was kept, or one made for this that stands before or\n\
-               after a step.",
+        arguments: "[-f FILE] CELL [-- COMMAND...]",
+        text: "Boots and enters the zone of a cell that was kept, and halts it afterwards.",
         run: shell::run,
     },
     Subcommand {

@@ -99,6 +99,12 @@ impl Sight {
         all
     }
 
+    /// Whether a fresh installation is known already, from this cell or another one.
+    #[must_use]
+    pub fn has_fresh(&self) -> bool {
+        self.fresh().is_some()
+    }
+
     /// Looks at the zone. `only` are the paths outside of which nothing changed since the golden
     /// image, where a storage driver knows them.
     ///

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use zones_matrix::checks::Extra;
 use zones_matrix::journal::{CheckResult, Excerpt, Moment, Record, Status};
 use zones_matrix::{Cell, Outcome, State, Step};
 
@@ -142,10 +143,10 @@ impl<'a> Attempt<'a> {
         self.state(Moment::Done, State::Cloning)?;
         self.state(Moment::Intent, State::Booting)?;
         let has_checks = !self.cell.checks.is_empty();
+        self.boot(&self.zone)?;
         if has_checks && taken.is_empty() {
             self.look(&mut *inspection, Look::Start)?;
         }
-        self.boot()?;
         self.state(Moment::Done, State::Booting)?;
         for (at, step) in taken.iter().enumerate() {
             self.record(at, Some(0), step.micros, true, step.log.clone())?;
@@ -176,11 +177,11 @@ impl<'a> Attempt<'a> {
         (self.golden.origin.clone(), inspection, Vec::new())
     }
 
-    fn boot(&self) -> Result<(), Break> {
+    fn boot(&self, zone: &str) -> Result<(), Break> {
         // Known before, so that an order to stop everything finds it.
-        self.shop.up().insert(self.zone.clone());
+        self.shop.up().insert(zone.to_owned());
         self.go_on()?;
-        self.bed(self.shop.crew.bed.boot(&self.zone))
+        self.bed(self.shop.crew.bed.boot(zone))
     }
 
     fn halt(&self) -> Result<Result<(), BedError>, Lost> {
@@ -233,8 +234,9 @@ impl<'a> Attempt<'a> {
             .crew
             .folder
             .log(&self.cell.id, at, &step.name, self.number);
-        let reproduce = format!("zones matrix shell {} --before {}", self.cell.id, step.name);
-        let capture = Capture::create(&path, &format!("{reproduce}; {}", step.run));
+        let script = format!("{}/steps/{:02}", script::FOLDER, at + 1);
+        let again = format!("zones matrix shell {} -- /bin/sh {script}", self.cell.id);
+        let capture = Capture::create(&path, &format!("{again}  # {}", step.run));
         let mut capture = capture.map_err(|error| fault("log", &error))?;
         let ended = self.until_no_reboot(at, step, began, &mut capture);
         let gist = capture.finish().map_err(|error| fault("log", &error))?;
@@ -312,7 +314,7 @@ impl<'a> Attempt<'a> {
                     let text = format!("the zone reboots: {next}");
                     capture.note(&text).map_err(|error| fault("log", &error))?;
                     self.bed(self.shop.crew.bed.halt(&self.zone))?;
-                    self.boot()?;
+                    self.boot(&self.zone)?;
                     mark = next;
                     // Asked for, and done.
                     reported.retain(|line| !line.starts_with(script::REBOOT));
@@ -357,6 +359,14 @@ impl<'a> Attempt<'a> {
     fn checks(&self, inspection: &mut dyn Inspection) -> Result<(), Break> {
         self.state(Moment::Intent, State::Checking)?;
         self.go_on()?;
+        if inspection.wants_reboot() {
+            self.bed(self.shop.crew.bed.halt(&self.zone))?;
+            self.boot(&self.zone)?;
+            self.look(inspection, Look::Rebooted)?;
+        }
+        for (number, extra) in inspection.extras().into_iter().enumerate() {
+            self.extra(number, extra, inspection)?;
+        }
         let mut first: Option<(Outcome, String)> = None;
         for check in &self.cell.checks {
             let result = inspection.judge(check);
@@ -382,6 +392,87 @@ impl<'a> Attempt<'a> {
             Some((outcome, text)) => Err(Break::End(outcome, text)),
             None => Ok(()),
         }
+    }
+
+    /// Runs a step once more, in a clone of the cell's last state or of the image.
+    fn extra(
+        &self,
+        number: usize,
+        extra: Extra,
+        inspection: &mut dyn Inspection,
+    ) -> Result<(), Break> {
+        let (origin, step) = match &extra {
+            Extra::Again(at) => {
+                let name = format!("end{number}");
+                self.bed(self.shop.crew.bed.snapshot(&self.zone, &name))?;
+                let (zone, snapshot) = (self.zone.clone(), Some(name));
+                (Origin { zone, snapshot }, self.cell.steps.get(*at))
+            }
+            Extra::Fresh(name) => (self.golden.origin.clone(), self.like(name)),
+        };
+        let Some(step) = step else { return Ok(()) };
+        let zone = format!("{}x{number}", self.zone);
+        let done = self.beside(number, &zone, &origin, step, |exit| {
+            let seen = inspection.again(extra, exit, &zone);
+            seen.map_err(|why| Break::End(Outcome::Error, format!("look: {why}")))
+        });
+        let halted = self.shop.crew.bed.halt(&zone);
+        self.shop.up().remove(&zone);
+        let destroyed = self.shop.crew.bed.destroy(&zone);
+        done?;
+        self.bed(halted)?;
+        self.bed(destroyed)
+    }
+
+    /// In a zone of its own, and what follows while it is up.
+    fn beside(
+        &self,
+        number: usize,
+        zone: &str,
+        origin: &Origin,
+        step: &Step,
+        then: impl FnOnce(Option<i32>) -> Result<(), Break>,
+    ) -> Result<(), Break> {
+        let artifacts = self.supplies.artifacts(self.shop.job.plan, self.cell);
+        let plot = Plot {
+            zone,
+            run: self.shop.job.run,
+            cell: &self.cell.id,
+            model: &self.golden.origin.zone,
+            origin,
+            settings: &self.cell.settings,
+            artifacts: &artifacts,
+        };
+        self.bed(self.shop.crew.bed.make(&plot))?;
+        self.boot(zone)?;
+        let at = self.cell.steps.len() + number;
+        let name = format!("again-{}", step.name);
+        let path = self
+            .shop
+            .crew
+            .folder
+            .log(&self.cell.id, at, &name, self.number);
+        let capture = Capture::create(&path, &step.run);
+        let mut capture = capture.map_err(|error| fault("log", &error))?;
+        let script = script::text(self.cell, step, self.number, "");
+        let call = Call {
+            zone,
+            step: u16::try_from(at).unwrap_or(u16::MAX),
+            script: &script,
+            limit: self.limit(step, Instant::now()),
+        };
+        let end = self.bed(self.shop.crew.bed.step(&call, &mut capture))?;
+        capture.finish().map_err(|error| fault("log", &error))?;
+        then(end.exit)
+    }
+
+    /// A step of this name in any cell of the same platform and option.
+    fn like(&self, name: &str) -> Option<&Step> {
+        let [platform, option, _] = self.cell.parts();
+        let cells = self.shop.job.plan.cells.iter();
+        let alike = cells.filter(|cell| cell.parts()[..2] == [platform, option]);
+        let mut steps = alike.flat_map(|cell| &cell.steps);
+        steps.find(|step| step.name == name)
     }
 
     fn look(&self, inspection: &mut dyn Inspection, when: Look) -> Result<(), Break> {

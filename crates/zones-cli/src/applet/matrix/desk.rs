@@ -73,8 +73,11 @@ impl Desk {
             });
         }
         let runs = zones_runner::runs(&reports).map_err(|error| zones_engine::chain(&error))?;
-        match runs.last() {
-            Some(run) => Ok(RunFolder::new(&reports, run)),
+        let folders = runs.iter().rev().map(|run| RunFolder::new(&reports, run));
+        // One that was killed before it wrote a word says nothing.
+        let mut told = folders.filter(|folder| folder.read().is_ok());
+        match told.next() {
+            Some(folder) => Ok(folder),
             None => {
                 let error = zones_runner::FolderError::Nothing { path: reports };
                 Err(error.to_string())

@@ -14,7 +14,7 @@ use zones_matrix::{
 };
 use zones_runner::artifacts::Artifacts;
 use zones_runner::{
-    Blind, ByVerbs, Claim, Crew, Helm, Job, Ledger, Order, Orders, RunFolder, Site, Stock,
+    ByVerbs, Claim, Crew, Eyes, Helm, Job, Ledger, Order, Orders, RunFolder, Site, Stock,
 };
 use zones_store::Layout;
 use zones_sys::SignalFd;
@@ -144,12 +144,16 @@ impl<'a> Shift<'a> {
         let artifacts = artifacts.map_err(|error| failed(zones_engine::chain(&error)))?;
         let folders = (self.desk.folder.as_path(), reports.as_path());
         let stock = Stock::new(&images, &artifacts, &self.plan, folders, &say).map_err(failed)?;
+        let shelf = folder.path().join("fresh");
+        let made = std::fs::create_dir_all(&shelf);
+        made.map_err(|error| failed(format!("{}: {error}", shelf.display())))?;
+        let eyes = Eyes::new(site, &self.desk.matrix.leftovers, shelf);
         let (helm, orders) = Helm::new();
         listen(&helm).map_err(failed)?;
         let crew = Crew {
             bed: &bed,
             supply: &stock,
-            inspector: &Blind,
+            inspector: &eyes,
             ledger: &ledger,
             folder: &folder,
             pressure: &pressure,
@@ -175,7 +179,7 @@ impl<'a> Shift<'a> {
             shard: self.given.get("shard").map(str::to_owned),
             plan: self.plan.key().to_string(),
             seed: self.limits.seed,
-            host: host(&self.limits),
+            host: host(&self.limits, self.places.len()),
         };
         crew.ledger.add(Record::Run(head)).map_err(lost)?;
         for record in self.plan.announce(&self.places) {
@@ -270,6 +274,11 @@ fn narrow(
     let run: Run = folder
         .run()
         .map_err(|error| fail(NAME, zones_engine::chain(&error)))?;
+    let meant = run.head.host["cells"].as_u64().unwrap_or(0);
+    if (run.cells.len() as u64) < meant {
+        // It died before it had named all its cells: nothing ran.
+        return Ok(Some(run.head.run));
+    }
     let wanted: std::collections::BTreeSet<&str> = run.again(which).collect();
     places.retain(|at| wanted.contains(plan.cells[*at].id.as_str()));
     Ok(Some(run.head.run))
@@ -354,7 +363,7 @@ fn pressure() -> u32 {
     whole.unwrap_or(0)
 }
 
-fn host(limits: &Limits) -> serde_json::Value {
+fn host(limits: &Limits, cells: usize) -> serde_json::Value {
     let kernel = rustix::system::uname()
         .release()
         .to_string_lossy()
@@ -362,6 +371,7 @@ fn host(limits: &Limits) -> serde_json::Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "kernel": kernel,
+        "cells": cells,
         "jobs": limits.jobs,
         "memory": limits.memory,
     })
@@ -376,13 +386,14 @@ fn chance() -> u64 {
 pub(super) fn run_id() -> String {
     let time = desk::now().datetime();
     format!(
-        "{:04}{:02}{:02}-{:02}{:02}{:02}-{:04x}",
+        "{:04}{:02}{:02}-{:02}{:02}{:02}{:03}-{:04x}",
         time.year(),
         time.month(),
         time.day(),
         time.hour(),
         time.minute(),
         time.second(),
+        time.millisecond(),
         chance() & 0xffff
     )
 }

@@ -7,10 +7,10 @@ use zones_store::{Layout, Store};
 
 use super::desk::{self, Desk, FILE_OPTION};
 use super::{NAME, bad};
-use crate::getopt::{Known, value};
+use crate::getopt::Known;
 use crate::report::{FAILURE, fail};
 
-const KNOWN: [Known; 3] = [FILE_OPTION, value('\0', "before"), value('\0', "after")];
+const KNOWN: [Known; 1] = [FILE_OPTION];
 
 pub(super) fn run(layout: &Layout, args: &[String]) -> u8 {
     let (own, command) = match args.iter().position(|word| word == "--") {

@@ -1,0 +1,123 @@
+//! Checks of a real run: files and processes of zones, seen from the host.
+
+use std::path::PathBuf;
+
+use zones_matrix::checks::{Extra, When};
+use zones_matrix::journal::CheckResult;
+use zones_matrix::{Cell, Check, Policy};
+use zones_store::Layout;
+
+use crate::evidence::{Place, Sight};
+use crate::inspect::{Inspection, Inspector, Look};
+use crate::site::Site;
+use crate::supply::Golden;
+
+/// Looks at the zones of a site.
+#[derive(Debug, Clone)]
+pub struct Eyes {
+    layout: Layout,
+    policy: Policy,
+    shelf: PathBuf,
+}
+
+impl Eyes {
+    /// `policy` says what may stay; in the folder `shelf`, which exists, cells share what a fresh
+    /// installation looks like.
+    #[must_use]
+    pub fn new(site: &Site, policy: &Policy, shelf: PathBuf) -> Self {
+        Self {
+            layout: site.layout(),
+            policy: policy.clone(),
+            shelf,
+        }
+    }
+}
+
+impl Inspector for Eyes {
+    fn open(&self, cell: &Cell, golden: &Golden) -> Box<dyn Inspection> {
+        let shelf = Some(self.shelf.clone());
+        let sight = Sight::new(cell, &self.policy, golden.noise.clone(), None, shelf);
+        Box::new(Followed {
+            layout: self.layout.clone(),
+            sight,
+            steps: cell.steps.len(),
+        })
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Followed {
+    layout: Layout,
+    sight: Sight,
+    steps: usize,
+}
+
+impl Followed {
+    fn place(&self, zone: &str) -> Place {
+        let root = self.layout.prefix().join("zones").join(zone).join("root");
+        Place {
+            root,
+            init: self.init(zone),
+        }
+    }
+
+    /// Process 1 of a zone that is up, as its daemon notes it.
+    fn init(&self, zone: &str) -> Option<i32> {
+        let path = self.layout.run_zone(&zone.parse().ok()?).join("state");
+        let state: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        i32::try_from(state["init"]["pid"].as_i64()?).ok()
+    }
+
+    fn see(&mut self, zone: &str, when: &When) -> Result<(), String> {
+        let place = self.place(zone);
+        let seen = self.sight.look(&place, when, None);
+        seen.map_err(|error| error.to_string())
+    }
+}
+
+impl Inspection for Followed {
+    fn look(&mut self, zone: &str, when: Look) -> Result<(), String> {
+        match when {
+            Look::Start => self.see(zone, &When::Golden),
+            Look::Rebooted => self.see(zone, &When::Rebooted),
+            Look::Step(at) => {
+                let is_last = at + 1 == self.steps;
+                let when = When::Step(at);
+                if is_last {
+                    // The end, and still running.
+                    self.see(zone, &When::Alive)?;
+                }
+                match self.sight.wants(&when) && (!is_last || at == 0) {
+                    true => self.see(zone, &when),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn wants_reboot(&self) -> bool {
+        self.sight.wants(&When::Rebooted)
+    }
+
+    fn extras(&self) -> Vec<Extra> {
+        let mut extras = self.sight.extras();
+        if self.sight.has_fresh() {
+            extras.retain(|extra| !matches!(extra, Extra::Fresh(_)));
+        }
+        extras
+    }
+
+    fn again(&mut self, extra: Extra, exit: Option<i32>, zone: &str) -> Result<(), String> {
+        let place = self.place(zone);
+        let seen = self.sight.again(extra, exit, &place);
+        seen.map_err(|error| error.to_string())
+    }
+
+    fn fork(&self) -> Box<dyn Inspection> {
+        Box::new(self.clone())
+    }
+
+    fn judge(&mut self, check: &Check) -> CheckResult {
+        self.sight.judge(check)
+    }
+}

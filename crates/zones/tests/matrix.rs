@@ -1,0 +1,275 @@
+//! A matrix, from its file to its reports, in real zones.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout
+)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use support::{Host, err, out, refused, until};
+
+const MATRIX: &str = r#"
+schema = 1
+name = "acme"
+[run]
+memory = "1G"
+keep = "never"
+[cell]
+memory = "128M"
+timeout = "30s"
+[axes]
+os = ["one"]
+[platform]
+id = "{os}"
+brand = "lx"
+image.import = { tarball = "busybox.tar" }
+[option]
+plain = {}
+full = { env = { PARTS = "it's all" } }
+[artifact]
+new = { path = "release" }
+prev = { path = "old.txt" }
+[step]
+install.run = "matrix/install.sh {artifact}"
+smoke.run = "matrix/smoke.sh"
+purge.run = "rm -rf /opt"
+[scenario.fresh]
+steps = ["install:new", "smoke"]
+[scenario.upgrade]
+steps = ["install:prev", "install:new", "smoke"]
+[scenario.uninstall]
+steps = ["install:new", "smoke", "purge"]
+checks = ["no-leftovers"]
+"#;
+
+const INSTALL: &str = "#!/bin/sh
+set -e
+rm -rf /opt/a
+mkdir -p /opt
+cp -r \"$1\" /opt/a
+echo \"parts=$PARTS\" > /opt/parts
+echo installed
+";
+const SMOKE: &str = "#!/bin/sh
+set -e
+test -e /opt/a
+echo '::result name=there status=pass' >&3
+echo warned >&2
+";
+
+struct Bench {
+    host: Host,
+}
+
+impl Bench {
+    fn new(host: Host, matrix: &str) -> Self {
+        host.archive();
+        let bench = Self { host };
+        for folder in ["release", "matrix"] {
+            fs::create_dir(bench.path(folder)).unwrap();
+        }
+        bench.write("release/f", "new\n");
+        bench.write("old.txt", "old\n");
+        bench.write("matrix.toml", matrix);
+        for (name, text) in [("matrix/install.sh", INSTALL), ("matrix/smoke.sh", SMOKE)] {
+            bench.write(name, text);
+            fs::set_permissions(bench.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.host.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.host.command("zonematrix", args);
+        command.current_dir(self.host.path());
+        command
+    }
+
+    fn matrix(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn run(&self, args: &[&str], status: i32) -> String {
+        let output = self.matrix(&[&["run"], args].concat());
+        let text = format!("{}{}", out(&output), err(&output));
+        assert_eq!(output.status.code(), Some(status), "{text}");
+        self.nothing_is_left();
+        text
+    }
+
+    fn inner(&self) -> PathBuf {
+        self.path("var/lib/zones/matrix/host")
+    }
+
+    /// Zones of cells that are there.
+    fn cells(&self) -> Vec<String> {
+        let output = Command::new(support::ZONES)
+            .args(["zoneadm", "-R"])
+            .arg(self.inner())
+            .args(["list", "-cp"])
+            .output()
+            .unwrap();
+        let text = out(&output);
+        let names = text.lines().filter_map(|line| line.split(':').nth(1));
+        names
+            .filter(|name| name.starts_with("mx"))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn nothing_is_left(&self) {
+        assert_eq!(self.cells(), [""; 0], "zones");
+        // What was put aside is removed by a process of its own.
+        until("nothing is left in the kernel", || {
+            self.host.leftovers().is_empty()
+        });
+        let cells = fs::read_dir(self.path("var/lib/zones/matrix/cells")).unwrap();
+        assert_eq!(cells.count(), 0, "folders of cells");
+    }
+
+    fn last_run(&self) -> PathBuf {
+        let runs = fs::read_dir(self.path("matrix-report")).unwrap().flatten();
+        runs.map(|run| run.path()).max().unwrap()
+    }
+}
+
+#[test]
+fn cells_run_in_clones_and_leave_reports_and_nothing_else() {
+    let host = host_or_skip!("cells_run_in_clones_and_leave_reports_and_nothing_else");
+    let bench = Bench::new(host, MATRIX);
+    let plan = bench.matrix(&["plan"]);
+    assert!(
+        out(&plan).contains("6 cells, 1 platforms, 16 steps, run 12 times"),
+        "{}",
+        out(&plan)
+    );
+    let text = bench.run(&["-j", "2"], 0);
+    assert!(text.contains("6 pass"), "{text}");
+    let run = bench.last_run();
+    for name in [
+        "journal.jsonl",
+        "run.json",
+        "junit.xml",
+        "results.tap",
+        "index.html",
+    ] {
+        assert!(run.join(name).is_file(), "{name}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
+    assert_eq!(json["counts"]["pass"], 6);
+    assert_eq!(json["phases"]["clone"]["count"], 6);
+    let log = bench.matrix(&["log", "one/full/upgrade", "smoke"]);
+    let log = out(&log);
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(
+        lines[0].starts_with("$ zones matrix shell one/full/upgrade"),
+        "{log}"
+    );
+    assert!(lines[1].ends_with(" err warned"), "{log}");
+    let status = bench.matrix(&["status"]);
+    assert!(out(&status).contains("complete"), "{}", out(&status));
+    refused(
+        &bench.matrix(&["log", "one/full/upgrad"]),
+        64,
+        "did you mean",
+    );
+    refused(&bench.matrix(&["run", "none/*"]), 64, "meets no cell");
+}
+
+#[test]
+fn failures_are_told_apart_and_their_zones_can_be_entered() {
+    let host = host_or_skip!("failures_are_told_apart_and_their_zones_can_be_entered");
+    let text = MATRIX.replace(
+        "purge.run = \"rm -rf /opt\"",
+        "purge.run = \"rm -rf /opt/a\"",
+    );
+    let bench = Bench::new(host, &text);
+    let text = bench.run(&["one/plain/uninstall", "one/plain/fresh"], 4);
+    assert!(text.contains("LEFT  one/plain/uninstall"), "{text}");
+    bench.write("matrix/smoke.sh", "#!/bin/sh\nexit 77\n");
+    bench.run(&["one/plain/fresh"], 0);
+    bench.write("matrix/smoke.sh", "#!/bin/sh\necho cannot go on; exit 9\n");
+    let failed = bench.matrix(&["run", "--keep", "failed", "one/plain/fresh"]);
+    assert_eq!(failed.status.code(), Some(1), "{}", out(&failed));
+    assert!(out(&failed).contains("exit status 9"), "{}", out(&failed));
+    assert_eq!(bench.cells().len(), 1);
+    let shell = bench.matrix(&["shell", "one/plain/fresh", "--", "cat /opt/parts"]);
+    assert_eq!(out(&shell), "parts=\n", "{}", err(&shell));
+    bench.write("matrix/smoke.sh", SMOKE);
+    let again = bench.matrix(&["run", "--failed"]);
+    assert!(
+        out(&again).contains("1 pass"),
+        "{}{}",
+        out(&again),
+        err(&again)
+    );
+    assert!(bench.matrix(&["gc", "--kept"]).status.success());
+    bench.nothing_is_left();
+    // A time limit takes the whole tree of processes down.
+    let slow = "#!/bin/sh\nsleep 1000 & sleep 1000\n";
+    bench.write("matrix/smoke.sh", slow);
+    let limited = fs::read_to_string(bench.path("matrix.toml")).unwrap();
+    bench.write("matrix.toml", &limited.replace("\"30s\"", "\"2s\""));
+    let text = bench.run(&["one/plain/fresh"], 1);
+    assert!(text.contains("TIMEOUT one/plain/fresh"), "{text}");
+}
+
+#[test]
+fn a_runner_that_is_killed_leaves_nothing_running_and_can_be_resumed() {
+    let host = host_or_skip!("a_runner_that_is_killed_leaves_nothing_running_and_can_be_resumed");
+    let bench = Bench::new(host, MATRIX);
+    let built = bench.matrix(&["image", "build"]);
+    assert!(built.status.success(), "{}", err(&built));
+    // Words of the journal at which the runner dies: in every state of a cell.
+    for word in [
+        "cloning",
+        "booting",
+        "\"step\":0",
+        "checking",
+        "halting",
+        "destroying",
+        "verdict",
+    ] {
+        let known = fs::read_dir(bench.path("matrix-report")).map_or(0, Iterator::count);
+        let mut child = bench
+            .command(&["run", "-j", "2"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        until(word, || {
+            let runs = fs::read_dir(bench.path("matrix-report"));
+            let count = runs.map_or(0, Iterator::count);
+            let journal = || fs::read_to_string(bench.last_run().join("journal.jsonl"));
+            count > known && journal().is_ok_and(|text| text.contains(word))
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        until("no process is left", || {
+            let left = bench.host.leftovers();
+            !left
+                .iter()
+                .any(|it| it.starts_with("process") || it.starts_with("state"))
+        });
+        let text = bench.run(&["--resume"], 0);
+        assert!(!text.contains("FAIL"), "{word}: {text}");
+        let json: serde_json::Value =
+            serde_json::from_slice(&fs::read(bench.last_run().join("run.json")).unwrap()).unwrap();
+        assert_eq!(json["counts"]["pass"], 6, "{word}");
+    }
+}
