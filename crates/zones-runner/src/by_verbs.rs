@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use zones_cgroup::{Hierarchies, ZoneGroup};
-use zones_matrix::{Key, Settings};
+use zones_matrix::{Clock, Key, Settings};
 use zones_store::Layout;
 
 use crate::bed::{Bed, BedError, Call, Plot, StepEnd, Tenant, Usage};
@@ -347,13 +347,23 @@ fn attribute(name: &str, value: &str) -> String {
     format!("add attr; set name={name}; set type=string; set value=\"{value}\"; end\n")
 }
 
-/// Limits and network.
+/// Limits, network and clock.
 fn limits(zone: &str, settings: &Settings) -> String {
     let number = Key::of_bytes(zone.as_bytes()).number();
     let network = network::words(settings.network, number);
+    let clock = match settings.clock {
+        Clock::Isolated => None,
+        Clock::Shared => Some("shared".to_owned()),
+        Clock::Fake(time) => Some(time.to_string()),
+    };
+    let clock = clock.map(|clock| {
+        format!("add attr; set name=clock; set type=string; set value={clock}; end\n")
+    });
     format!(
-        "set max-processes={}\nadd capped-memory; set physical={}; end\n{network}",
-        settings.tasks, settings.memory.0
+        "set max-processes={}\nadd capped-memory; set physical={}; end\n{network}{}",
+        settings.tasks,
+        settings.memory.0,
+        clock.unwrap_or_default()
     )
 }
 

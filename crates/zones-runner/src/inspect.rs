@@ -8,8 +8,10 @@ use crate::supply::Golden;
 /// When a zone is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// Before its first step, halted or just booted.
+    /// Before its first boot.
     Start,
+    /// Booted, before its first step.
+    Booted,
     /// After the step of this place, running.
     Step(usize),
     /// After all steps and a boot.

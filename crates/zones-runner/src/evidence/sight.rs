@@ -12,6 +12,10 @@ use zones_matrix::{Cell, Check, Policy};
 
 use super::{EvidenceError, Look, Owners, Scene, alive, tree};
 
+/// How often, and how long, a zone is waited for that settles.
+const LOOKS: u32 = 25;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// Where a zone is.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -137,6 +141,31 @@ impl Sight {
             self.seen.insert(When::Fresh, Arc::clone(&scene));
         }
         self.repeated.push((extra, exit, Some(scene)));
+        Ok(())
+    }
+
+    /// Notes what runs in a zone to which nothing was done yet, once it has settled: the golden
+    /// image has that, too. It counts as settled when two looks in a row see the same.
+    ///
+    /// # Errors
+    /// As those of [`alive`].
+    pub fn baseline(&mut self, place: &Place) -> Result<(), EvidenceError> {
+        let (Some(init), Some(golden)) = (place.init, &self.golden) else {
+            return Ok(());
+        };
+        let mut living = alive(init)?;
+        for _ in 0..LOOKS {
+            std::thread::sleep(PAUSE);
+            let again = alive(init)?;
+            let is_settled = again == living;
+            living = again;
+            if is_settled {
+                break;
+            }
+        }
+        let mut scene = Scene::clone(golden);
+        living.put(&mut scene.inventory);
+        self.golden = Some(Arc::new(scene));
         Ok(())
     }
 

@@ -146,6 +146,9 @@ impl<'a> Attempt<'a> {
             self.look(&mut *inspection, Look::Start)?;
         }
         self.boot()?;
+        if has_checks && taken.is_empty() {
+            self.look(&mut *inspection, Look::Booted)?;
+        }
         self.state(Moment::Done, State::Booting)?;
         for (at, step) in taken.iter().enumerate() {
             self.record(at, Some(0), step.micros, true, step.log.clone())?;

@@ -14,13 +14,14 @@ use zones_matrix::{
 };
 use zones_runner::artifacts::Artifacts;
 use zones_runner::{
-    Blind, ByVerbs, Claim, Crew, Helm, Job, Ledger, Order, Orders, RunFolder, Site, Stock,
+    ByVerbs, Claim, Crew, Helm, Job, Ledger, Order, Orders, RunFolder, Site, Stock,
 };
 use zones_store::Layout;
 use zones_sys::SignalFd;
 
 use super::desk::{self, Desk, FILE_OPTION, OFFLINE, SHARD, YES};
 use super::screen::{Screen, Style};
+use super::witness::Witness;
 use super::{NAME, bad};
 use crate::getopt::{Given, Known, flag, value};
 use crate::report::fail;
@@ -144,12 +145,21 @@ impl<'a> Shift<'a> {
         let artifacts = artifacts.map_err(|error| failed(zones_engine::chain(&error)))?;
         let folders = (self.desk.folder.as_path(), reports.as_path());
         let stock = Stock::new(&images, &artifacts, &self.plan, folders, &say).map_err(failed)?;
+        let brands = self
+            .plan
+            .platforms
+            .iter()
+            .map(|it| it.brand.clone())
+            .collect();
+        let policy = &self.desk.matrix.leftovers;
+        let shelf = folder.path().join("fresh");
+        let witness = Witness::new(&site.layout(), policy, brands, shelf);
         let (helm, orders) = Helm::new();
         listen(&helm).map_err(failed)?;
         let crew = Crew {
             bed: &bed,
             supply: &stock,
-            inspector: &Blind,
+            inspector: &witness,
             ledger: &ledger,
             folder: &folder,
             pressure: &pressure,
