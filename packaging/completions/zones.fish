@@ -101,7 +101,7 @@ complete -c autopkgtest-virt-zones -f -s s -x -d snapshot
 complete -c autopkgtest-virt-zones -l network -x -a 'none local full' -d 'what testbeds reach'
 complete -c autopkgtest-virt-zones -f -a '(__zones_names)'
 complete -c zonematrix -s f -r -d 'matrix file'
-complete -c zonematrix -x -a 'plan run status shell log leftovers report diff gc' -d 'support matrix'
+complete -c zonematrix -x -a 'plan run status shell log leftovers report diff gc doctor' -d 'support matrix'
 complete -c zonename -f -s t -d 'type of the network'
 complete -c zoneadmd -f -s z -x -a '(__zones_names)' -d zone
 complete -c pkg.depotd -f

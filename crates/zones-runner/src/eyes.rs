@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use zones_matrix::checks::{Extra, When};
 use zones_matrix::journal::CheckResult;
+use zones_matrix::leftovers::{Noise, known_noise};
 use zones_matrix::{Cell, Check, Policy};
 use zones_store::Layout;
 
@@ -17,26 +18,37 @@ use crate::supply::Golden;
 pub struct Eyes {
     layout: Layout,
     policy: Policy,
+    brands: Vec<String>,
     shelf: PathBuf,
 }
 
 impl Eyes {
-    /// `policy` says what may stay; in the folder `shelf`, which exists, cells share what a fresh
-    /// installation looks like.
+    /// `policy` says what may stay; `brands` are those of the platforms, in the order of the plan;
+    /// in the folder `shelf`, which exists, cells share what a fresh installation looks like.
     #[must_use]
-    pub fn new(site: &Site, policy: &Policy, shelf: PathBuf) -> Self {
+    pub fn new(site: &Site, policy: &Policy, brands: Vec<String>, shelf: PathBuf) -> Self {
         Self {
             layout: site.layout(),
             policy: policy.clone(),
+            brands,
             shelf,
         }
+    }
+
+    /// What systems of the cell's kind change by themselves, as far as that is known beforehand.
+    fn known_noise(&self, cell: &Cell) -> Noise {
+        let brand = self.brands.get(cell.platform).map(String::as_str);
+        let name = self.policy.noise.as_deref().or(brand).unwrap_or("common");
+        let patterns = known_noise(name).or_else(|| known_noise("common"));
+        Noise::default().with_patterns(patterns.unwrap_or_default())
     }
 }
 
 impl Inspector for Eyes {
     fn open(&self, cell: &Cell, golden: &Golden) -> Box<dyn Inspection> {
         let shelf = Some(self.shelf.clone());
-        let sight = Sight::new(cell, &self.policy, golden.noise.clone(), None, shelf);
+        let noise = self.known_noise(cell).with(&golden.noise);
+        let sight = Sight::new(cell, &self.policy, noise, None, shelf);
         Box::new(Followed {
             layout: self.layout.clone(),
             sight,

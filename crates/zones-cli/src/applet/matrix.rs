@@ -5,6 +5,7 @@
 
 mod deb;
 mod desk;
+mod doctor;
 mod image;
 mod look;
 mod noise;
@@ -34,7 +35,7 @@ struct Subcommand {
 }
 
 /// In the order of the manual.
-const SUBCOMMANDS: [Subcommand; 15] = [
+const SUBCOMMANDS: [Subcommand; 16] = [
     Subcommand {
         name: "plan",
         arguments: "[-f FILE] [--json] [--yes] [--shard K/N] [SELECT...]",
@@ -124,6 +125,12 @@ const SUBCOMMANDS: [Subcommand; 15] = [
         arguments: "[-f FILE] [--kept] [-n]",
         text: "Removes zones that no run needs any more; --kept those that were kept, too.",
         run: sweep::run,
+    },
+    Subcommand {
+        name: "doctor",
+        arguments: "[FOLDER...]",
+        text: "Says by how much the clock of the server that keeps a folder differs from the host's.",
+        run: doctor::run,
     },
     Subcommand {
         name: "reaper",

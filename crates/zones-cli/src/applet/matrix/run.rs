@@ -147,7 +147,9 @@ impl<'a> Shift<'a> {
         let shelf = folder.path().join("fresh");
         let made = std::fs::create_dir_all(&shelf);
         made.map_err(|error| failed(format!("{}: {error}", shelf.display())))?;
-        let eyes = Eyes::new(site, &self.desk.matrix.leftovers, shelf);
+        let brands = self.plan.platforms.iter().map(|it| it.brand.clone());
+        let policy = &self.desk.matrix.leftovers;
+        let eyes = Eyes::new(site, policy, brands.collect(), shelf);
         let (helm, orders) = Helm::new();
         listen(&helm).map_err(failed)?;
         let crew = Crew {
