@@ -25,7 +25,7 @@ compile() { # SOURCE PROGRAM [FLAGS...]
 	cc -O2 -Wall -DVERSION="\"$version\"" -o "$program" "$here/src/$source" "$@"
 	strip "$program"
 }
-mkdir -p "$out"
+mkdir -p "$out" "$work/acme-client/usr/bin" "$work/acme-tools/usr/bin"
 case $version in
 3.* | 4.0 | 4.1)
 	cp "$here/src/acme.pl" "$work/acme-client/usr/bin/acme"

@@ -101,8 +101,10 @@ fn said(zones: &Path, args: &[&str]) -> Vec<String> {
 /// First words of the lines after the line `head`.
 fn after(head: &str, lines: &[String]) -> Vec<String> {
     let rest = lines.iter().skip_while(|line| !line.starts_with(head));
+    // Options that go on from the line before are no words of their own.
     let words = rest
         .skip(1)
+        .filter(|line| !line.trim_start().starts_with('['))
         .filter_map(|line| line.split_whitespace().next());
     words.map(str::to_owned).collect()
 }

@@ -158,12 +158,16 @@ fn boot(plan: &BootPlan, channel: &Channel, argv: &Argv, console: &OwnedFd) -> !
         failed(format!("give init the console: {error}"));
     }
     let mut environ = argv.environ.clone();
-    environ.extend(plan.clock.environ());
+    let faked = plan.clock.environ();
     derived::make(&plan.derived, &environ);
     let Some(program) = argv.candidates.iter().find(|path| is_program(path)) else {
         let _ = send(channel, &FromInit::Starting(String::new()), &[]);
+        environ.extend(faked);
         builtin::run(&environ, channel)
     };
+    if !is_systemd(program) {
+        environ.extend(faked);
+    }
     let _ = send(channel, &FromInit::Starting(program.clone()), &[]);
     let args = std::iter::once(program.clone()).chain(argv.args.iter().cloned());
     let texts = (
@@ -177,6 +181,11 @@ fn boot(plan: &BootPlan, channel: &Channel, argv: &Argv, console: &OwnedFd) -> !
     zones_sys::reset_signals();
     let error = zones_sys::exec(&path, &args, &environ);
     failed(format!("{program}: {error}"))
+}
+
+/// systemd hands none of its variables on, and dies of timers that are not those of its clock.
+fn is_systemd(path: &str) -> bool {
+    std::fs::canonicalize(path).is_ok_and(|path| path.ends_with("systemd"))
 }
 
 /// Whether `path` is there; links are followed inside the zone, where this process already is.

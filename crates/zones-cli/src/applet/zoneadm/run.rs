@@ -50,7 +50,8 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
     call(target, &request)
 }
 
-/// What the configuration says of the disk now; a zone whose limit cannot be kept boots, and says so.
+/// What the configuration says of the disk now; a zone whose limit cannot be kept boots, and says
+/// so.
 fn limit(target: &Target<'_>) {
     let limited = target.config().and_then(|config| {
         let zonepath = target.zonepath()?;
