@@ -11,6 +11,7 @@ mod services;
 mod upgrade;
 
 use crate::check::Check;
+use crate::glob::Glob;
 use crate::leftovers::{self, Finding, Inventory, Rules, Subject, Verdicts, find};
 
 pub use deps::{closed, overridden};
@@ -187,7 +188,11 @@ fn stayed(
 
 fn unowned(moments: &Moments<'_>, rules: &Rules<'_>) -> Result<Vec<Finding>, Absent> {
     let golden = moments.golden()?;
-    Ok(judged(leftovers::unowned(golden, moments.last()?), rules))
+    let mut found = leftovers::unowned(golden, moments.last()?);
+    let generated = rules.policy.generated.iter().map(|text| Glob::new(text));
+    let generated: Vec<Glob> = generated.collect();
+    found.retain(|one| !generated.iter().any(|glob| glob.matches(&one.name)));
+    Ok(judged(found, rules))
 }
 
 /// Takes away what the policy and the platform explain.

@@ -125,8 +125,12 @@ impl Inspection for Followed {
         seen.map_err(|error| error.to_string())
     }
 
-    fn fork(&self) -> Box<dyn Inspection> {
-        Box::new(self.clone())
+    fn fork(&self, cell: &Cell) -> Box<dyn Inspection> {
+        Box::new(Self {
+            layout: self.layout.clone(),
+            sight: self.sight.fork(cell),
+            steps: cell.steps.len(),
+        })
     }
 
     fn judge(&mut self, check: &Check) -> CheckResult {

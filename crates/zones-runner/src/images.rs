@@ -88,6 +88,14 @@ pub enum ImageError {
     #[error("`{}` is damaged ({why}); remove the folder it is in", path.display())]
     #[allow(missing_docs)]
     Damaged { path: PathBuf, why: String },
+    /// Nobody can say what it is to be made of.
+    #[error("no image of platform `{platform}`: {why}")]
+    Unresolved {
+        /// The platform.
+        platform: String,
+        /// What its origin said, with the remedy.
+        why: String,
+    },
     /// Nothing here, and nothing may be asked.
     #[error("no image of platform `{0}` is here; make one without --offline")]
     Offline(String),
@@ -180,6 +188,10 @@ impl Images {
                 }
             };
             if self.manifest(key)?.is_none() {
+                if let Some(why) = &platform.image.unresolved {
+                    let (platform, why) = (platform.id.clone(), why.clone());
+                    return Err(ImageError::Unresolved { platform, why });
+                }
                 build::build(self, platform, files, say)?;
             }
             drop(hold);

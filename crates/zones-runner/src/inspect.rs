@@ -50,8 +50,8 @@ pub trait Inspection: Send {
         Ok(())
     }
 
-    /// The same for another cell whose steps began alike.
-    fn fork(&self) -> Box<dyn Inspection>;
+    /// The same for a cell whose steps began alike: this one, or another.
+    fn fork(&self, cell: &Cell) -> Box<dyn Inspection>;
 
     /// Judges one check by all that was seen.
     fn judge(&mut self, check: &Check) -> CheckResult;
@@ -72,7 +72,7 @@ impl Inspection for Blind {
         Ok(())
     }
 
-    fn fork(&self) -> Box<dyn Inspection> {
+    fn fork(&self, _cell: &Cell) -> Box<dyn Inspection> {
         Box::new(Self)
     }
 

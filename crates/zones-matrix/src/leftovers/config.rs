@@ -1,6 +1,8 @@
 //! Checks that look at more than what came and went: the administrator's changes, files without an
 //! owner, and files of an earlier release.
 
+use std::collections::BTreeSet;
+
 use super::compare::{finding, is_meant};
 use super::doubled::doubled;
 use super::finding::{Class, Finding, Subject, Weight};
@@ -88,13 +90,19 @@ fn note(class: Class, path: &Path, detail: &str) -> Finding {
     finding(Subject::Config, class, shown(path), detail.to_owned())
 }
 
-/// Files that came and belong to no package.
+/// Files that came and belong to no package. What the package manager keeps about a package, and
+/// links that enable the service of one, are the package's.
 #[must_use]
 pub fn unowned(before: &Inventory, after: &Inventory) -> Vec<Finding> {
+    let jobs = after.services.values().chain(after.cron.values());
+    let owned = jobs.filter(|job| job.paths.iter().any(|path| after.owner(path).is_some()));
+    let enabling: BTreeSet<&Path> = owned.flat_map(|job| &job.paths).collect();
     let came = after.files.iter().filter(|(path, entry)| {
         !before.files.contains_key(*path)
             && entry.kind != Kind::Folder
             && after.owner(path).is_none()
+            && !enabling.contains(path)
+            && !is_record(path, after)
     });
     let found = came.map(|(path, _)| {
         finding(
@@ -105,6 +113,20 @@ pub fn unowned(before: &Inventory, after: &Inventory) -> Vec<Finding> {
         )
     });
     found.collect()
+}
+
+/// Whether the package manager keeps it about a package that is there: `PACKAGE.list`,
+/// `PACKAGE:ARCH.postinst`. Source: dpkg(1), "Files".
+fn is_record(path: &[u8], after: &Inventory) -> bool {
+    let Some(name) = path.strip_prefix(b"/var/lib/dpkg/info/") else {
+        return false;
+    };
+    let name = String::from_utf8_lossy(name);
+    let package = name.rsplit_once('.').map_or("", |(package, _)| package);
+    let plain = package.split(':').next().unwrap_or_default();
+    [package, plain]
+        .iter()
+        .any(|it| after.packages.contains_key(*it))
 }
 
 /// Files that an earlier release brought and that nobody owns after the upgrade.

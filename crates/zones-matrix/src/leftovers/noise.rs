@@ -9,6 +9,9 @@ const COMMON: &[&str] = &[
     "/tmp/**",
     "/var/tmp/**",
     "/etc/.pwd.lock",
+    // The zone's name stands there.
+    "/etc/hosts",
+    "/etc/hostname",
     "/etc/passwd-",
     "/etc/shadow-",
     "/etc/group-",

@@ -14,6 +14,8 @@ use crate::template;
 pub struct Image {
     /// Everything that can change a byte of it.
     pub inputs: Value,
+    /// Why nobody could say what its origin stands for just now; cells of it cannot run then.
+    pub unresolved: Option<String>,
     /// The key of all inputs.
     pub key: Key,
     /// The key of the names alone, without what they stand for just now: an image of equal weak
@@ -250,13 +252,10 @@ impl Maker<'_, '_, '_> {
             "packages": rule.packages.clone().unwrap_or_default(),
         });
         let weak = Key::of(&names);
-        let resolved = match self.world.resolve(id, &names) {
-            Ok(resolved) => resolved,
-            Err(error) => {
-                let message = format!("image of platform `{id}`: {error}");
-                self.problems.add(at, message);
-                return None;
-            }
+        // One server that does not answer is no fault of the file, nor of other platforms.
+        let (resolved, unresolved) = match self.world.resolve(id, &names) {
+            Ok(resolved) => (resolved, None),
+            Err(why) => (serde_json::Value::Null, Some(why)),
         };
         if let Value::Object(map) = &mut names {
             map.insert("resolved".to_owned(), resolved);
@@ -264,6 +263,7 @@ impl Maker<'_, '_, '_> {
         Some(Image {
             key: Key::of(&names),
             inputs: names,
+            unresolved,
             weak,
             kickstart: kickstart.map(|(path, _)| path),
             network,

@@ -64,6 +64,22 @@ impl Sight {
         }
     }
 
+    /// The same for a cell whose steps began alike: what was seen at the end of this one is none
+    /// of its ends.
+    #[must_use]
+    pub fn fork(&self, cell: &Cell) -> Self {
+        let mut seen = self.seen.clone();
+        seen.retain(|when, _| matches!(when, When::Step(_)));
+        Self {
+            steps: cell.steps.iter().map(|step| step.name.clone()).collect(),
+            services: cell.services.clone(),
+            checks: cell.checks.clone(),
+            seen,
+            repeated: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// What the golden image holds, once it is known.
     #[must_use]
     pub fn golden(&self) -> Option<Arc<Scene>> {

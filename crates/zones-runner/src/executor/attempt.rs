@@ -166,7 +166,7 @@ impl<'a> Attempt<'a> {
         if !self.shop.job.strict
             && let Some((_, beginning)) = self.shop.prefixes().longest(self.cell)
         {
-            let inspection = beginning.inspection.fork();
+            let inspection = beginning.inspection.fork(self.cell);
             return (
                 beginning.origin.clone(),
                 inspection,
@@ -221,7 +221,7 @@ impl<'a> Attempt<'a> {
                 zone: self.zone.clone(),
                 snapshot: Some(name),
             },
-            inspection: inspection.fork(),
+            inspection: inspection.fork(self.cell),
             steps: done.to_vec(),
         };
         self.shop.prefixes().add(node, beginning);

@@ -50,6 +50,11 @@ fn print(plan: &Plan, places: &[usize]) {
         };
         println!("{}  {}{missing}", cell.id, steps.join(" "));
     }
+    for platform in &plan.platforms {
+        if let Some(why) = &platform.image.unresolved {
+            println!("note: cells of {} are blocked: {why}", platform.id);
+        }
+    }
     let all = plan.cells.len();
     let part = match places.len() == all {
         true => String::new(),

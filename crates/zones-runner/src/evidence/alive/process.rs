@@ -65,7 +65,9 @@ pub(super) fn read(init: i32, range: Range, living: &mut Living) -> Result<(), E
         if own != zone && !is_in_group() {
             continue;
         }
-        if let Some((command, user)) = describe(pid, range) {
+        // Every zone has one, and its name is the zone's.
+        let is_own = |command: &str| command.starts_with("zsched [");
+        if let Some((command, user)) = describe(pid, range).filter(|(it, _)| !is_own(it)) {
             *living.processes.entry((command, user)).or_default() += 1;
         }
         let parts = group.as_deref().unwrap_or_default().split('/');
