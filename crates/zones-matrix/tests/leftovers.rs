@@ -440,6 +440,7 @@ fn what_the_policy_accepts_is_quiet_or_a_note_and_what_it_misses_is_said() {
             .map(str::to_owned)
             .to_vec(),
         allow_users: vec!["acme".to_owned()],
+        generated: Vec::new(),
         volatile: vec!["/var/log/*".to_owned()],
         noise: None,
     };
