@@ -50,7 +50,8 @@ pub(crate) fn next_zone_id(
         .ok()
         .and_then(|text| text.trim().parse().ok());
     let last: u16 = last.unwrap_or(0);
-    let used: Vec<u16> = active.iter().map(|(_, state)| state.id.0).collect();
+    let mut used: Vec<u16> = active.iter().map(|(_, state)| state.id.0).collect();
+    used.extend(ids_of_links());
     let candidates = (last..ZoneId::MAX.0).chain(0..last).map(|id| id + 1);
     let id = candidates
         .into_iter()
@@ -59,6 +60,20 @@ pub(crate) fn next_zone_id(
     std::fs::write(&path, format!("{id}\n")).map_err(file)?;
     drop(lock);
     Ok(ZoneId(id))
+}
+
+/// Ids that links of the host are named by, `zv7.0`: those of other hosts of zones on this one, such
+/// as that of a matrix.
+fn ids_of_links() -> Vec<u16> {
+    let Ok(links) = std::fs::read_dir("/sys/class/net") else {
+        return Vec::new();
+    };
+    let names = links.flatten().map(|link| link.file_name());
+    let ids = names.filter_map(|name| {
+        let (id, _) = name.to_str()?.strip_prefix("zv")?.split_once('.')?;
+        id.parse().ok()
+    });
+    ids.collect()
 }
 
 /// The first range of a host of zones: another one where `idbase` beside the table says so, for a

@@ -342,6 +342,10 @@ pub fn away<T: Send + 'static>(
     let run = move || {
         #[expect(deprecated, reason = "the flags used here are safe ones")]
         rustix::thread::unshare(from)?;
+        if from.contains(rustix::thread::UnshareFlags::NEWNET) {
+            // New networks route when the first one does, for a zone with an uplink, say.
+            let _ = std::fs::write("/proc/sys/net/ipv4/ip_forward", "0");
+        }
         Ok(body())
     };
     match std::thread::spawn(run).join() {
