@@ -62,8 +62,8 @@ pub(crate) fn next_zone_id(
     Ok(ZoneId(id))
 }
 
-/// Ids that links of the host are named by, `zv7.0`: those of other hosts of zones on this one, such
-/// as that of a matrix.
+/// Ids that links of the host are named by, `zv7.0`: those of other hosts of zones on this one,
+/// such as that of a matrix.
 fn ids_of_links() -> Vec<u16> {
     let Ok(links) = std::fs::read_dir("/sys/class/net") else {
         return Vec::new();
