@@ -1,5 +1,4 @@
-//! The applets: zonecfg, zoneadm, zoneadmd, zlogin, zonename, and those of packages.
-//! The applets: zonecfg, zoneadm, zoneadmd, zlogin, zonename, pkg.depotd.
+//! The applets: of zones, of packages, of boot environments, and of the support matrix.
 //!
 //! This is the only crate that prints, reads the environment and chooses exit codes.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]

@@ -1,4 +1,4 @@
-//! zones-matrix(1): the support matrix of a product. Subcommands stand in one table.
+//! zonematrix(1): the support matrix of a product. Subcommands stand in one table.
 //!
 //! Exit status: 0 fine, 1 the product failed, 2 only the test bed failed, 3 only flaky cells, 4
 //! only leftovers, 64 bad configuration or command line, 130 interrupted.
