@@ -92,6 +92,10 @@ impl Inspection for Followed {
         match when {
             Look::Start => self.see(zone, &When::Golden),
             Look::Rebooted => self.see(zone, &When::Rebooted),
+            Look::End(at) => match self.sight.has(&When::Step(at)) {
+                true => Ok(()),
+                false => self.see(zone, &When::Step(at)),
+            },
             Look::Step(at) => {
                 let is_last = at + 1 == self.steps;
                 let when = When::Step(at);
