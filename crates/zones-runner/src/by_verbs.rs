@@ -50,7 +50,7 @@ impl ByVerbs {
     #[must_use]
     pub fn new(binary: &Path, site: &Site, source: &Path, life: Option<OwnedFd>) -> Self {
         Self {
-            verbs: Verbs::new(binary, &site.host()),
+            verbs: Verbs::new(binary, &site.host()).disposable(),
             layout: site.layout(),
             site: site.clone(),
             source: source.to_owned(),
