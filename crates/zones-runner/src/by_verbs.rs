@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use zones_cgroup::{Hierarchies, ZoneGroup};
-use zones_matrix::{Clock, Key, Settings};
+use zones_matrix::{Boot, Clock, Key, Settings};
 use zones_store::Layout;
 
 use crate::bed::{Bed, BedError, Call, Plot, StepEnd, Tenant, Usage};
@@ -122,6 +122,9 @@ impl ByVerbs {
             path.display()
         );
         text += &limits(plot.zone, plot.settings);
+        if plot.settings.boot == Boot::None {
+            text += "set bootargs=\"-i none\"\n";
+        }
         match &plot.settings.clock {
             Clock::Isolated => {}
             Clock::Shared => text += &attribute("clock", "shared"),
