@@ -211,16 +211,12 @@ impl Bed for ByVerbs {
         let written = fs::write(&path, self.configuration(plot, &mounts));
         written.map_err(|error| fault("configure", &error))?;
         let path = path.display().to_string();
-        let made = self.verbs.run("zonecfg", &["-z", plot.zone, "-f", &path]);
-        made.map_err(|error| fault("configure", &error))?;
-        match &plot.origin.snapshot {
-            Some(name) => self.zoneadm(
-                "clone",
-                plot.zone,
-                &["clone", "-s", name, &plot.origin.zone],
-            ),
-            None => self.zoneadm("clone", plot.zone, &["clone", &plot.origin.zone]),
+        let mut words = vec!["clone", "--config", &path];
+        if let Some(name) = &plot.origin.snapshot {
+            words.extend(["-s", name]);
         }
+        words.push(&plot.origin.zone);
+        self.zoneadm("clone", plot.zone, &words)
     }
 
     fn boot(&self, zone: &str) -> Result<(), BedError> {
@@ -280,12 +276,14 @@ impl Bed for ByVerbs {
         self.halt(zone)?;
         let document = self.layout.etc().join(format!("{zone}.xml"));
         if document.exists() {
-            // A zone that is only configured has nothing to uninstall.
-            let removed = self.zoneadm("uninstall", zone, &["uninstall", "-F"]);
-            let deleted = self.verbs.run("zonecfg", &["-z", zone, "delete -F"]);
-            if let Err(error) = deleted {
-                removed?;
-                return Err(fault("delete", &error));
+            let removed = self.zoneadm("uninstall", zone, &["uninstall", "-F", "--delete"]);
+            if removed.is_err() {
+                // A zone that is only configured has nothing to uninstall.
+                let deleted = self.verbs.run("zonecfg", &["-z", zone, "delete -F"]);
+                if let Err(error) = deleted {
+                    removed?;
+                    return Err(fault("delete", &error));
+                }
             }
         }
         match fs::remove_dir_all(self.folder(zone)) {
