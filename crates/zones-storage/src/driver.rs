@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use zones_archive::{ArchiveError, Candidates, CopyReport, Devices, Progress, copy_tree};
+use zones_store::durability;
 use zones_sys::RootFd;
 
 use crate::choice::choose;
@@ -353,7 +354,9 @@ fn relocate(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
     for path in [from, to] {
         let folder = path.parent().ok_or(Errno::INVAL)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::fsync(rustix::fs::openat(CWD, folder, flags, Mode::empty())?)?;
+        if !durability::is_disposable() {
+            rustix::fs::fsync(rustix::fs::openat(CWD, folder, flags, Mode::empty())?)?;
+        }
     }
     Ok(())
 }

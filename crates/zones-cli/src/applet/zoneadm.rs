@@ -3,6 +3,7 @@
 mod apply;
 mod attach;
 mod clone;
+mod configure;
 mod df;
 mod diff;
 mod doctor;
@@ -152,8 +153,16 @@ fn with_zone(
     {
         return status;
     }
+    let configured = match subcommand.name {
+        "clone" => configure::before_clone(layout, zone, rest),
+        _ => Ok(rest.to_vec()),
+    };
+    let rest = match configured {
+        Ok(rest) => rest,
+        Err(status) => return status,
+    };
     match target_as(layout, store, zone, subcommand.name, subcommand.privileged) {
-        Ok(target) => run(&target, rest),
+        Ok(target) => run(&target, &rest),
         Err(status) => status,
     }
 }

@@ -127,18 +127,19 @@ pub(super) const SUBCOMMANDS: [Subcommand; 28] = [
     },
     Subcommand {
         name: "uninstall",
-        arguments: "[-F]",
-        text: "Removes the files of the zone; -F does so without asking.",
+        arguments: "[-F] [--delete]",
+        text: "Removes the files of the zone; -F does so without asking, --delete deletes the\n\
+               configuration after them.",
         privileged: true,
         run: Run::Zone(uninstall::run),
     },
     Subcommand {
         name: "clone",
-        arguments: "[-m copy] [-s snapshot] [-X] [-c FILE] [brand-specific args] source",
+        arguments: "[--config FILE] [-m copy] [-s snapshot] [-X] [-c FILE] [brand-specific args] source",
         text: "Installs the zone with the files of another one of the same brand, which is halted or, with\n\
                -s, named by one of its snapshots. -m copy copies files where a clone would share them.\n\
                The clone gets a name and an identity of its own; -X keeps those of the source, -c FILE\n\
-               is for first-boot settings.",
+               is for first-boot settings. --config FILE configures it before, as zonecfg -f does.",
         privileged: true,
         run: Run::Zone(clone::run),
     },
