@@ -26,7 +26,7 @@ pub use driver::{
     find_home, make_home, move_home, remove_home,
 };
 pub use environment::{EnvironmentError, Environments, Known};
-pub use leftovers::{has_leftovers, repair};
+pub use leftovers::{has_leftovers, repair, settle_layers};
 pub use name::is_fine as is_fine_name;
 pub use project::why_no_limit;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};

@@ -26,7 +26,7 @@ mod uninstall;
 mod verify;
 
 pub(super) use install::{package_host, plan_mirror};
-pub(super) use repair::repair;
+pub(super) use repair::{COPY, PKG, repair};
 
 use zones_config::ZoneConfig;
 use zones_engine::chain;

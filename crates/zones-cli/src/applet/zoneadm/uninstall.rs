@@ -171,6 +171,7 @@ pub(super) fn remove_files(layout: &Layout, zonepath: &Path) -> Result<(), Strin
     if !zonepath.exists() {
         return Ok(());
     }
+    zones_storage::settle_layers(zonepath).map_err(|error| zones_engine::chain(&error))?;
     let driver = zones_storage::choose(zonepath).map_err(|error| zones_engine::chain(&error))?;
     // The kernel forgets every file of a subvolume that was looked at before it is gone.
     let is_slow = matches!(
