@@ -167,6 +167,7 @@ impl Live {
             plan.immutable = None;
         }
         host::check_programs(&plan.root)?;
+        host::check_base(layout, &config)?;
         let entry = host_entry(layout, &plan)?;
         let guard = guard(&plan.root)?;
         plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
