@@ -1,5 +1,5 @@
-//! When a zone counts as up: `brands/ready.toml`, attrs `ready-command` and `ready-timeout`. Source:
-//! beadm(8), "Trial".
+//! When a zone counts as up: `brands/ready.toml`, attrs `ready-command` and `ready-timeout`.
+//! Source: beadm(8), "Trial".
 
 use std::fs::File;
 use std::io::Read as _;

@@ -82,7 +82,8 @@ impl<'a> Host<'a> {
         console: &mut Console<'_>,
     ) -> Result<(), String> {
         let (zone, layout) = (&config.name, self.store.layout());
-        // What it may take on the disk is no affair of the daemon: first, since the disk may refuse.
+        // What it may take on the disk is no affair of the daemon. First, since the disk may
+        // refuse.
         let limit = |config: &ZoneConfig| match &config.zonepath {
             Some(zonepath) => zoneadm::limit(config, zonepath.as_path()),
             None => Ok(()),
