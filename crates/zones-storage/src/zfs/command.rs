@@ -140,7 +140,7 @@ fn finish(mut running: Running) -> Result<String, ZfsError> {
     let mut text = Vec::new();
     // What went wrong is told by its end.
     let read = running.answer.read_to_end(&mut text);
-    running.end(read.map(drop))?;
+    running.end(&read.map(drop))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
@@ -209,7 +209,7 @@ impl Running {
     }
 
     /// Waits for its end, with what came of reading its answer; one that hangs is killed.
-    pub(super) fn end(mut self, read: io::Result<()>) -> Result<(), ZfsError> {
+    pub(super) fn end(mut self, read: &io::Result<()>) -> Result<(), ZfsError> {
         let patience = self.answer.patience;
         // Whoever goes on writing for nobody ends.
         self.answer.pipe = None;
@@ -225,7 +225,7 @@ impl Running {
             });
         }
         let status = self.child.wait();
-        let text = match (&read, &status) {
+        let text = match (read, &status) {
             (Ok(()), Ok(status)) if status.success() => return Ok(()),
             // Its own words say more than that they ended early.
             (_, Ok(status)) if status.code().is_some_and(|it| it > 0) => self.complaint(),
@@ -303,7 +303,7 @@ mod tests {
         let mut running = Running::of(command, "list", "tank".to_owned(), patience).unwrap();
         let mut text = String::new();
         let read = running.answer.read_to_string(&mut text).map(drop);
-        (running.end(read), text)
+        (running.end(&read), text)
     }
 
     #[test]
