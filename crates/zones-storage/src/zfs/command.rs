@@ -80,9 +80,10 @@ impl ZfsError {
         self.says("is busy")
     }
 
-    /// There is no such dataset.
+    /// There is no such dataset, or no such snapshot: `destroy` has words of its own for that.
     pub(super) fn is_missing(&self) -> bool {
-        self.says("does not exist") && !self.is_orphan()
+        let is_missing = |words| self.says(words) && !self.is_orphan();
+        is_missing("does not exist") || is_missing("could not find any snapshots to destroy")
     }
 
     /// There is no dataset that it could lie in.
@@ -320,6 +321,27 @@ mod tests {
             text.contains("zfs list `tank`") && text.contains('9'),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_is_missing_is_told_from_what_it_would_lie_in() {
+        for (text, is_missing) in [
+            ("cannot open 'tank/x': dataset does not exist", true),
+            (
+                "could not find any snapshots to destroy; check snapshot names.",
+                true,
+            ),
+            ("cannot create 'tank/x/y': parent does not exist", false),
+            ("cannot destroy 'tank/x': dataset is busy", false),
+        ] {
+            let (verb, dataset) = ("destroy", "tank/x".to_owned());
+            let error = ZfsError::Refused {
+                verb,
+                dataset,
+                text: text.to_owned(),
+            };
+            assert_eq!(error.is_missing(), is_missing, "{text}");
+        }
     }
 
     #[test]
