@@ -189,7 +189,7 @@ fn send(before: &str, after: &str, changed: &mut Numbers) -> Result<(), ZfsError
     // As it lies on the disk: nobody looks at what is in the files.
     let mut running = Running::start("send", &["-c", "-i", before], &[after], None)?;
     let read = changed.read(&mut BufReader::with_capacity(1 << 17, &mut running.answer));
-    running.end(read)
+    running.end(&read)
 }
 
 /// The paths of numbers in a tree; a folder is told apart.

@@ -80,9 +80,10 @@ impl ZfsError {
         self.says("is busy")
     }
 
-    /// There is no such dataset.
+    /// There is no such dataset, or no such snapshot: `destroy` has words of its own for that.
     pub(super) fn is_missing(&self) -> bool {
-        self.says("does not exist") && !self.is_orphan()
+        let is_missing = |words| self.says(words) && !self.is_orphan();
+        is_missing("does not exist") || is_missing("could not find any snapshots to destroy")
     }
 
     /// There is no dataset that it could lie in.
@@ -140,7 +141,7 @@ fn finish(mut running: Running) -> Result<String, ZfsError> {
     let mut text = Vec::new();
     // What went wrong is told by its end.
     let read = running.answer.read_to_end(&mut text);
-    running.end(read.map(drop))?;
+    running.end(&read.map(drop))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
@@ -209,7 +210,7 @@ impl Running {
     }
 
     /// Waits for its end, with what came of reading its answer; one that hangs is killed.
-    pub(super) fn end(mut self, read: io::Result<()>) -> Result<(), ZfsError> {
+    pub(super) fn end(mut self, read: &io::Result<()>) -> Result<(), ZfsError> {
         let patience = self.answer.patience;
         // Whoever goes on writing for nobody ends.
         self.answer.pipe = None;
@@ -225,7 +226,7 @@ impl Running {
             });
         }
         let status = self.child.wait();
-        let text = match (&read, &status) {
+        let text = match (read, &status) {
             (Ok(()), Ok(status)) if status.success() => return Ok(()),
             // Its own words say more than that they ended early.
             (_, Ok(status)) if status.code().is_some_and(|it| it > 0) => self.complaint(),
@@ -303,7 +304,7 @@ mod tests {
         let mut running = Running::of(command, "list", "tank".to_owned(), patience).unwrap();
         let mut text = String::new();
         let read = running.answer.read_to_string(&mut text).map(drop);
-        (running.end(read), text)
+        (running.end(&read), text)
     }
 
     #[test]
@@ -320,6 +321,27 @@ mod tests {
             text.contains("zfs list `tank`") && text.contains('9'),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_is_missing_is_told_from_what_it_would_lie_in() {
+        for (text, is_missing) in [
+            ("cannot open 'tank/x': dataset does not exist", true),
+            (
+                "could not find any snapshots to destroy; check snapshot names.",
+                true,
+            ),
+            ("cannot create 'tank/x/y': parent does not exist", false),
+            ("cannot destroy 'tank/x': dataset is busy", false),
+        ] {
+            let (verb, dataset) = ("destroy", "tank/x".to_owned());
+            let error = ZfsError::Refused {
+                verb,
+                dataset,
+                text: text.to_owned(),
+            };
+            assert_eq!(error.is_missing(), is_missing, "{text}");
+        }
     }
 
     #[test]

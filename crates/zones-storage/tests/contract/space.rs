@@ -11,9 +11,12 @@ use super::{Seen, driver, nothing_is_left, shares};
 
 const BIG: usize = 1 << 20;
 
+/// Bytes that no file system stores in less room than they have.
 fn write(driver: &dyn Driver, root: &Path, name: &str) {
     let seen = Seen::of(driver, root);
-    fs::write(seen.join(name), vec![7; BIG]).unwrap();
+    let mut bytes = vec![0; BIG];
+    rustix::rand::getrandom(bytes.as_mut_slice(), rustix::rand::GetRandomFlags::empty()).unwrap();
+    fs::write(seen.join(name), bytes).unwrap();
 }
 
 fn usage(driver: &dyn Driver, root: &Path) -> Usage {
