@@ -184,6 +184,13 @@ impl Images {
                 Some(hold) => hold,
                 None => {
                     say(&platform.id, "waiting for who makes this image already");
+                    // Until it is made, not until nobody uses it any more.
+                    let waited = Hold::shared(&lock)?;
+                    if self.manifest(key)?.is_some() {
+                        continue;
+                    }
+                    // It could not be made, or was removed.
+                    drop(waited);
                     Hold::exclusive(&lock)?
                 }
             };
