@@ -35,6 +35,8 @@ remove)
 	;;
 purge)
 	$apt purge "$PACKAGE"
-	$apt autoremove --purge
+	# Also what something else only recommends or suggests: it was not there before.
+	$apt autoremove --purge -o APT::AutoRemove::RecommendsImportant=false \
+		-o APT::AutoRemove::SuggestsImportant=false
 	;;
 esac

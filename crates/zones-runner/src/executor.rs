@@ -350,7 +350,9 @@ impl<'scope, 'a: 'scope> Run<'scope, 'a> {
         let place = self.cells[task];
         let cell = &self.shop.job.plan.cells[place];
         let reason = self.reasons.remove(&task).unwrap_or_else(|| match verdict {
-            Verdict::Blocked => format!("not in the store: {}", cell.missing.join(", ")),
+            Verdict::Blocked | Verdict::Xfail => {
+                format!("not in the store: {}", cell.missing.join(", "))
+            }
             Verdict::Cancelled => "never started".to_owned(),
             _ => String::new(),
         });

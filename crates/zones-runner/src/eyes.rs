@@ -137,6 +137,10 @@ impl Inspection for Followed {
         match when {
             Look::Start => self.begin(zone).map_err(|error| error.to_string()),
             Look::Rebooted => self.see(zone, &When::Rebooted),
+            Look::End(at) => match self.sight.has(&When::Step(at)) {
+                true => Ok(()),
+                false => self.see(zone, &When::Step(at)),
+            },
             Look::Step(at) => {
                 let is_last = at + 1 == self.steps;
                 let when = When::Step(at);

@@ -13,6 +13,8 @@ pub enum Look {
     Start,
     /// After the step of this place, running.
     Step(usize),
+    /// There as well, for a cell that ends with this step and does not run it itself.
+    End(usize),
     /// After all steps and a boot.
     Rebooted,
 }
@@ -55,6 +57,11 @@ pub trait Inspection: Send {
 
     /// Judges one check by all that was seen.
     fn judge(&mut self, check: &Check) -> CheckResult;
+
+    /// Whether it looks at all. A check that such a one skips says that the bed is at fault.
+    fn sees(&self) -> bool {
+        true
+    }
 }
 
 /// Looks at nothing: every check is skipped.
@@ -83,5 +90,9 @@ impl Inspection for Blind {
             message: "nobody looked".to_owned(),
             findings: Vec::new(),
         }
+    }
+
+    fn sees(&self) -> bool {
+        false
     }
 }

@@ -467,3 +467,54 @@ fn checks_judge_what_was_seen() {
         "{absent}"
     );
 }
+
+#[test]
+fn configuration_that_its_package_has_no_more_is_nobodys() {
+    let status = |version: u32, mark: &str| {
+        format!(
+            "\nPackage: acme\nStatus: install ok installed\nArchitecture: all\n\
+             Version: {version}\nConffiles:\n /etc/acme.conf 11\n /etc/cron.daily/acme 22{mark}\n"
+        )
+    };
+    for (mark, wanted) in [
+        (" obsolete", vec!["added file /etc/cron.daily/acme"]),
+        ("", Vec::new()),
+    ] {
+        let system = system();
+        let root = system.path();
+        let golden = look(root, None);
+        let known = fs::read_to_string(root.join("var/lib/dpkg/status")).unwrap();
+        put(root, "etc/acme.conf", "port=7070\n");
+        put(root, "etc/cron.daily/acme", "#!/bin/sh\n");
+        let list = "/.\n/etc\n/etc/acme.conf\n/etc/cron.daily\n/etc/cron.daily/acme\n";
+        put(root, "var/lib/dpkg/info/acme.list", list);
+        put(
+            root,
+            "var/lib/dpkg/status",
+            &(known.clone() + &status(3, "")),
+        );
+        let earlier = look(root, Some(&golden));
+        put(root, "var/lib/dpkg/status", &(known + &status(4, mark)));
+        let last = look(root, Some(&golden));
+        let seen = [("install:prev", &earlier), ("upgrade:new", &last)];
+        let steps = seen.map(|(step, scene)| After {
+            step,
+            inventory: Some(&scene.inventory),
+        });
+        let moments = Moments {
+            golden: Some(&golden.inventory),
+            steps: steps.to_vec(),
+            ..Moments::default()
+        };
+        let (policy, noise) = (Policy::default(), Noise::default());
+        let rules = Rules {
+            policy: &policy,
+            noise: &noise,
+        };
+        let check = Check::NoOrphansFrom("prev".to_owned());
+        let found = judge(&check, &moments, &rules).unwrap();
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        let found = found.iter().map(|one| one.split(':').next().unwrap());
+        assert_eq!(found.collect::<Vec<_>>(), wanted, "`{mark}`");
+    }
+}

@@ -237,6 +237,24 @@ pub trait Driver: std::fmt::Debug {
         usage::walked(root).map_err(|source| self.error("measure", root, source))
     }
 
+    /// Takes away what the kernel keeps for the limit of a zone whose roots are about to go.
+    ///
+    /// # Errors
+    /// The file system refuses; the roots may go all the same.
+    fn release(&self, _zonepath: &Path) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    /// What would be free if a root went, in bytes; `None` where that is not known, or only after a
+    /// look at every file that it shares.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    fn own(&self, root: &Path) -> Result<Option<u64>, StorageError> {
+        let usage = self.usage(root)?;
+        Ok(usage.is_exact.then_some(usage.own))
+    }
+
     /// What a zone takes on the disk: its root, boot environments and snapshots. `own` is what
     /// goes when the zone goes, `refers` is what its root shows.
     ///

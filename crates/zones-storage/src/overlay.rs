@@ -95,6 +95,11 @@ impl Driver for Overlay {
         measure::root(root).map_err(|source| self.error("measure", root, source))
     }
 
+    fn own(&self, root: &Path) -> Result<Option<u64>, StorageError> {
+        let known = measure::own(root).map(Some);
+        known.map_err(|source| self.error("measure", root, source))
+    }
+
     fn usage_of_zone(&self, zonepath: &Path) -> Result<Usage, StorageError> {
         measure::zone(zonepath).map_err(|source| self.error("measure", zonepath, source))
     }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod attach;
+mod base;
 mod clone;
 mod configure;
 mod df;
@@ -16,6 +17,7 @@ mod relocate;
 mod repair;
 mod run;
 mod set;
+mod sizes;
 mod snapshot;
 mod storage;
 mod stream;
@@ -26,7 +28,8 @@ mod uninstall;
 mod verify;
 
 pub(super) use install::{package_host, plan_mirror};
-pub(super) use repair::repair;
+pub(super) use repair::{COPY, PKG, repair};
+pub(super) use storage::limit;
 
 use zones_config::ZoneConfig;
 use zones_engine::chain;

@@ -50,7 +50,7 @@ pub(super) fn is_live(subject: Subject) -> bool {
     matches!(subject, Ipc | Key | Mount | Process | Rule | Socket)
 }
 
-fn failed(step: &str, exit: Option<i32>) -> Option<Finding> {
+pub(super) fn failed(step: &str, exit: Option<i32>) -> Option<Finding> {
     let how = match exit {
         Some(0) => return None,
         Some(status) => format!("it ended with {status} when it was run once more"),

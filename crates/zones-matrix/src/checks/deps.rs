@@ -195,12 +195,19 @@ impl<'a> Search<'a> {
         // Folders of DT_RPATH of whoever loads count for what is loaded.
         let mut seen = BTreeSet::from([path.clone()]);
         let mut queue = VecDeque::from([(path.clone(), elf, inherited(path, elf, &[]))]);
+        // What is loaded already is looked for nowhere: it may be in a folder that only the program
+        // names. Source: ld.so(8), dlopen(3).
+        let mut known: BTreeSet<&Path> = BTreeSet::new();
         while let Some((user, elf, rpath)) = queue.pop_front() {
             for name in &elf.needed {
+                if known.contains(name) {
+                    continue;
+                }
                 let Some(found) = self.library(&user, elf, &rpath, name) else {
                     self.lacks(&user, name, Lack::Library);
                     continue;
                 };
+                known.insert(name);
                 if let Some(Needs::Elf(next)) = self.all.needs.get(&found)
                     && seen.insert(found.clone())
                 {

@@ -1,7 +1,7 @@
 //! Checks of an upgrade.
 
-use super::again::is_live;
-use super::moments::{Absent, Moments, upgrade};
+use super::again::{failed, is_live};
+use super::moments::{Absent, Extra, Moments, Repeated, upgrade};
 use crate::leftovers::{
     Class, Finding, Inventory, Rules, Subject, Weight, config_kept, find, named,
 };
@@ -36,11 +36,24 @@ pub(super) fn equals_fresh(
     moments: &Moments<'_>,
     rules: &Rules<'_>,
 ) -> Result<Vec<Finding>, Absent> {
-    let fresh = moments
-        .fresh
-        .ok_or_else(|| Absent("after a fresh installation in another clone".to_owned()))?;
+    let Some(fresh) = moments.fresh else {
+        return match moments.repeated.iter().find_map(not_fresh) {
+            Some(failed) => Ok(vec![failed]),
+            None => Err(Absent(
+                "after a fresh installation in another clone".to_owned(),
+            )),
+        };
+    };
     let last = moments.last()?;
     Ok(settled(find(fresh, last, rules).findings, last))
+}
+
+/// A fresh installation that was tried for this, and failed.
+fn not_fresh(done: &Repeated<'_>) -> Option<Finding> {
+    match done.extra {
+        Extra::Fresh(step) => failed(step, done.exit),
+        Extra::Again(_) => None,
+    }
 }
 
 /// What runs is left out; content of declared configuration becomes a note.

@@ -89,7 +89,8 @@ pub fn find(before: &Inventory, after: &Inventory, rules: &Rules<'_>) -> Leftove
     running(before, after, &mut found);
     let is_taken = |path: &Path, class: Class| {
         taken.contains(path)
-            || (matches!(class, Class::Content | Class::Doubled) && is_meant(path))
+            || (matches!(class, Class::Content | Class::Doubled)
+                && (is_meant(path) || is_list(path)))
             || is_record(path, &packages)
     };
     let mut verdicts = Verdicts::new(rules);
@@ -223,6 +224,12 @@ fn packages(before: &Inventory, after: &Inventory, found: &mut Vec<Finding>) {
             detail,
         ));
     }
+}
+
+/// Whether a file is dpkg's list of what a package has: a path more in it is a finding where that
+/// file is. Source: dpkg(1).
+fn is_list(path: &[u8]) -> bool {
+    path.starts_with(b"/var/lib/dpkg/info/") && path.ends_with(b".list")
 }
 
 /// Whether a file is what dpkg notes of a package, which is a finding itself. Source: dpkg(1).

@@ -3,8 +3,10 @@
 use super::inventory::Entry;
 use crate::key::Key;
 
-/// Fewer bytes than this may be the same by chance, a closing brace for example.
+/// Fewer bytes than this may be appended twice by chance, a closing brace for example.
 const LEAST: usize = 12;
+/// A whole file that repeats itself is rarely chance: `a=1` and the end of its line are enough.
+const WHOLE: usize = 4;
 
 /// Says how `text` repeats what the file held when it was `old`; `None` if it does not. Only the
 /// size and hash of the old content are needed: what was appended to it begins where it ended.
@@ -12,7 +14,7 @@ const LEAST: usize = 12;
 pub fn doubled(old: &Entry, text: &[u8]) -> Option<String> {
     let size = usize::try_from(old.size).ok()?;
     let hash = old.hash?;
-    if size >= LEAST && text.len() >= 2 * size && text.len().is_multiple_of(size) {
+    if size >= WHOLE && text.len() >= 2 * size && text.len().is_multiple_of(size) {
         let parts = text.chunks(size);
         if parts.clone().all(|part| Key::of_bytes(part) == hash) {
             let many = text.len() / size;
@@ -98,6 +100,16 @@ mod tests {
             ),
             (block.to_owned(), format!("{block}another=\"line\";\n"), ""),
             (block.to_owned(), format!("other\n{block}"), ""),
+            (
+                "bitmap=1\n".to_owned(),
+                "bitmap=1\n".repeat(2),
+                "what it held is in it 2 times",
+            ),
+            (
+                "# two\nbitmap=1\n".to_owned(),
+                "# two\nbitmap=1\nbitmap=1\n".to_owned(),
+                "",
+            ),
             ("}\n".to_owned(), "}\n}\n".to_owned(), ""),
             (
                 "xx-port=7777777777\n".to_owned(),

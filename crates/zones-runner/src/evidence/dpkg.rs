@@ -94,6 +94,8 @@ pub(super) fn read_packages(page: &mut Page<'_>) {
         .unwrap_or_default();
     let mut packages: BTreeMap<String, Package> = BTreeMap::new();
     let mut config: BTreeSet<Path> = BTreeSet::new();
+    // Files that their package has no more, though dpkg goes on to list them.
+    let mut obsolete: BTreeSet<Path> = BTreeSet::new();
     let mut known: BTreeMap<&str, usize> = BTreeMap::new();
     let all: Vec<_> = paragraphs(&status).collect();
     for name in all.iter().filter_map(|it| it.field("Package")) {
@@ -122,9 +124,14 @@ pub(super) fn read_packages(page: &mut Page<'_>) {
             text += &format!(" ({wanted} {flag})");
         }
         for line in paragraph.field("Conffiles").unwrap_or_default().lines() {
-            if let Some(path) = line.split_whitespace().next() {
-                config.insert(named(path));
+            let mut words = line.split_whitespace();
+            let Some(path) = words.next().map(named) else {
+                continue;
+            };
+            if words.any(|word| word == "obsolete") {
+                obsolete.insert(path.clone());
             }
+            config.insert(path);
         }
         let version = paragraph.field("Version").unwrap_or_default().to_owned();
         packages.insert(
@@ -135,7 +142,8 @@ pub(super) fn read_packages(page: &mut Page<'_>) {
             },
         );
     }
-    let owners = owners(page, &packages);
+    let mut owners = owners(page, &packages);
+    owners.retain(|path, _| !obsolete.contains(path));
     let inventory = &mut page.scene.inventory;
     inventory.owners = owners;
     inventory.packages = packages;

@@ -86,6 +86,12 @@ impl Sight {
         self.golden.clone()
     }
 
+    /// Whether it was looked at this moment.
+    #[must_use]
+    pub fn has(&self, when: &When) -> bool {
+        self.seen.contains_key(when)
+    }
+
     /// Whether a check of the cell looks at this moment, or another cell may.
     #[must_use]
     pub fn wants(&self, when: &When) -> bool {

@@ -221,11 +221,24 @@ impl<'a> Attempt<'a> {
             if !self.cell.checks.is_empty() {
                 self.look(inspection, Look::Step(at))?;
             }
+            if self.ends_another(step.node) {
+                self.look(inspection, Look::End(at))?;
+            }
             if self.makes.contains(&step.node) && !self.shop.job.strict {
                 self.share(step.node, inspection, done);
             }
         }
         Ok(())
+    }
+
+    /// Whether another cell, which has checks, begins with all that this one did so far, and ends
+    /// there: it runs no step at which it could be looked at itself.
+    fn ends_another(&self, node: usize) -> bool {
+        let is_end = |cell: &Cell| cell.steps.last().is_some_and(|last| last.node == node);
+        let mut cells = self.shop.job.plan.cells.iter();
+        self.makes.contains(&node)
+            && !self.shop.job.strict
+            && cells.any(|cell| cell.id != self.cell.id && !cell.checks.is_empty() && is_end(cell))
     }
 
     /// Keeps the zone as it is for others. When that fails they do the steps themselves.
@@ -388,8 +401,13 @@ impl<'a> Attempt<'a> {
         }
         self.state(Moment::Intent, State::Checking)?;
         let mut first: Option<(Outcome, String)> = None;
+        let mut unseen = None;
         for check in &self.cell.checks {
             let result = inspection.judge(check);
+            if result.status == Status::Skip && inspection.sees() {
+                let text = format!("{}: {}", result.check, result.message);
+                unseen = unseen.or(Some((Outcome::Error, text)));
+            }
             if result.status == Status::Fail {
                 let outcome = match check.is_cleanliness() {
                     true => Outcome::Leftover,
@@ -408,7 +426,8 @@ impl<'a> Attempt<'a> {
             self.check(result)?;
         }
         self.state(Moment::Done, State::Checking)?;
-        match first {
+        // A check that could not be made is no check that passed.
+        match first.or(unseen) {
             Some((outcome, text)) => Err(Break::End(outcome, text)),
             None => Ok(()),
         }

@@ -13,6 +13,10 @@ here=$(dirname "$0")
 case $1 in
 released)
 	get update
+	if [ -d "$here/new" ] && ! apt-cache show "$PACKAGE" > /dev/null 2>&1; then
+		echo "the mirror has no $PACKAGE that could be upgraded"
+		exit 77
+	fi
 	get install "$PACKAGE"
 	;;
 new)
@@ -47,7 +51,9 @@ remove)
 	;;
 purge)
 	get purge "$PACKAGE"
-	get autoremove --purge
+	# Also what something else only recommends or suggests: it was not there before.
+	get autoremove --purge -o APT::AutoRemove::RecommendsImportant=false \
+		-o APT::AutoRemove::SuggestsImportant=false
 	;;
 *)
 	echo "no step is called $1" >&2

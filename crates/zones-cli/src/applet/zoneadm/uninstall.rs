@@ -171,12 +171,15 @@ pub(super) fn remove_files(layout: &Layout, zonepath: &Path) -> Result<(), Strin
     if !zonepath.exists() {
         return Ok(());
     }
+    zones_storage::settle_layers(zonepath).map_err(|error| zones_engine::chain(&error))?;
     let driver = zones_storage::choose(zonepath).map_err(|error| zones_engine::chain(&error))?;
     // The kernel forgets every file of a subvolume that was looked at before it is gone.
     let is_slow = matches!(
         driver.kind(),
         DriverKind::Dir | DriverKind::Overlay | DriverKind::Btrfs
     );
+    // A group that stays limits nobody; who stopped the counting took it away.
+    let _ = driver.release(zonepath);
     let mut trash = Trash::new(layout, zonepath);
     for name in standard(zonepath) {
         let path = zonepath.join(name);
