@@ -144,14 +144,17 @@ impl Inspection for Followed {
             Look::Step(at) => {
                 let is_last = at + 1 == self.steps;
                 let when = When::Step(at);
-                if is_last {
+                let is_wanted = self.sight.wants(&when);
+                match is_last {
                     // The end, and still running.
-                    self.see(zone, &When::Alive)?;
+                    true => self.see(zone, &When::Alive)?,
+                    false if is_wanted => self.see(zone, &when)?,
+                    false => {}
                 }
-                match self.sight.wants(&when) && (!is_last || at == 0) {
-                    true => self.see(zone, &when),
-                    false => Ok(()),
+                if is_last && at == 0 && is_wanted {
+                    self.sight.also(&When::Alive, &when);
                 }
+                Ok(())
             }
         }
     }

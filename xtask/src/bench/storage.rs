@@ -70,7 +70,10 @@ pub(super) fn run(zones: &Path, rounds: usize) -> Outcome<String> {
             let site = Site::new(zones, ground)?;
             site.measure(size, rounds, &mut |name, ms| add(&mut rows, at, name, ms))?;
         }
-        text += &table(ground, &rows);
+        let table = table(ground, &rows);
+        // The rest may take long, or fail.
+        println!("{table}");
+        text += &table;
     }
     Ok(text)
 }

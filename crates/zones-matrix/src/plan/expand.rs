@@ -39,6 +39,7 @@ pub(super) fn expand(
         artifacts: BTreeMap::new(),
         prefixes: prefix::Builder::new(matrix.run.share_prefix),
         keys: BTreeMap::new(),
+        root: None,
         problems,
     };
     let mut cells = maker.cells();
@@ -93,6 +94,9 @@ struct Maker<'m, 't> {
     prefixes: prefix::Builder,
     /// Keys of command lines with their files: hashed once.
     keys: BTreeMap<(String, String), Key>,
+    /// Platform, option and settings of the last cell, and the key that it starts with: the cells
+    /// after it are of the same, mostly.
+    root: Option<((usize, usize), Settings, Key)>,
     problems: Problems<'t>,
 }
 
@@ -206,12 +210,7 @@ impl Maker<'_, '_> {
         let platform = &platforms[place.0];
         let option = &matrix.options[place.1];
         let scenario = &matrix.scenarios[place.2];
-        let root = Key::of(&json!({
-            "image": platform.image.key.to_string(),
-            "settings": settings.shaping(),
-            "env": option.env,
-            "services": option.services,
-        }));
+        let root = self.root((place.0, place.1), &settings);
         let mut cell = Cell {
             id: format!("{}/{}/{}{suffix}", platform.id, option.name, scenario.name),
             platform: place.0,
@@ -244,6 +243,24 @@ impl Maker<'_, '_> {
         let rest = Key::of(&json!({ "steps": cell.key.to_string(), "checks": checks }));
         cell.key = rest;
         Some(cell)
+    }
+
+    /// The key of all that a cell of a platform and an option starts with.
+    fn root(&mut self, place: (usize, usize), settings: &Settings) -> Key {
+        if let Some((known, same, key)) = &self.root
+            && (*known, same) == (place, settings)
+        {
+            return *key;
+        }
+        let option = &self.matrix.options[place.1];
+        let key = Key::of(&json!({
+            "image": self.platforms[place.0].image.key.to_string(),
+            "settings": settings.shaping(),
+            "env": option.env,
+            "services": option.services,
+        }));
+        self.root = Some((place, settings.clone(), key));
+        key
     }
 
     fn last(&self, step: &Step) -> &[u8; 32] {

@@ -166,6 +166,16 @@ impl Sight {
         Ok(())
     }
 
+    /// What was seen at one moment was seen at another one, too: nothing was done in between.
+    pub fn also(&mut self, seen: &When, when: &When) {
+        if let Some(scene) = self.seen.get(seen).cloned() {
+            if self.is_fresh(when) {
+                self.shelve(&scene);
+            }
+            self.seen.insert(when.clone(), scene);
+        }
+    }
+
     /// Notes a step that was run once more, and looks at the zone after it.
     ///
     /// # Errors

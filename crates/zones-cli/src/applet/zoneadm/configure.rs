@@ -1,5 +1,5 @@
-//! `clone --config` and `uninstall --delete`: what zonecfg would do before and after, without another
-//! process.
+//! `clone --config` and `uninstall --delete`: what zonecfg would do before and after, without
+//! another process.
 
 use zones_store::Layout;
 use zones_types::ZoneName;
