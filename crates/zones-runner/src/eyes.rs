@@ -1,6 +1,7 @@
 //! Checks of a real run: files and processes of zones, seen from the host.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use zones_matrix::checks::{Extra, When};
 use zones_matrix::journal::CheckResult;
@@ -12,6 +13,12 @@ use crate::evidence::{Place, Sight};
 use crate::inspect::{Inspection, Inspector, Look};
 use crate::site::Site;
 use crate::supply::Golden;
+
+/// What starts with a system may for a moment be called otherwise, or end soon: only when something
+/// new runs after a reboot is it looked at again, so often.
+const SETTLES: u32 = 20;
+/// After this time. No descriptor tells that a program became another one.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// Looks at the zones of a site.
 #[derive(Debug, Clone)]
@@ -91,7 +98,17 @@ impl Inspection for Followed {
     fn look(&mut self, zone: &str, when: Look) -> Result<(), String> {
         match when {
             Look::Start => self.see(zone, &When::Golden),
-            Look::Rebooted => self.see(zone, &When::Rebooted),
+            Look::Rebooted => {
+                self.see(zone, &When::Rebooted)?;
+                for _ in 0..SETTLES {
+                    if !self.sight.is_unsettled() {
+                        break;
+                    }
+                    std::thread::sleep(SETTLE);
+                    self.see(zone, &When::Rebooted)?;
+                }
+                Ok(())
+            }
             Look::End(at) => match self.sight.has(&When::Step(at)) {
                 true => Ok(()),
                 false => self.see(zone, &When::Step(at)),
