@@ -31,11 +31,12 @@ _zones_applet() {
             case $sub in
                 '') words="-z -u -R $(_zones_subcommands)" ;;
                 list) words='-c -i -n -p -v -s -o' ;;
-                boot) words='-s -f -w -B --' ;;
+                boot) words='-s -f -w -W -B --' ;;
                 clone) words="-m -s -X -c $(_zones_names)" ;;
                 snapshot) words='--due -a' ;;
                 rollback) words=-r ;;
                 list-snapshots) words='-H -p -o' ;;
+                base) words='list create verify destroy -H -p -o -s -t' ;;
                 diff) words='-p -o -t --verify-diff' ;;
                 df) words='-s -p -o' ;;
                 set) words='quota= reservation=' ;;

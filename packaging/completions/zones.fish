@@ -33,8 +33,10 @@ complete -c zoneadm -n '__fish_seen_subcommand_from df' -a '-s -p -o'
 complete -c zoneadm -n '__fish_seen_subcommand_from diff' -l verify-diff -d 'compare all files, too'
 complete -c zoneadm -n '__fish_seen_subcommand_from set' -x -a 'quota= reservation='
 complete -c zoneadm -n '__fish_seen_subcommand_from list-snapshots' -a '-H -p -o'
+complete -c zoneadm -n '__fish_seen_subcommand_from base' -a 'list create verify destroy -H -p -o -s -t'
 complete -c zoneadm -n '__fish_seen_subcommand_from move' -x -a '(__fish_complete_directories)'
 complete -c zoneadm -n '__fish_seen_subcommand_from boot' -s w -d 'writable this once'
+complete -c zoneadm -n '__fish_seen_subcommand_from boot' -s W -d 'wait until it is up'
 complete -c zoneadm -n '__fish_seen_subcommand_from export import' -F
 complete -c zoneadm -n '__fish_seen_subcommand_from export' -s s -x -d snapshot
 complete -c zoneadm -n '__fish_seen_subcommand_from export' -s i -x -d 'snapshot that the receiver has'

@@ -25,6 +25,17 @@ made_for() {
     case $1 in ext4 | xfs) echo overlay ;; *) echo "$1" ;; esac
 }
 
+# Limits by project quotas and groups, on images that the tests make and mount themselves.
+fs=limits
+mkdir -p "$TEST_TMPDIR"
+mount --bind /t/ext4 "$TEST_TMPDIR"
+./limits --show-output --test-threads 2 > /tmp/limits 2>&1
+status=$?
+while IFS= read -r line; do row "$line"; done < /tmp/limits
+equal 'limits: all tests' 0 $status
+equal 'limits: nothing left' '' "$(ls /t/ext4 | grep -v lost+found)$(losetup -l -n -O NAME)"
+umount "$TEST_TMPDIR"
+
 for fs in ext4 xfs btrfs zfs; do
     mkdir -p "$TEST_TMPDIR"
     mount --bind "/t/$fs" "$TEST_TMPDIR"

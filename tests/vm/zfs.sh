@@ -49,6 +49,115 @@ equal 'mark of then' one "$(zlogin web cat /root/mark)"
 equal 'tree of then' "$before" "$(tree web)"
 check 'halt' zoneadm -z web halt
 
+# What differs, by the pool's own word and by a walk through all files, is the same and has a line.
+differs() {
+    name=$1
+    line=$2
+    shift 2
+    if zoneadm -z web diff --verify-diff "$@" > /tmp/diff 2>&1 &&
+        ! grep -q 'knows nothing' /tmp/diff && grep -Fxq -e "$line" /tmp/diff; then
+        ok "$name"
+    else
+        bad "$name: no line \`$line' in: $(head -c 600 /tmp/diff | xargs -0)"
+    fi
+}
+# Runs a command among the files of the zone, which is down.
+inside() {
+    zoneadm -z web mount > /dev/null
+    zlogin -S web "$1"
+    zoneadm -z web unmount > /dev/null
+}
+left=$(names tank/zones)
+inside 'mkdir /root/new; mv /root/mark /root/new/moved; ln /root/new/moved /root/linked'
+differs 'a file that moved' '- /root/mark' good
+differs 'a file that has a second name' '+ /root/linked' good
+check 'snapshot of names' zoneadm -z web snapshot named
+inside 'rm /root/new/moved'
+differs 'a name that went' '- /root/new/moved' named
+check 'snapshot of one name' zoneadm -z web snapshot single
+inside 'echo more >> /root/linked'
+differs 'a file that lost the folder it was linked into' 'M /root/linked (size, content)' single
+check 'boot to differ' zoneadm -z web boot
+zlogin web 'echo one > /root/mark; rm -r /root/linked /root/new'
+differs 'a zone that runs' '- /root/new/' single
+differs 'between snapshots' '- /root/new/moved' named single
+check 'halt of what differs' zoneadm -z web halt
+for name in named single; do check "no snapshot $name" zoneadm -z web destroy-snapshot $name; done
+equal 'no dataset of a diff' "$left" "$(names tank/zones)"
+equal 'no pointer of a diff' '' "$(ls -A $at/web/snap $at/web | grep -e '^[.]root' -e '^[.]new')"
+
+# kill -9 in the middle of a command: the next one repairs, and nothing is left.
+now() { sed 's/ .*//; s/[.]//' /proc/uptime; }
+# Runs a command to its end and keeps its time, in hundredths of a second.
+timed() {
+    began=$(now)
+    "$@" > /tmp/timed 2>&1 || cat /tmp/timed
+    took=$(($(now) - began))
+}
+# killed NAME AFTER COMMAND...: kills the command at moments spread over its time; AFTER goes on as an
+# administrator would and has all be as before.
+killed() {
+    name=$1
+    after=$2
+    shift 2
+    timed "$@"
+    $after
+    for round in 0 1 2 3 4 5 6; do
+        moment=$((took * (2 * round + 1) / 14))
+        "$@" > /tmp/killed 2>&1 &
+        pid=$!
+        sleep "$((moment / 100)).$(printf %02d $((moment % 100)))"
+        kill -9 $pid 2> /dev/null
+        wait $pid 2> /dev/null
+        $after
+        equal "$name, killed after $moment of $took: datasets" "$left" "$(names tank/zones)"
+        equal "$name, killed after $moment of $took: files" '' \
+            "$(ls -A $at $at/web $at/web/snap $at/web/be 2> /dev/null | grep -E '^[.](new|gone|root|import)')"
+        equal "$name, killed after $moment of $took: mounts" '' \
+            "$(grep -o ' /t/zfs/zones/[^ ]*/[^ ]* ' /proc/mounts)"
+    done
+}
+taken() { zoneadm -z web list-snapshots -p | grep -q '^k:'; }
+after_snapshot() {
+    taken || check 'snapshot after a kill' zoneadm -z web snapshot k
+    check 'its end' zoneadm -z web destroy-snapshot k
+}
+after_destroy() {
+    if taken; then check 'destroy after a kill' zoneadm -z web destroy-snapshot k; fi
+    check 'a new one' zoneadm -z web snapshot k
+}
+known() { beadm -z web list -H | grep -q '^k;'; }
+after_create() {
+    known || check 'environment after a kill' beadm -z web create k
+    check 'its end' beadm -z web destroy -F k
+}
+after_rollback() {
+    check 'rollback after a kill' zoneadm -z web rollback good
+    check 'it verifies' zoneadm -z web verify
+}
+after_clone() {
+    case $(state victim) in
+        incomplete) refused 'no boot of half a clone' zoneadm -z victim boot ;;
+        installed) check 'a whole clone verifies' zoneadm -z victim verify ;;
+    esac
+    zoneadm -z victim uninstall -F > /tmp/out 2>&1
+    equal 'configured after a kill' configured "$(state victim)"
+    sleep 1
+}
+killed snapshot after_snapshot zoneadm -z web snapshot k
+killed 'beadm create' after_create beadm -z web create k
+check 'snapshot to destroy' zoneadm -z web snapshot k
+left=$(names tank/zones)
+killed destroy-snapshot after_destroy zoneadm -z web destroy-snapshot k
+check 'no snapshot k' zoneadm -z web destroy-snapshot k
+check 'rollback before the kills' zoneadm -z web rollback good
+left=$(names tank/zones)
+killed rollback after_rollback zoneadm -z web rollback good
+check 'zonecfg victim' make victim $at
+killed clone after_clone zoneadm -z victim clone web
+check 'delete victim' zonecfg -z victim delete -F
+healthy 'after kills'
+
 # Clones, and their source goes.
 check 'zonecfg copy' make copy $at
 check 'clone' zoneadm -z copy clone web
@@ -185,6 +294,28 @@ check 'halt data again' zoneadm -z data halt
 check 'uninstall data' zoneadm -z data uninstall -F
 check 'its data stays' zfs list tank/data/inner@one
 for zone in data rival lost; do check "delete $zone" zonecfg -z $zone delete -F; done
+
+# A brand whose hook fills the root, by its path.
+mkdir -p /usr/lib/brand/hooked
+cat > /usr/lib/brand/hooked/brand.toml << 'end'
+name = "hooked"
+init = []
+[hooks]
+install = "fill %R"
+end
+cat > /usr/lib/brand/hooked/fill << 'end'
+#!/bin/sh
+tar -xf /share/zone.tar -C "$1/root" && echo hook > "$1/root/root/filled"
+end
+chmod 755 /usr/lib/brand/hooked/fill
+check 'zonecfg hooked' zonecfg -z hooked "create -b; set brand=hooked; set zonepath=$at/hooked"
+check 'install by a hook' zoneadm -z hooked install
+equal 'nothing is mounted by it' '' "$(grep "$at/hooked/root" /proc/mounts)"
+check 'boot hooked' zoneadm -z hooked boot
+equal 'its file' hook "$(zlogin hooked cat /root/filled)"
+equal 'tree hooked' "$before" "$(tree hooked)"
+check 'halt hooked' zoneadm -z hooked halt
+check 'uninstall hooked' zoneadm -z hooked uninstall -F
 
 # A zonepath where no dataset can be.
 mkdir -p /t/zfs/plain/deep

@@ -7,6 +7,7 @@
 
 mod budget;
 mod depot;
+mod matrix;
 mod packages;
 mod plan;
 mod report;
@@ -77,6 +78,11 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         println!("{}", storage::run(&build(true)?, rounds)?);
         return Ok(());
     }
+    if only == ["matrix"] {
+        let rounds = rounds.unwrap_or(matrix::ROUNDS);
+        println!("{}", matrix::run(&build(true)?, rounds)?);
+        return Ok(());
+    }
     let rounds = rounds.unwrap_or(if quick { QUICK_ROUNDS } else { ROUNDS });
     let zones = build(true)?;
     let folder = folder()?;
@@ -98,6 +104,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     }
     if (only.is_empty() && !quick) || only.iter().any(|name| name == "storage") {
         text += &storage::run(&place.zones, storage::ROUNDS)?;
+    }
+    if (only.is_empty() && !quick) || only.iter().any(|name| name == "matrix") {
+        text += &matrix::run(&place.zones, matrix::ROUNDS)?;
     }
     let path = target().join("bench/report.md");
     write(&path, &text)?;

@@ -2,8 +2,9 @@
 //! root is the zone's own. Source: zonecfg(1M) of Solaris 10, `inherit-pkg-dir`; there the base is
 //! the global zone, here it is a folder that nobody runs and nobody writes.
 
-use std::fs;
-use std::os::unix::fs::DirBuilderExt as _;
+mod base;
+mod sum;
+
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -11,7 +12,11 @@ use zones_archive::{Devices, Options, Progress, Silent, copy_tree, copy_tree_exc
 use zones_config::ZoneConfig;
 use zones_sys::{Dir, RootFd};
 
+use crate::identity::Identity;
 use crate::install::{Choices, InstallError, Laid};
+
+pub use base::{Base, BaseLock, Bases};
+pub use sum::Look;
 
 /// The brand.
 pub const BRAND: &str = "sparse";
@@ -22,8 +27,12 @@ const DEFAULT_BASE: &str = "default";
 const DEFAULT_FOLDERS: [&str; 7] = [
     "/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr",
 ];
-/// Begins the names of bases that are being made.
-const UNFINISHED: &str = ".new-";
+
+/// Whether a zone shares folders of a base.
+#[must_use]
+pub fn is_sparse(config: &ZoneConfig) -> bool {
+    config.brand_or_default().as_str() == BRAND
+}
 
 /// Name of the base of a zone: the attribute `base`.
 #[must_use]
@@ -31,26 +40,22 @@ pub fn base_of(config: &ZoneConfig) -> &str {
     config.attr("base").unwrap_or(DEFAULT_BASE)
 }
 
-/// Where the base of this name is, below the folder of all bases.
-#[must_use]
-pub fn base_path(bases: &Path, name: &str) -> Option<PathBuf> {
-    let is_letter = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
-    let is_fine = name.starts_with(|it: char| it.is_ascii_alphanumeric());
-    (is_fine && name.chars().all(is_letter)).then(|| bases.join(name))
+/// What a zone shares with its base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shared {
+    /// The root of the base.
+    pub root: PathBuf,
+    /// Folders in it, sorted, as absolute paths in the zone; none lies in another one.
+    pub folders: Vec<String>,
 }
 
-/// The folders that a zone shares with its base, sorted, as absolute paths in it; only those that
-/// the base has as folders.
+/// What a zone shares: only what the base has as folders.
 ///
 /// # Errors
 /// There is no such base.
-pub fn folders(config: &ZoneConfig, bases: &Path) -> Result<Vec<String>, InstallError> {
-    let name = base_of(config);
-    let path = base_path(bases, name).ok_or_else(|| no_base(name))?;
-    let base = match RootFd::open(&path) {
-        Ok(base) => base,
-        Err(_) => return Err(no_base(name)),
-    };
+pub fn shared(config: &ZoneConfig, bases: &Bases) -> Result<Shared, InstallError> {
+    let root = bases.root(base_of(config))?;
+    let base = open(&root)?;
     let mut all: Vec<String> = match config.inherit_pkg_dirs.as_slice() {
         [] => DEFAULT_FOLDERS.map(str::to_owned).to_vec(),
         named => named.iter().map(|it| it.dir.clone()).collect(),
@@ -58,19 +63,13 @@ pub fn folders(config: &ZoneConfig, bases: &Path) -> Result<Vec<String>, Install
     all.retain(|it| folder(&base, it).is_ok());
     all.sort();
     // One that lies in another one is shared with that.
-    let mut kept: Vec<String> = Vec::new();
+    let mut folders: Vec<String> = Vec::new();
     for path in all {
-        if !kept.iter().any(|it| Path::new(&path).starts_with(it)) {
-            kept.push(path);
+        if !folders.iter().any(|it| Path::new(&path).starts_with(it)) {
+            folders.push(path);
         }
     }
-    Ok(kept)
-}
-
-fn no_base(name: &str) -> InstallError {
-    InstallError::Choice(format!(
-        "there is no base `{name}`; make it while installing: install -b {name} -a ARCHIVE"
-    ))
+    Ok(Shared { root, folders })
 }
 
 fn folder(base: &RootFd, path: &str) -> Result<Dir, Errno> {
@@ -78,36 +77,47 @@ fn folder(base: &RootFd, path: &str) -> Result<Dir, Errno> {
 }
 
 /// Lays down what the zone has for itself. The base is made before if an archive or a folder for it
-/// is given.
+/// is given, else it is looked at as [`Bases::check`] says. `now` is in seconds since 1970.
 ///
 /// # Errors
-/// No such base; one of this name and an archive for it; what cannot be copied.
+/// No such base; one of this name and an archive for it; a base that somebody changed; what cannot
+/// be copied.
 pub fn install(
     config: &ZoneConfig,
     choices: &Choices,
-    bases: &Path,
+    (bases, now): (&Bases, i64),
     root: &RootFd,
     progress: &dyn Progress,
 ) -> Result<Laid, InstallError> {
     let name = base_of(config);
+    let lock = bases.lock(name)?;
     let mut notes = Vec::new();
     if choices.archive.is_some() || choices.directory.is_some() {
-        notes.push(make_base(name, choices, bases, progress)?);
+        let made = make_base(bases, (name, &lock), choices, now, progress)?;
+        let (files, bytes) = (made.files, made.bytes);
+        notes.push(format!(
+            "base {name}: {files} files, {bytes} bytes, once for all zones"
+        ));
+    } else {
+        bases.check(name, Look::Stamps)?;
     }
-    let shared = folders(config, bases)?;
-    let path = base_path(bases, name).ok_or_else(|| no_base(name))?;
-    let base = open(&path)?;
+    let shared = shared(config, bases)?;
+    let base = open(&shared.root)?;
     let is_shared = |it: &Path| {
-        shared
-            .iter()
-            .any(|folder| Path::new("/").join(it) == *folder)
+        let it = Path::new("/").join(it);
+        shared.folders.iter().any(|folder| it == *folder)
     };
     let report = copy_tree_except(&base, root, Devices::Skip, &is_shared, progress)?;
+    let renewed = Identity::default().renew(root, name, config.name.as_str());
+    renewed.map_err(|error| InstallError::Open {
+        path: error.path,
+        source: error.source,
+    })?;
     notes.push(format!(
         "{} files, {} bytes of its own; {} of base {name}",
         report.members,
         report.bytes,
-        shared.join(" ")
+        shared.folders.join(" ")
     ));
     Ok(Laid {
         notes,
@@ -122,105 +132,84 @@ fn open(path: &Path) -> Result<RootFd, InstallError> {
     })
 }
 
-/// Makes a base, whole or not at all; what it holds.
+/// Makes a base of an archive or a folder.
 fn make_base(
-    name: &str,
+    bases: &Bases,
+    (name, lock): (&str, &BaseLock),
     choices: &Choices,
-    bases: &Path,
+    now: i64,
     progress: &dyn Progress,
-) -> Result<String, InstallError> {
-    let path = base_path(bases, name).ok_or_else(|| no_base(name))?;
-    if path.exists() {
-        let text = format!("there is a base `{name}` already; leave -a and -d out to use it");
-        return Err(InstallError::Choice(text));
-    }
-    let new = bases.join(format!("{UNFINISHED}{name}"));
-    let failed = |error: std::io::Error| InstallError::Open {
-        path: new.clone(),
-        source: Errno::from_io_error(&error).unwrap_or(Errno::IO),
-    };
-    let mut builder = fs::DirBuilder::new();
-    builder
-        .recursive(true)
-        .mode(0o700)
-        .create(bases)
-        .map_err(failed)?;
-    // From an installation that was killed.
-    let _ = fs::remove_dir_all(&new);
-    fs::DirBuilder::new()
-        .mode(0o755)
-        .create(&new)
-        .map_err(failed)?;
-    let done = fill_base(&new, choices, progress).and_then(|text| {
-        fs::rename(&new, &path).map_err(failed)?;
-        Ok(format!("base {name}: {text}"))
-    });
-    if done.is_err() {
-        let _ = fs::remove_dir_all(&new);
-    }
-    done
-}
-
-fn fill_base(
-    new: &Path,
-    choices: &Choices,
-    progress: &dyn Progress,
-) -> Result<String, InstallError> {
-    let base = open(new)?;
-    let (source, members, bytes) = match (&choices.archive, &choices.directory) {
-        (Some(archive), None) => {
-            let options = Options::new(archive.clone());
-            let report = unpack_file(Path::new(archive), &base, &options, progress)?;
-            (archive.clone(), report.members, report.bytes)
-        }
-        (None, Some(folder)) => {
-            let report = copy_tree(&open(folder)?, &base, Devices::Skip, &Silent)?;
-            (folder.display().to_string(), report.members, report.bytes)
-        }
+) -> Result<Base, InstallError> {
+    let source = match (&choices.archive, &choices.directory) {
+        (Some(archive), None) => archive.clone(),
+        (None, Some(folder)) => folder.display().to_string(),
         _ => {
             let text = "cannot specify both -a and -d options".to_owned();
             return Err(InstallError::Choice(text));
         }
     };
-    zones_archive::looks_like_linux(&base)
-        .map_err(|error| InstallError::NotLinux(source, error))?;
-    let _ = base.sync();
-    Ok(format!(
-        "{members} files, {bytes} bytes, once for all zones"
-    ))
+    bases.make((name, lock), (&source, now), |base| {
+        match &choices.directory {
+            None => {
+                let options = Options::new(source.clone());
+                unpack_file(Path::new(&source), base, &options, progress)?;
+            }
+            Some(folder) => {
+                copy_tree(&open(folder)?, base, Devices::Skip, &Silent)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Makes a base of the files of a zone, which are another machine's from then on: see
+/// [`Identity`].
+///
+/// # Errors
+/// As those of [`Bases::make`].
+pub fn make_of_zone(
+    bases: &Bases,
+    (name, lock): (&str, &BaseLock),
+    (files, zone): (&RootFd, &str),
+    (source, now): (&str, i64),
+    progress: &dyn Progress,
+) -> Result<Base, InstallError> {
+    bases.make((name, lock), (source, now), |base| {
+        copy_tree(files, base, Devices::Skip, progress)?;
+        let renewed = Identity::default().renew(base, zone, name);
+        renewed.map_err(|error| InstallError::Open {
+            path: error.path,
+            source: error.source,
+        })
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
-    fn a_name_of_a_base_is_one_folder() {
-        let bases = Path::new("/bases");
-        assert_eq!(base_path(bases, "a-1"), Some(PathBuf::from("/bases/a-1")));
-        for bad in ["", ".", "..", ".new-a", "a/b", "../a", "-a", "a b"] {
-            assert_eq!(base_path(bases, bad), None, "{bad}");
-        }
-    }
-
-    #[test]
     fn only_folders_of_the_base_are_shared_and_each_once() {
-        let bases = tempfile::tempdir().unwrap();
-        let base = bases.path().join("default");
+        let folder = tempfile::tempdir().unwrap();
+        let bases = Bases::open(folder.path().to_owned());
+        let base = folder.path().join("default/root");
         for path in ["usr/bin", "usr/lib", "sbin", "home"] {
             fs::create_dir_all(base.join(path)).unwrap();
         }
         std::os::unix::fs::symlink("usr/bin", base.join("bin")).unwrap();
         let mut config = ZoneConfig::blank("z".parse().unwrap());
-        assert_eq!(folders(&config, bases.path()).unwrap(), ["/sbin", "/usr"]);
+        let folders = |config: &ZoneConfig| shared(config, &bases).map(|it| it.folders);
+        assert_eq!(folders(&config).unwrap(), ["/sbin", "/usr"]);
         for dir in ["/usr/lib", "/home", "/usr", "/bin", "/none", "/../home"] {
             let dir = dir.to_owned();
             config
                 .inherit_pkg_dirs
                 .push(zones_config::InheritPkgDir { dir });
         }
-        assert_eq!(folders(&config, bases.path()).unwrap(), ["/home", "/usr"]);
-        fs::rename(&base, bases.path().join("other")).unwrap();
-        assert!(folders(&config, bases.path()).is_err());
+        assert_eq!(folders(&config).unwrap(), ["/home", "/usr"]);
+        fs::rename(folder.path().join("default"), folder.path().join("other")).unwrap();
+        assert!(folders(&config).is_err());
     }
 }

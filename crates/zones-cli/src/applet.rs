@@ -159,6 +159,9 @@ fn plain_name(wanted: &str) -> &str {
 
 /// `-R DIR` before all other options moves every folder, for every command alike.
 fn start(applet: &Applet, args: &[String]) -> u8 {
+    if crate::env::is_disposable() {
+        zones_store::durability::dispose();
+    }
     match args {
         // The image of pkg(1) is its own; where zones are is up to the environment.
         [flag, root, rest @ ..] if flag == "-R" && applet.name != "pkg" => {

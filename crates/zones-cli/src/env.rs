@@ -30,6 +30,11 @@ pub(crate) fn lock_is_held() -> bool {
     std::env::var_os(LOCK_HELD).is_some_and(|value| value == "1")
 }
 
+/// Whether what is made need not outlive a power failure.
+pub(crate) fn is_disposable() -> bool {
+    std::env::var_os(zones_store::durability::DISPOSABLE).is_some_and(|value| value == "1")
+}
+
 /// The package repository that is meant where none is named: `PKG_REPO`.
 pub(crate) fn package_repository() -> Option<String> {
     std::env::var("PKG_REPO").ok()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use zones_config::ZoneConfig;
-use zones_store::{Layout, write_document};
+use zones_store::{Layout, durability, write_document};
 use zones_sys::Channel;
 use zones_types::ZoneName;
 
@@ -154,6 +154,9 @@ fn start(layout: &Layout, zone: &ZoneName) -> Result<Channel, EngineError> {
         .current_dir("/");
     if !layout.is_host() {
         command.arg("-R").arg(layout.prefix());
+    }
+    if durability::is_disposable() {
+        command.env(durability::DISPOSABLE, "1");
     }
     command
         .stdin(Stdio::from(theirs.into_fd()))

@@ -34,6 +34,9 @@ pub enum EngineError {
     /// The configuration cannot be read.
     #[error("{0}")]
     Store(String),
+    /// It was booted and did not come up.
+    #[error("{0}")]
+    NotUp(String),
     /// The configuration cannot be booted.
     #[error(transparent)]
     Plan(#[from] crate::plan::PlanError),

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use zones_brand::sparse::{Bases, Look};
 use zones_brand::{Brand, Emulator, sparse};
 use zones_cgroup::{Controller, Hierarchies};
 use zones_config::ZoneConfig;
@@ -156,11 +157,10 @@ pub(crate) fn plan_as(
             interface.own_mac = interface.own_mac.map(|_| own);
         }
     }
-    if name.as_str() == sparse::BRAND {
-        let (bases, base) = (layout.bases(), sparse::base_of(config));
-        let folders = sparse::folders(config, &bases);
-        let folders = folders.map_err(|error| EngineError::Store(error.to_string()))?;
-        plan.inherited = crate::plan::inherited(&bases.join(base), folders);
+    if sparse::is_sparse(config) {
+        let shared = sparse::shared(config, &Bases::open(layout.bases()));
+        let shared = shared.map_err(|error| EngineError::Store(crate::error::chain(&error)))?;
+        plan.inherited = crate::plan::inherited(&shared.root, shared.folders);
     }
     let machine = machine_of(&plan.root);
     plan.personality_32bit = machine == Some("i686");
@@ -214,6 +214,17 @@ fn range_among(
 ) -> Result<IdRange, EngineError> {
     let known: Vec<ZoneName> = zones.iter().map(|entry| entry.name.clone()).collect();
     Ok(ids::id_range(layout, zone, &known)?)
+}
+
+/// Whether what a sparse zone shares is what its base was made of. Files of the base are read only
+/// when somebody touched one.
+pub(crate) fn check_base(layout: &Layout, config: &ZoneConfig) -> Result<(), EngineError> {
+    if !sparse::is_sparse(config) {
+        return Ok(());
+    }
+    let checked = Bases::open(layout.bases()).check(sparse::base_of(config), Look::Stamps);
+    let checked = checked.map(drop);
+    checked.map_err(|error| EngineError::Store(crate::error::chain(&error)))
 }
 
 /// Whether the programs of a root can be run.

@@ -65,15 +65,13 @@ pub(crate) fn next_zone_id(
 /// Ids that links of the host are named by, `zv7.0`: those of other hosts of zones on this one,
 /// such as that of a matrix.
 fn ids_of_links() -> Vec<u16> {
-    let Ok(links) = std::fs::read_dir("/sys/class/net") else {
-        return Vec::new();
-    };
-    let names = links.flatten().map(|link| link.file_name());
-    let ids = names.filter_map(|name| {
-        let (id, _) = name.to_str()?.strip_prefix("zv")?.split_once('.')?;
-        id.parse().ok()
-    });
-    ids.collect()
+    // Not from `/sys`: that shows the network namespace it was mounted in.
+    let links = zones_net::Netlink::open().and_then(|mut host| host.links());
+    let links = links.unwrap_or_default();
+    let ids = links
+        .iter()
+        .filter_map(|link| zones_net::zone_of(&link.name));
+    ids.map(|id| id.0).collect()
 }
 
 /// The first range of a host of zones: another one where `idbase` beside the table says so, for a

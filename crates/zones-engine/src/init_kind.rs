@@ -65,7 +65,10 @@ pub(crate) fn of(root: &Path, candidates: &[String]) -> InitKind {
     }
 }
 
-/// Splits boot arguments: `-i PROGRAM` replaces the init, `-m` and its word are for Solaris'
+/// In the place of a program: no init of the zone is started, ours waits for orphans and signals.
+const NO_INIT: &str = "none";
+
+/// Splits boot arguments: `-i PROGRAM` replaces the init, `-i none` has our own run, `-m` and its word are for Solaris'
 /// service manager and dropped, the rest goes to init. `-s` becomes `single`, which all inits
 /// understand.
 pub(crate) fn boot_args(candidates: &[String], args: &[String]) -> (Vec<String>, Vec<String>) {
@@ -74,11 +77,11 @@ pub(crate) fn boot_args(candidates: &[String], args: &[String]) -> (Vec<String>,
     let mut words = args.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
-            "-i" => {
-                if let Some(program) = words.next() {
-                    candidates = vec![program.clone()];
-                }
-            }
+            "-i" => match words.next().map(String::as_str) {
+                Some(NO_INIT) => candidates.clear(),
+                Some(program) => candidates = vec![program.to_owned()],
+                None => {}
+            },
             "-m" => drop(words.next()),
             "-f" => {}
             "-s" => rest.push("single".to_owned()),
@@ -99,5 +102,7 @@ mod tests {
         assert_eq!((init, args), (words("/sbin/init"), words("single quiet")));
         let (init, args) = boot_args(&words("/sbin/init"), &words("-i /bin/sh"));
         assert_eq!((init, args), (words("/bin/sh"), Vec::new()));
+        let (init, args) = boot_args(&words("/sbin/init"), &words("-i none"));
+        assert_eq!((init, args), (Vec::new(), Vec::new()));
     }
 }

@@ -23,6 +23,7 @@ mod login;
 mod net;
 mod owners;
 mod plan;
+mod ready;
 mod runtime;
 mod seal;
 mod snapshot;
@@ -42,6 +43,7 @@ pub use plan::{
     BootPlan, Clock, Fake, FsMount, Immutable, IpcLimits, NotEnforced, PlanError, Privileges,
     capability_number,
 };
+pub use ready::wait_until_up;
 pub use runtime::{Phase, RunState, active, console_path};
 pub use seal::seal;
 pub use snapshot::live_config;

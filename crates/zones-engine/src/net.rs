@@ -48,18 +48,14 @@ fn unmet(steps: &zones_net::Plan) -> impl Iterator<Item = NotEnforced> {
 
 /// Makes the links in the network namespace of process 1; loopback, too. Returns the lines of
 /// [`leftovers`] as they are now.
-pub(crate) fn plumb(
-    layout: &Layout,
-    steps: &zones_net::Plan,
-    init: Pid,
-) -> Result<Vec<String>, EngineError> {
+pub(crate) fn plumb(steps: &zones_net::Plan, init: Pid) -> Result<Vec<String>, EngineError> {
     let netns = namespace(init).map_err(EngineError::kernel("open the network of the zone"))?;
     if steps.steps.is_empty() {
         let up = Netlink::open_in(netns.as_fd()).and_then(|mut zone| zone.loopback_up());
         return up.map(|()| Vec::new()).map_err(network);
     }
-    let _lock = Lock::network(layout).map_err(network)?;
-    let left = zones_net::apply(steps, netns.as_fd(), &settings(layout)).map_err(network)?;
+    let _lock = Lock::network().map_err(network)?;
+    let left = zones_net::apply(steps, netns.as_fd(), &settings()).map_err(network)?;
     Ok(lines(&left))
 }
 
@@ -76,8 +72,8 @@ fn namespace(pid: Pid) -> Result<OwnedFd, rustix::io::Errno> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, FileMode::empty())
 }
 
-fn settings(layout: &Layout) -> Settings {
-    Settings::noted_in(&layout.run().join("network.settings"))
+fn settings() -> Settings {
+    Settings::noted_in(&Layout::network().join("settings"))
 }
 
 fn lines(left: &[Leftover]) -> Vec<String> {
@@ -101,10 +97,10 @@ pub(crate) fn hold(lines: &[String], init: Pid) -> Option<OwnedFd> {
 }
 
 /// Takes away what the host shows of a zone that is about to end.
-pub(crate) fn detach(layout: &Layout, lines: &[String], id: ZoneId) {
+pub(crate) fn detach(lines: &[String], id: ZoneId) {
     let left = read(lines);
     if !left.is_empty()
-        && let Ok(_lock) = Lock::network(layout)
+        && let Ok(_lock) = Lock::network()
     {
         // What is gone already is fine, and a refusal is no reason to stop.
         let _ = zones_net::detach(&left, id);
@@ -123,10 +119,11 @@ pub(crate) fn release(
     if left.is_empty() {
         return None;
     }
-    let _lock = Lock::network(layout).ok()?;
+    let _lock = Lock::network().ok()?;
     let mut filter = None;
-    let needed = left.contains(&Leftover::Settings) && !others_need_settings(layout, zone);
-    let settings = needed.then(|| settings(layout));
+    let settings = settings();
+    let settings =
+        Some(settings).filter(|it| it.are_noted() && !others_need_settings(layout, zone));
     let _ = zones_net::release(&left, netns, settings.as_ref(), &mut filter);
     // Under the lock still: of two zones that end together, the second must not count the first.
     if let Some(mut state) = RunState::read(layout, zone) {
@@ -136,7 +133,18 @@ pub(crate) fn release(
     filter
 }
 
+/// Whether another zone needs settings of the host: one of these zones that says so, or one of
+/// another host of zones that has a port here, of which no more is known.
 fn others_need_settings(layout: &Layout, zone: &ZoneName) -> bool {
     let line = Leftover::Settings.to_string();
-    RunState::all(layout).any(|(name, state)| name != *zone && state.undo_network.contains(&line))
+    let mut own = Vec::new();
+    for (name, state) in RunState::all(layout) {
+        if name != *zone && state.undo_network.contains(&line) {
+            return true;
+        }
+        own.push(state.id);
+    }
+    let strangers =
+        Netlink::open().and_then(|mut host| zones_net::has_ports_of_others(&mut host, &own));
+    strangers.unwrap_or(true)
 }

@@ -20,7 +20,7 @@ pub use leftovers::Policy;
 pub use platform::Axis;
 pub use product::Output;
 pub use run::{Budget, Format, Jobs, Keep, MAX_CELLS, Order, Report, Run};
-pub use settings::{Backoff, Clock, FlakyResult, Network, Retries, RetryOn, Settings};
+pub use settings::{Backoff, Boot, Clock, FlakyResult, Network, Retries, RetryOn, Settings};
 
 pub(crate) use diag::Problems;
 pub(crate) use reader::{At, Section, is_name};

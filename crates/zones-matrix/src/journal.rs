@@ -12,7 +12,7 @@ mod write;
 
 pub use read::{Journal, JournalError, Tail, read};
 pub use record::{CellInfo, CheckResult, Excerpt, Head, Line, Moment, Record, Status, StepInfo};
-pub use write::{File, Sink, Writer};
+pub use write::{File, Sink, Syncer, Writer};
 
 /// Version of the journal's records.
 pub const JOURNAL_SCHEMA: u32 = 1;

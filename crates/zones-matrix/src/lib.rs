@@ -28,9 +28,9 @@ mod verdict;
 
 pub use check::Check;
 pub use config::{
-    Axis, Backoff, Budget, Clock, FlakyResult, Format, Jobs, Keep, MAX_CELLS, Matrix, MatrixError,
-    Network, Order, Output, Policy, Problem, Report, Retries, RetryOn, Run as RunSettings, SCHEMA,
-    Settings,
+    Axis, Backoff, Boot, Budget, Clock, FlakyResult, Format, Jobs, Keep, MAX_CELLS, Matrix,
+    MatrixError, Network, Order, Output, Policy, Problem, Report, Retries, RetryOn,
+    Run as RunSettings, SCHEMA, Settings,
 };
 pub use expect::{Comparison, Departure, Expectations, known};
 pub use key::{Difference, Hasher, Key, KeyError, canonical, explain};

@@ -183,6 +183,7 @@ impl Plan {
                 "image": platform.image.key.to_string(),
                 "brand": platform.brand,
                 "clock": cell.settings.clock.to_json(),
+                "boot": cell.settings.to_json()["boot"],
                 "network": cell.settings.to_json()["network"],
                 "memory": cell.settings.memory.0,
                 "env": cell.env,

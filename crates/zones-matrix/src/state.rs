@@ -18,9 +18,9 @@ pub enum State {
     Booting,
     /// Does the step of this place, from 0.
     Step(u16),
-    /// Is looked at from outside.
+    /// What was seen of it is judged.
     Checking,
-    /// What is to be kept of it is copied out.
+    /// Is looked at from outside.
     Collecting,
     /// Its zone stops.
     Halting,
@@ -66,7 +66,10 @@ const NEXT: [(Kind, &[Kind]); 11] = [
     ),
     (K::Step, &[K::Step, K::Checking, K::Collecting, K::Halting]),
     (K::Checking, &[K::Collecting, K::Halting]),
-    (K::Collecting, &[K::Halting]),
+    (
+        K::Collecting,
+        &[K::Step, K::Checking, K::Collecting, K::Halting],
+    ),
     (K::Halting, &[K::Destroying, K::Done]),
     (K::Destroying, &[K::Ready, K::Done]),
     (K::Done, &[K::Ready]),

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use zones_types::ZoneId;
 
 use crate::link::Birth;
-use crate::plan::end_prefix;
+use crate::plan::{end_prefix, zone_of};
 use crate::{
     DEFAULT_BRIDGE, HostView, IfName, IpNet, Leftover, Link, Mac, MovedLink, Neighbour, NetError,
     Netlink, NewLink, Plan, Route, Settings, Step, guard, leftover, setting, uplink,
@@ -17,7 +17,7 @@ use crate::{
 pub(crate) const OURS: &str = "zones";
 
 /// Marks ports of a zone that halts.
-const LEAVING: &str = "zones: leaving";
+pub(crate) const LEAVING: &str = "zones: leaving";
 
 /// How often a bridge is made again that somebody removes who does not share our lock.
 const TRIES: usize = 5;
@@ -389,4 +389,17 @@ pub fn remove_bridge_without(
         }
     }
     remove_idle_bridge(host, bridge)
+}
+
+/// Whether a zone that is none of `own`, and that does not halt now, has a port on this host.
+///
+/// Errors: the kernel does not tell its links.
+pub fn has_ports_of_others(host: &mut Netlink, own: &[ZoneId]) -> Result<bool, NetError> {
+    let own: Vec<String> = own.iter().map(|id| end_prefix(*id)).collect();
+    let is_other = |link: &Link| {
+        zone_of(&link.name).is_some()
+            && link.alias.as_deref() != Some(LEAVING)
+            && !own.iter().any(|prefix| link.name.starts_with(prefix))
+    };
+    Ok(host.links()?.iter().any(is_other))
 }

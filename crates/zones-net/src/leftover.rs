@@ -8,7 +8,7 @@ use std::str::FromStr;
 use rustix::io::Errno;
 use zones_types::ZoneId;
 
-use crate::apply::{remove_bridge_without, remove_idle_bridge};
+use crate::apply::{LEAVING, remove_bridge_without, remove_idle_bridge};
 use crate::{
     DEFAULT_BRIDGE, IfName, IpNet, MovedLink, Neighbour, NetError, Netlink, Plan, Settings, Step,
     guard, uplink,
@@ -119,6 +119,11 @@ pub fn detach(left: &[Leftover], zone: ZoneId) -> Result<(), NetError> {
                 on_link(&mut host, link, |host, link| host.delete_route(*to, link))
             }
             Leftover::Bridge(bridge) => remove_bridge_without(&mut host, bridge, zone).map(drop),
+            Leftover::Port(port, _) => {
+                // One that is gone by now needs no mark.
+                let _ = host.set_alias(port, LEAVING);
+                Ok(())
+            }
             _ => Ok(()),
         };
         first = first.and(done);

@@ -27,14 +27,16 @@ mod socket;
 mod uplink;
 
 pub use address::{Address, IpNet, IpNetError};
-pub use apply::{apply, remove, remove_bridge_without, remove_idle_bridge};
+pub use apply::{apply, has_ports_of_others, remove, remove_bridge_without, remove_idle_bridge};
 pub use error::NetError;
 pub use guard::{Guard, Protection, ProtectionError};
 pub use leftover::{Leftover, detach, release};
 pub use link::{Birth, Link, LinkKind, Mac, MacError, NewLink, mac_for};
 pub use moved::MovedLink;
 pub use name::{IfName, IfNameError};
-pub use plan::{DEFAULT_BRIDGE, HostView, Interface, Mode, Plan, PlanError, Step, plan, plan_one};
+pub use plan::{
+    DEFAULT_BRIDGE, HostView, Interface, Mode, Plan, PlanError, Step, plan, plan_one, zone_of,
+};
 pub use route::{Gateway, Neighbour, Route};
 pub use setting::Settings;
 pub use socket::Netlink;

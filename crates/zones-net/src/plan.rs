@@ -286,6 +286,14 @@ pub(crate) fn end_prefix(zone: ZoneId) -> String {
     format!("zv{zone}.")
 }
 
+/// The zone whose pair has this end on the host, such as 7 of `zv7.0`.
+#[must_use]
+pub fn zone_of(link: &str) -> Option<ZoneId> {
+    let (id, number) = link.strip_prefix("zv")?.split_once('.')?;
+    number.parse::<u16>().ok()?;
+    id.parse().ok().map(ZoneId)
+}
+
 /// What stands below an interface.
 enum Below<'a> {
     /// A bridge, and whether it is ours to make.

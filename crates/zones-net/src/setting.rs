@@ -42,6 +42,12 @@ impl Settings {
         }
     }
 
+    /// Whether anything is to be put back.
+    #[must_use]
+    pub fn are_noted(&self) -> bool {
+        self.file.exists()
+    }
+
     /// Key, what it was, what we made it.
     fn notes(&self) -> Vec<[String; 3]> {
         let text = fs::read_to_string(&self.file).unwrap_or_default();

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use zones_cgroup::{Hierarchies, ZoneGroup};
-use zones_matrix::{Clock, Key, Settings};
+use zones_matrix::{Boot, Clock, Key, Settings};
 use zones_store::Layout;
 
 use crate::bed::{Bed, BedError, Call, Plot, StepEnd, Tenant, Usage};
@@ -50,7 +50,7 @@ impl ByVerbs {
     #[must_use]
     pub fn new(binary: &Path, site: &Site, source: &Path, life: Option<OwnedFd>) -> Self {
         Self {
-            verbs: Verbs::new(binary, &site.host()),
+            verbs: Verbs::new(binary, &site.host()).disposable(),
             layout: site.layout(),
             site: site.clone(),
             source: source.to_owned(),
@@ -122,6 +122,9 @@ impl ByVerbs {
             path.display()
         );
         text += &limits(plot.zone, plot.settings);
+        if plot.settings.boot == Boot::None {
+            text += "set bootargs=\"-i none\"\n";
+        }
         match &plot.settings.clock {
             Clock::Isolated => {}
             Clock::Shared => text += &attribute("clock", "shared"),
@@ -208,16 +211,12 @@ impl Bed for ByVerbs {
         let written = fs::write(&path, self.configuration(plot, &mounts));
         written.map_err(|error| fault("configure", &error))?;
         let path = path.display().to_string();
-        let made = self.verbs.run("zonecfg", &["-z", plot.zone, "-f", &path]);
-        made.map_err(|error| fault("configure", &error))?;
-        match &plot.origin.snapshot {
-            Some(name) => self.zoneadm(
-                "clone",
-                plot.zone,
-                &["clone", "-s", name, &plot.origin.zone],
-            ),
-            None => self.zoneadm("clone", plot.zone, &["clone", &plot.origin.zone]),
+        let mut words = vec!["clone", "--config", &path];
+        if let Some(name) = &plot.origin.snapshot {
+            words.extend(["-s", name]);
         }
+        words.push(&plot.origin.zone);
+        self.zoneadm("clone", plot.zone, &words)
     }
 
     fn boot(&self, zone: &str) -> Result<(), BedError> {
@@ -277,12 +276,14 @@ impl Bed for ByVerbs {
         self.halt(zone)?;
         let document = self.layout.etc().join(format!("{zone}.xml"));
         if document.exists() {
-            // A zone that is only configured has nothing to uninstall.
-            let removed = self.zoneadm("uninstall", zone, &["uninstall", "-F"]);
-            let deleted = self.verbs.run("zonecfg", &["-z", zone, "delete -F"]);
-            if let Err(error) = deleted {
-                removed?;
-                return Err(fault("delete", &error));
+            let removed = self.zoneadm("uninstall", zone, &["uninstall", "-F", "--delete"]);
+            if removed.is_err() {
+                // A zone that is only configured has nothing to uninstall.
+                let deleted = self.verbs.run("zonecfg", &["-z", zone, "delete -F"]);
+                if let Err(error) = deleted {
+                    removed?;
+                    return Err(fault("delete", &error));
+                }
             }
         }
         match fs::remove_dir_all(self.folder(zone)) {

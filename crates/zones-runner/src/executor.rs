@@ -1,6 +1,7 @@
 //! Runs the cells of a plan: the schedule says which, threads do them, the journal knows.
 
 mod attempt;
+mod caught;
 mod prefix;
 mod supplies;
 mod undertaker;
@@ -23,6 +24,7 @@ use crate::inspect::Inspector;
 use crate::ledger::{Ledger, Lost};
 use crate::supply::Supply;
 use attempt::{Attempt, Conclusion};
+use caught::caught;
 use prefix::Prefixes;
 use supplies::Supplies;
 use undertaker::Undertaker;
@@ -193,7 +195,7 @@ pub fn execute(job: &Job<'_>, crew: &Crew<'_>, orders: Orders) -> Result<Ending,
             supplies: &supplies,
             schedule,
             cells: &cells,
-            undertaker: Undertaker::start(scope, crew, job.limits.jobs),
+            undertaker: Undertaker::start(scope, crew, job),
             sender: orders.sender,
             reasons: BTreeMap::new(),
             told: vec![false; cells.len()],
@@ -289,7 +291,7 @@ impl<'scope, 'a: 'scope> Run<'scope, 'a> {
         let (shop, supplies) = (self.shop, self.supplies);
         scope.spawn(move || {
             let attempt_at = Attempt::new(shop, supplies, golden, place, attempt, &makes);
-            let end = attempt_at.run();
+            let end = caught(|| attempt_at.run()).unwrap_or_else(|why| attempt_at.broken(why));
             // The receiver is there for as long as anything runs, unless the journal is lost.
             let _ = sender.send(Event::Ended { task, attempt, end });
         });
@@ -309,7 +311,7 @@ impl<'scope, 'a: 'scope> Run<'scope, 'a> {
         let verdict = self.schedule.ended(task, end.outcome, ledger.now());
         self.reasons.insert(task, end.reason);
         if let Some(zone) = end.zone {
-            self.dispose(&id, attempt, zone, verdict)?;
+            self.dispose(zone, verdict);
         }
         if let Some(verdict) = verdict {
             self.tell(task, verdict)?;
@@ -318,13 +320,7 @@ impl<'scope, 'a: 'scope> Run<'scope, 'a> {
     }
 
     /// A zone whose attempt is over stays, waits for those that start from its snapshots, or goes.
-    fn dispose(
-        &mut self,
-        id: &str,
-        attempt: u32,
-        zone: String,
-        verdict: Option<Verdict>,
-    ) -> Result<(), Lost> {
+    fn dispose(&mut self, zone: String, verdict: Option<Verdict>) {
         let is_kept = match (self.shop.job.keep, verdict) {
             (Keep::Never, _) | (_, None) => false,
             (Keep::All, Some(verdict)) => verdict != Verdict::Cancelled,
@@ -340,18 +336,11 @@ impl<'scope, 'a: 'scope> Run<'scope, 'a> {
         let crew = self.shop.crew;
         if is_kept && crew.bed.keep(&zone).is_ok() {
             self.shop.prefixes().abandon(&zone);
-            return Ok(());
+            return;
         }
-        crew.ledger.add(Record::State {
-            cell: id.to_owned(),
-            attempt,
-            moment: Moment::Intent,
-            state: State::Destroying,
-        })?;
         if let Some(zone) = self.shop.prefixes().retire(zone) {
             self.undertaker.take(zone);
         }
-        Ok(())
     }
 
     fn tell(&mut self, task: usize, verdict: Verdict) -> Result<(), Lost> {

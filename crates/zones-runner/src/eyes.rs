@@ -1,18 +1,22 @@
 //! Checks of a real run: files and processes of zones, seen from the host.
 
+mod known;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
+use zones_archive::Candidates;
 use zones_matrix::checks::{Extra, When};
 use zones_matrix::journal::CheckResult;
 use zones_matrix::leftovers::{Noise, known_noise};
 use zones_matrix::{Cell, Check, Policy};
 use zones_store::Layout;
 
-use crate::evidence::{Place, Sight};
+use crate::evidence::{EvidenceError, Place, Sight};
 use crate::inspect::{Inspection, Inspector, Look};
 use crate::site::Site;
 use crate::supply::Golden;
+use known::{Base, Known, Shared};
 
 /// What starts with a system may for a moment be called otherwise, or end soon: only when something
 /// new runs after a reboot is it looked at again, so often.
@@ -27,6 +31,7 @@ pub struct Eyes {
     policy: Policy,
     brands: Vec<String>,
     shelf: PathBuf,
+    known: Known,
 }
 
 impl Eyes {
@@ -39,6 +44,7 @@ impl Eyes {
             policy: policy.clone(),
             brands,
             shelf,
+            known: Known::default(),
         }
     }
 
@@ -60,6 +66,9 @@ impl Inspector for Eyes {
             layout: self.layout.clone(),
             sight,
             steps: cell.steps.len(),
+            image: golden.origin.zone.clone(),
+            shared: self.known.of(&golden.origin.zone),
+            own: None,
         })
     }
 }
@@ -69,15 +78,48 @@ struct Followed {
     layout: Layout,
     sight: Sight,
     steps: usize,
+    /// The zone of the image.
+    image: String,
+    shared: Shared,
+    /// What the zone may have had of its own when it was looked at first.
+    own: Option<Candidates>,
 }
 
 impl Followed {
+    fn root(&self, zone: &str) -> PathBuf {
+        self.layout.prefix().join("zones").join(zone).join("root")
+    }
+
     fn place(&self, zone: &str) -> Place {
-        let root = self.layout.prefix().join("zones").join(zone).join("root");
         Place {
-            root,
+            root: self.root(zone),
             init: self.init(zone),
         }
+    }
+
+    /// Paths on which the zone may differ from its image now.
+    fn own(&self, zone: &str) -> Option<Candidates> {
+        known::own(&self.root(&self.image), &self.root(zone))
+    }
+
+    /// The first look, before the first step. It differs from that at another clone of the image
+    /// by what either of them has of its own.
+    fn begin(&mut self, zone: &str) -> Result<(), EvidenceError> {
+        let place = self.place(zone);
+        self.own = self.own(zone);
+        let shared = self.shared.clone();
+        let mut first = shared.lock();
+        let Some(base) = first.clone() else {
+            // Others wait meanwhile: this one reads every file.
+            let scene = self.sight.begin(&place, None, None)?;
+            let own = self.own.clone();
+            *first = Some(Base { scene, own });
+            return Ok(());
+        };
+        drop(first);
+        let only = known::both(self.own.as_ref(), base.own.as_ref());
+        self.sight.begin(&place, Some(&base.scene), only.as_ref())?;
+        Ok(())
     }
 
     /// Process 1 of a zone that is up, as its daemon notes it.
@@ -89,7 +131,10 @@ impl Followed {
 
     fn see(&mut self, zone: &str, when: &When) -> Result<(), String> {
         let place = self.place(zone);
-        let seen = self.sight.look(&place, when, None);
+        // What was the zone's own at its first look may be as in the image by now.
+        let own = self.own.as_ref().and_then(|_| self.own(zone));
+        let only = known::both(self.own.as_ref(), own.as_ref());
+        let seen = self.sight.look(&place, when, only.as_ref());
         seen.map_err(|error| error.to_string())
     }
 }
@@ -97,7 +142,7 @@ impl Followed {
 impl Inspection for Followed {
     fn look(&mut self, zone: &str, when: Look) -> Result<(), String> {
         match when {
-            Look::Start => self.see(zone, &When::Golden),
+            Look::Start => self.begin(zone).map_err(|error| error.to_string()),
             Look::Rebooted => {
                 self.see(zone, &When::Rebooted)?;
                 for _ in 0..SETTLES {
@@ -148,9 +193,9 @@ impl Inspection for Followed {
 
     fn fork(&self, cell: &Cell) -> Box<dyn Inspection> {
         Box::new(Self {
-            layout: self.layout.clone(),
             sight: self.sight.fork(cell),
             steps: cell.steps.len(),
+            ..self.clone()
         })
     }
 

@@ -179,23 +179,34 @@ impl Images {
             if let Some(golden) = self.take(key)? {
                 return Ok(golden);
             }
-            let lock = self.place.lock(key);
-            let hold = match Hold::try_exclusive(&lock)? {
-                Some(hold) => hold,
-                None => {
-                    say(&platform.id, "waiting for who makes this image already");
-                    Hold::exclusive(&lock)?
-                }
+            let waits = || say(&platform.id, "waiting for who makes this image already");
+            let Some(hold) = self.alone(key, waits)? else {
+                continue;
             };
-            if self.manifest(key)?.is_none() {
-                if let Some(why) = &platform.image.unresolved {
-                    let (platform, why) = (platform.id.clone(), why.clone());
-                    return Err(ImageError::Unresolved { platform, why });
-                }
-                build::build(self, platform, files, say)?;
+            if let Some(why) = &platform.image.unresolved {
+                let (platform, why) = (platform.id.clone(), why.clone());
+                return Err(ImageError::Unresolved { platform, why });
             }
+            build::build(self, platform, files, say)?;
             drop(hold);
         }
+    }
+
+    /// The exclusive lock on the key of an image that is not there; `None` when it is, at last
+    /// since somebody else made it.
+    fn alone(&self, key: Key, waits: impl Fn()) -> Result<Option<Hold>, ImageError> {
+        let lock = self.place.lock(key);
+        while self.manifest(key)?.is_none() {
+            match Hold::try_exclusive(&lock)? {
+                Some(_) if self.manifest(key)?.is_some() => {}
+                Some(hold) => return Ok(Some(hold)),
+                None => {
+                    waits();
+                    Hold::wait(&lock)?;
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The image of exactly this key, else the newest of equal names.

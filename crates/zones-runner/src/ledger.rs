@@ -1,10 +1,13 @@
 //! The journal of a run, shared by all who act.
 
+mod scribe;
+
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use scribe::Scribe;
 use zones_matrix::journal::{Record, Sink, Writer};
 
 /// The journal cannot be written: the run must stop, nothing more is done.
@@ -19,8 +22,10 @@ pub type Watch<'a> = dyn Fn(Duration, &Record) + Sync + 'a;
 pub struct Ledger<'a> {
     writer: Mutex<Writer<Box<dyn Sink + Send>>>,
     began: Instant,
-    lost: AtomicBool,
+    lost: Arc<AtomicBool>,
     watch: &'a Watch<'a>,
+    /// Where it can be brought to disk beside what is written.
+    scribe: Option<Scribe>,
 }
 
 impl fmt::Debug for Ledger<'_> {
@@ -33,10 +38,14 @@ impl<'a> Ledger<'a> {
     /// A journal that begins now; `watch` sees what is written.
     #[must_use]
     pub fn new(sink: Box<dyn Sink + Send>, watch: &'a Watch<'a>) -> Self {
+        let lost = Arc::new(AtomicBool::new(false));
+        // Without a twin, whoever writes waits.
+        let twin = sink.twin().ok().flatten();
         Self {
+            scribe: twin.map(|syncer| Scribe::start(syncer, Arc::clone(&lost))),
             writer: Mutex::new(Writer::new(sink)),
             began: Instant::now(),
-            lost: AtomicBool::new(false),
+            lost,
             watch,
         }
     }
@@ -47,15 +56,29 @@ impl<'a> Ledger<'a> {
         self.began.elapsed()
     }
 
-    /// Adds a record.
+    /// Adds a record. It is on disk soon, and the end of a run when this returns.
     ///
     /// # Errors
     /// [`Lost`], from then on always.
     pub fn add(&self, record: Record) -> Result<(), Lost> {
+        let is_end = matches!(record, Record::End { .. });
+        let is_final = record.is_final();
         self.write(|writer, at| {
             (self.watch)(at, &record);
-            writer.add(at, record)
-        })
+            match self.scribe {
+                Some(_) => writer.append(at, record),
+                None => writer.add(at, record),
+            }
+        })?;
+        match &self.scribe {
+            Some(scribe) if is_end => scribe.finish(),
+            Some(scribe) => scribe.written(is_final),
+            None => {}
+        }
+        match self.lost.load(Ordering::Acquire) {
+            true => Err(Lost),
+            false => Ok(()),
+        }
     }
 
     /// Brings to disk what has waited long enough.
@@ -63,7 +86,10 @@ impl<'a> Ledger<'a> {
     /// # Errors
     /// [`Lost`].
     pub fn tick(&self) -> Result<(), Lost> {
-        self.write(Writer::tick)
+        match self.scribe {
+            Some(_) => Ok(()),
+            None => self.write(Writer::tick),
+        }
     }
 
     fn write(

@@ -5,11 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use zones_store::durability;
+
 /// The commands of one host of zones.
 #[derive(Debug, Clone)]
 pub struct Verbs {
     binary: PathBuf,
     root: PathBuf,
+    is_disposable: bool,
 }
 
 /// What a command said.
@@ -51,6 +54,16 @@ impl Verbs {
         Self {
             binary: binary.to_owned(),
             root: root.to_owned(),
+            is_disposable: false,
+        }
+    }
+
+    /// The same for zones that nobody looks for after a power failure: nothing waits for the disk.
+    #[must_use]
+    pub fn disposable(self) -> Self {
+        Self {
+            is_disposable: true,
+            ..self
         }
     }
 
@@ -66,6 +79,9 @@ impl Verbs {
         let mut command = Command::new(&self.binary);
         command.arg(applet).arg("-R").arg(&self.root);
         command.args(args).stdin(Stdio::null());
+        if self.is_disposable {
+            command.env(durability::DISPOSABLE, "1");
+        }
         command
     }
 

@@ -479,6 +479,33 @@ fn a_test_bed_at_fault_is_no_failure_of_the_product() {
 }
 
 #[test]
+fn a_panic_of_the_runner_is_an_error_of_its_cell() {
+    let plan = planned(MATRIX);
+    let broken = |cell: &str, step: &str, number: u32| match (cell, step) {
+        ("a/plain/only", _) => panic!("no such branch: {number}"),
+        _ => Ok(0),
+    };
+    let disk = Mutex::default();
+    let trial = Trial::new(&plan, &disk, &broken);
+    let (ended, run) = trial.run("one", None, &trial.all(), ENDLESS);
+    assert_eq!(ended.unwrap(), Ending::Complete);
+    let run = run.unwrap();
+    assert_eq!(
+        (run.count(Verdict::Error), run.count(Verdict::Pass)),
+        (1, 5)
+    );
+    assert_eq!(run.exit_status(), 2);
+    let cell = run.cells.iter().find(|it| it.info.id == "a/plain/only");
+    let reason = &cell.unwrap().reason;
+    assert!(
+        reason.contains("the runner panicked: no such branch"),
+        "{reason}"
+    );
+    let disk = disk.into_inner().unwrap();
+    assert!(disk.zones.is_empty(), "{:?}", disk.zones);
+}
+
+#[test]
 fn an_order_stops_the_run_and_another_what_runs() {
     let plan = planned(MATRIX);
     for (orders, is_empty) in [

@@ -60,6 +60,11 @@ impl Driver for Btrfs {
         quota::usage(root).map_err(|source| error("measure", root, source))
     }
 
+    fn own(&self, root: &Path) -> Result<Option<u64>, StorageError> {
+        let counted = quota::counted(root).map_err(|source| error("measure", root, source))?;
+        Ok(counted.map(|it| it.own))
+    }
+
     fn usage_of_zone(&self, zonepath: &Path) -> Result<Usage, StorageError> {
         quota::usage_of_zone(zonepath).map_err(|source| error("measure", zonepath, source))
     }
@@ -67,6 +72,11 @@ impl Driver for Btrfs {
     fn set_limit(&self, zonepath: &Path, limit: Option<u64>) -> Result<(), StorageError> {
         let done = quota::limit(zonepath, limit);
         done.map_err(|source| error("limit the space of", zonepath, source))
+    }
+
+    fn release(&self, zonepath: &Path) -> Result<(), StorageError> {
+        let done = quota::release(zonepath);
+        done.map_err(|source| error("take the limit from", zonepath, source))
     }
 
     fn changes(&self, from: &Path, to: &Path) -> Result<Option<Candidates>, StorageError> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use zones_archive::{ArchiveError, Candidates, CopyReport, Devices, Progress, copy_tree};
+use zones_store::durability;
 use zones_sys::RootFd;
 
 use crate::choice::choose;
@@ -236,6 +237,24 @@ pub trait Driver: std::fmt::Debug {
         usage::walked(root).map_err(|source| self.error("measure", root, source))
     }
 
+    /// Takes away what the kernel keeps for the limit of a zone whose roots are about to go.
+    ///
+    /// # Errors
+    /// The file system refuses; the roots may go all the same.
+    fn release(&self, _zonepath: &Path) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    /// What would be free if a root went, in bytes; `None` where that is not known, or only after a
+    /// look at every file that it shares.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    fn own(&self, root: &Path) -> Result<Option<u64>, StorageError> {
+        let usage = self.usage(root)?;
+        Ok(usage.is_exact.then_some(usage.own))
+    }
+
     /// What a zone takes on the disk: its root, boot environments and snapshots. `own` is what
     /// goes when the zone goes, `refers` is what its root shows.
     ///
@@ -353,7 +372,9 @@ fn relocate(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
     for path in [from, to] {
         let folder = path.parent().ok_or(Errno::INVAL)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::fsync(rustix::fs::openat(CWD, folder, flags, Mode::empty())?)?;
+        if !durability::is_disposable() {
+            rustix::fs::fsync(rustix::fs::openat(CWD, folder, flags, Mode::empty())?)?;
+        }
     }
     Ok(())
 }

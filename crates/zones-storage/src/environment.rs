@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use zones_archive::Progress;
-use zones_store::{StoreError, atomic};
+use zones_store::{StoreError, atomic, durability};
 
 use crate::driver::{Copied, CopyError, Driver, StorageError};
 use crate::leftovers::{self, UNFINISHED};
@@ -511,7 +511,7 @@ fn move_to(from: &Path, to: &Path) -> Result<(), EnvironmentError> {
     fs::rename(from, to).map_err(failed("move", from))?;
     for path in [from, to] {
         let folder = path.parent().unwrap_or_else(|| Path::new("/"));
-        let synced = fs::File::open(folder).and_then(|it| it.sync_all());
+        let synced = fs::File::open(folder).and_then(|it| durability::sync(&it));
         synced.map_err(failed("sync", folder))?;
     }
     Ok(())

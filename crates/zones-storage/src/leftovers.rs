@@ -55,29 +55,28 @@ fn unfinished(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Whether killed commands left something at a zonepath, or one is at work there. Reads only.
+///
+/// A zone that is up has its root where it belongs: half a switch between environments, which only
+/// one that is down can be in the middle of, is then left to its daemon.
 #[must_use]
-pub fn has_leftovers(zonepath: &Path) -> bool {
+pub fn has_leftovers(zonepath: &Path, is_up: bool) -> bool {
     let inner = FOLDERS.map(|folder| zonepath.join(folder));
     let mut folders = inner.iter().map(PathBuf::as_path).chain([zonepath]);
     let is_left = |name: &str| is_unfinished(name) || atomic::is_temporary(name);
     folders.any(|folder| names(folder).any(|(name, _)| is_left(&name)))
         || overlay::has_leftovers(zonepath)
-        || Environments::open(zonepath).is_ok_and(|it| it.is_half_switched())
+        || !is_up && Environments::open(zonepath).is_ok_and(|it| it.is_half_switched())
 }
 
-/// Completes or removes it. Whoever calls has the lock of the zone.
+/// Completes or removes it. Whoever calls has the lock of the zone. What is removed is no root of a
+/// zone that is up, nor mounted by it: it never got, or has lost, the name of one.
 ///
 /// # Errors
 /// The first thing that cannot be removed; call again to go on.
-pub fn repair(zonepath: &Path) -> Result<(), EnvironmentError> {
-    overlay::repair(zonepath).map_err(|source| StorageError {
-        driver: "overlay",
-        verb: "mend the layers of",
-        path: zonepath.to_owned(),
-        source: source.into(),
-    })?;
+pub fn repair(zonepath: &Path, is_up: bool) -> Result<(), EnvironmentError> {
+    settle_layers(zonepath)?;
     let mut environments = Environments::open(zonepath)?;
-    if environments.is_half_switched() {
+    if !is_up && environments.is_half_switched() {
         environments.complete()?;
     }
     for folder in FOLDERS.map(|folder| zonepath.join(folder)) {
@@ -95,6 +94,20 @@ pub fn repair(zonepath: &Path) -> Result<(), EnvironmentError> {
     Ok(())
 }
 
+/// Completes, or takes back, what a killed command began with the layers of roots at a zonepath. It is
+/// found where it was begun alone: this comes before such roots are put aside.
+///
+/// # Errors
+/// The store of layers cannot be read or changed.
+pub fn settle_layers(zonepath: &Path) -> Result<(), StorageError> {
+    overlay::repair(zonepath).map_err(|source| StorageError {
+        driver: "overlay",
+        verb: "mend the layers of",
+        path: zonepath.to_owned(),
+        source: source.into(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,24 +119,35 @@ mod tests {
         for folder in ["root", "be/new", "snap/s"] {
             fs::create_dir_all(path.join(folder)).unwrap();
         }
-        assert!(!has_leftovers(path));
+        assert!(!has_leftovers(path, false));
         for left in ["snap/.new-a", "snap/.gone-b", "be/.root-1", ".root-2"] {
             fs::create_dir_all(path.join(left).join("deep")).unwrap();
-            assert!(has_leftovers(path), "{left}");
-            repair(path).unwrap();
+            assert!(has_leftovers(path, false), "{left}");
+            repair(path, false).unwrap();
             assert!(!path.join(left).exists(), "{left}");
-            assert!(!has_leftovers(path), "{left}");
+            assert!(!has_leftovers(path, false), "{left}");
         }
         fs::write(path.join("snap/..record.tmp-77"), "half").unwrap();
-        assert!(has_leftovers(path));
-        repair(path).unwrap();
-        assert!(!has_leftovers(path));
+        assert!(has_leftovers(path, false));
+        repair(path, false).unwrap();
+        assert!(!has_leftovers(path, false));
         for folder in ["root", "be/new", "snap/s"] {
             assert!(path.join(folder).is_dir(), "{folder}");
         }
+        // Half a switch, which only whoever boots the zone next may complete.
+        let record = r#"{"active":"zbe","next":"new","known":[]}"#;
+        fs::write(path.join("be/.record"), record).unwrap();
+        fs::rename(path.join("root"), path.join("be/zbe")).unwrap();
+        assert!(has_leftovers(path, false) && !has_leftovers(path, true));
+        fs::create_dir(path.join("snap/.new-b")).unwrap();
+        assert!(has_leftovers(path, true));
+        repair(path, true).unwrap();
+        assert!(!path.join("snap/.new-b").exists() && !path.join("root").exists());
+        repair(path, false).unwrap();
+        assert!(path.join("root").is_dir() && !has_leftovers(path, false));
         let gone = path.join("none");
-        assert!(!has_leftovers(&gone));
-        repair(&gone).unwrap();
+        assert!(!has_leftovers(&gone, false));
+        repair(&gone, false).unwrap();
         assert!(!gone.exists());
     }
 }

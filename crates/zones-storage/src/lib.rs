@@ -26,12 +26,12 @@ pub use driver::{
     find_home, make_home, move_home, remove_home,
 };
 pub use environment::{EnvironmentError, Environments, Known};
-pub use leftovers::{has_leftovers, repair};
+pub use leftovers::{has_leftovers, repair, settle_layers};
 pub use name::is_fine as is_fine_name;
 pub use project::why_no_limit;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use trial::Trial;
-pub use usage::Usage;
+pub use usage::{Usage, bytes as bytes_below};
 pub use view::{Layers, Mapping, View, guard, look, open, view};
 pub use zfs::{
     Dataset, ZfsError, check_dataset, delegate_dataset, is_here as has_zfs, withdraw_dataset,

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, FlockOperation, RenameFlags};
 use rustix::io::Errno;
 use zones_archive::{Candidates, Devices, Progress, copy_tree};
+use zones_store::durability;
 use zones_sys::{Dir, RootFd};
 
 use crate::dir::{self, remove_tree};
@@ -92,6 +93,11 @@ impl Driver for Overlay {
 
     fn usage(&self, root: &Path) -> Result<Usage, StorageError> {
         measure::root(root).map_err(|source| self.error("measure", root, source))
+    }
+
+    fn own(&self, root: &Path) -> Result<Option<u64>, StorageError> {
+        let known = measure::own(root).map(Some);
+        known.map_err(|source| self.error("measure", root, source))
     }
 
     fn usage_of_zone(&self, zonepath: &Path) -> Result<Usage, StorageError> {
@@ -194,6 +200,8 @@ impl Overlay {
     /// Has everything of a root be in layers, and gives these. With nothing new in the root they
     /// are those that it has.
     fn push(&self, root: &Path, old: Option<&Stack>) -> Result<Shared, Errno> {
+        // The root is not the copy, and may be less disposable.
+        let _insist = durability::insist();
         let store = match old {
             Some(stack) => Store::of(stack, root)?,
             None => Store::for_root(root)?,

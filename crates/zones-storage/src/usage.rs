@@ -63,7 +63,10 @@ pub(crate) fn is_exact(folder: &Path) -> Result<bool, Errno> {
 
 /// Bytes of the blocks of all files below a folder, and of the folder. A file with several names
 /// counts once.
-pub(crate) fn bytes(folder: &Path) -> Result<u64, Errno> {
+///
+/// # Errors
+/// What the kernel says when it looks.
+pub fn bytes(folder: &Path) -> Result<u64, Errno> {
     let mut known = HashSet::new();
     let mut total = 0;
     walk(folder, &mut |seen| {

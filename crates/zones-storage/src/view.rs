@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount as mnt;
+use zones_store::durability;
 use zones_sys::{MountAttr, RootFd, mount_setattr};
 
 use crate::driver::StorageError;
@@ -65,6 +66,12 @@ const OPTIONS: [(&str, &str); 4] = [
     ("redirect_dir", "on"),
     ("xino", "off"),
 ];
+
+/// Has overlayfs not wait for the disk, neither for programs that ask for that nor at its end.
+/// Source: kernel documentation, filesystems/overlayfs, "Volatile mount".
+const VOLATILE: &str = "volatile";
+/// Where such a mount leaves its mark, in the folder for work; the next mount would be refused.
+const INCOMPATIBLE: &str = "work/incompat";
 
 /// How the files of a root are put together, whatever driver made it.
 ///
@@ -254,6 +261,9 @@ impl Layers {
                 let folder = rustix::fs::openat(&top, name, flags, Mode::empty())?;
                 mnt::fsconfig_set_fd(&overlay, option, folder)?;
             }
+            if self.forget_volatile()? {
+                mnt::fsconfig_set_flag(&overlay, VOLATILE)?;
+            }
             trees.push(top);
         }
         for (option, value) in OPTIONS {
@@ -263,6 +273,22 @@ impl Layers {
         drop(trees);
         let attributes = mnt::MountAttrFlags::empty();
         mnt::fsmount(&overlay, mnt::FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    }
+
+    /// Removes the mark of a mount that waited for no disk: it is for those who want their files
+    /// after a power failure, and says that they cannot know. Whether the next mount is such a one.
+    fn forget_volatile(&self) -> Result<bool, Errno> {
+        let Some(top) = &self.top else {
+            return Ok(false);
+        };
+        let mark = top.join(WORK).join(INCOMPATIBLE);
+        match std::fs::remove_dir_all(&mark) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO));
+            }
+            _ => {}
+        }
+        Ok(durability::is_disposable())
     }
 
     /// The lower folders, and the trees that they are in. They are in one store, so one tree does:
@@ -337,6 +363,9 @@ impl Layers {
         if let Some(top) = top {
             attach(top, "top")?;
             options += &format!(",upperdir=top/{UPPER},workdir=top/{WORK}");
+            if self.forget_volatile()? {
+                options += &format!(",{VOLATILE}");
+            }
         }
         for (option, value) in OPTIONS {
             options += &format!(",{option}={value}");

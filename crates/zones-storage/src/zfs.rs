@@ -4,11 +4,13 @@
 //! root is moved and exchanged by one rename(2), a dataset is mounted only where somebody looks at
 //! it, and nothing has to be mounted again after a power loss. See `docs/adr/0019`.
 
+mod changes;
 mod command;
 mod dataset;
 mod delegate;
 mod home;
 mod pointer;
+mod stream;
 mod usage;
 
 use std::fs;
@@ -18,9 +20,8 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::mount as mnt;
-use zones_archive::Progress;
+use zones_archive::{Candidates, Progress};
 
-use crate::dir::remove_tree;
 use crate::driver::{Cause, Copied, CopyError, Driver, DriverKind, StorageError, copy_files};
 use crate::usage::Usage;
 use crate::view::View;
@@ -57,7 +58,7 @@ impl Driver for Zfs {
         let make = || {
             let (parent, place) = room_for(root)?;
             let pointer = Pointer::begin(parent, &place, "zbe", None)?;
-            let made = dataset::create(&place, &pointer.dataset());
+            let made = dataset::create(&place, &pointer);
             pointer.settle(root, made)
         };
         make().map_err(|source| failed("create", root, source))
@@ -84,15 +85,19 @@ impl Driver for Zfs {
         self.share(from, to, true, progress)
     }
 
+    fn changes(&self, from: &Path, to: &Path) -> Result<Option<Candidates>, StorageError> {
+        changes::between(from, to).map_err(|source| failed("compare", from, source))
+    }
+
     fn destroy(&self, root: &Path) -> Result<(), StorageError> {
         let gone = || {
-            let Some(dataset) = pointer::resolve(root)? else {
+            if pointer::resolve(root)?.is_none() {
                 return remove_plain(root);
-            };
+            }
+            let _lock = pointer::wait_for(root)?;
             // What somebody wrote into the folder itself is not in the way later.
             crate::dir::empty_tree(root)?;
-            remove(&dataset)?;
-            Ok(remove_tree(root)?)
+            pointer::undo(root)
         };
         gone().map_err(|source| failed("destroy", root, source))
     }

@@ -5,14 +5,15 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::StoreError;
+use crate::{StoreError, durability};
 
 /// Between the name of a file and the process id, in the name of its temporary twin.
 const MARK: &str = ".tmp-";
 
 /// Writes `bytes` to `path` with `mode`: temporary file, fsync, rename, fsync of the folder.
 ///
-/// Missing parents are made. Errors: the old file is untouched, the temporary one is gone.
+/// What is disposable (see [`durability`]) is not synced. Missing parents are made. Errors: the old
+/// file is untouched, the temporary one is gone.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
     let folder = path.parent().unwrap_or_else(|| Path::new("/"));
     make_folder(folder, 0o755)?;
@@ -106,12 +107,12 @@ fn write_temp(temp: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     // The mode above passes through the umask; this one does not.
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
-    file.sync_all()
+    durability::sync(&file)
 }
 
 fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     File::open(folder)
-        .and_then(|folder| folder.sync_all())
+        .and_then(|folder| durability::sync(&folder))
         .map_err(StoreError::io("sync", folder))
 }
 

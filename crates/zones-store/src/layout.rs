@@ -1,5 +1,6 @@
 //! Where things are (design: "On-disk"); `-R DIR` and `ZONES_ROOT` move all of it.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use zones_types::ZoneName;
@@ -65,6 +66,14 @@ impl Layout {
     #[must_use]
     pub fn run(&self) -> PathBuf {
         self.prefix.join("run/zones")
+    }
+
+    /// `/run/zones/network/INODE`: what hosts of zones note together of the network namespace that
+    /// this thread is in, whatever their prefixes: the kernel's settings and bridges are one.
+    #[must_use]
+    pub fn network() -> PathBuf {
+        let inode = std::fs::metadata("/proc/thread-self/ns/net").map_or(0, |it| it.ino());
+        Self::host().run().join("network").join(inode.to_string())
     }
 
     /// `/run/zones/ZONE`: lock, sockets, state of one zone.

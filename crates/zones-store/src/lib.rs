@@ -2,6 +2,7 @@
 
 mod agree;
 pub mod atomic;
+pub mod durability;
 mod error;
 mod index;
 pub mod journal;

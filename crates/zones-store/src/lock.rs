@@ -22,9 +22,10 @@ impl Lock {
         wait(&layout.run().join("index.lock"))
     }
 
-    /// Waits for the lock on what zones share of the network of the host.
-    pub fn network(layout: &Layout) -> Result<Self, StoreError> {
-        wait(&layout.run().join("network.lock"))
+    /// Waits for the lock on what zones share of the network of the host: one lock for all hosts
+    /// of zones in this network namespace.
+    pub fn network() -> Result<Self, StoreError> {
+        wait(&Layout::network().join("lock"))
     }
 
     /// Waits for the lock on a zone, `/run/zones/ZONE/lock`.

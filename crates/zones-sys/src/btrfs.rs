@@ -10,8 +10,8 @@ use rustix::io::Errno;
 
 use crate::process::last_errno;
 pub use quota::{
-    btrfs_enable_quotas, btrfs_join_group, btrfs_limit_group, btrfs_make_group, btrfs_recount,
-    btrfs_uuid,
+    btrfs_enable_quotas, btrfs_join_group, btrfs_leave_group, btrfs_limit_group, btrfs_make_group,
+    btrfs_recount, btrfs_remove_group, btrfs_uuid,
 };
 pub use send::{btrfs_is_read_only, btrfs_send_names, btrfs_subvolume_id};
 

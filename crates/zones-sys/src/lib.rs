@@ -24,8 +24,9 @@ mod title;
 
 pub use btrfs::{
     btrfs_enable_quotas, btrfs_is_read_only, btrfs_is_subvolume, btrfs_join_group,
-    btrfs_limit_group, btrfs_make_group, btrfs_recount, btrfs_send_names, btrfs_snapshot,
-    btrfs_subvolume_create, btrfs_subvolume_delete, btrfs_subvolume_id, btrfs_uuid,
+    btrfs_leave_group, btrfs_limit_group, btrfs_make_group, btrfs_recount, btrfs_remove_group,
+    btrfs_send_names, btrfs_snapshot, btrfs_subvolume_create, btrfs_subvolume_delete,
+    btrfs_subvolume_id, btrfs_uuid,
 };
 pub use channel::{Channel, MAX_FDS, MAX_PACKET, Packet, ShortPath};
 pub use exec::{CStrings, exec};

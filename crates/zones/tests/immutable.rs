@@ -107,6 +107,43 @@ fn file_systems_of_the_zone_are_none_of_the_profile() {
     host.ok("zoneadm", &["-z", "z", "halt"]);
 }
 
+/// Root of such a zone is root of the host; what the profile keeps it from, it is kept from by
+/// mounts that it may not undo.
+#[test]
+fn a_privileged_zone_keeps_its_profile() {
+    let host = host_or_skip!("a_privileged_zone_keeps_its_profile");
+    zone(&host, "flexible-configuration");
+    let privileged = "add attr; set name=privileged; set type=boolean; set value=true; end";
+    host.ok("zonecfg", &["-z", "z", privileged]);
+    host.ok("zoneadm", &["-z", "z", "boot"]);
+    for (path, allowed) in [
+        ("/", false),
+        ("/usr", false),
+        ("/etc", true),
+        ("/etc/systemd/system", false),
+        ("/var/lib/app", true),
+        ("/var/lib/dpkg", false),
+        ("/tmp", true),
+    ] {
+        let written = can(&host, &format!("touch {path}/new && rm {path}/new"));
+        assert_eq!(written, allowed, "{path}");
+    }
+    for attempt in [
+        "mount -o remount,rw /",
+        "mount -o remount,bind,rw /",
+        "umount /var/lib/dpkg",
+        "busybox mv /var/lib/dpkg /var/lib/other",
+        "busybox mv /etc/systemd /etc/other",
+        "chmod 700 /",
+    ] {
+        assert!(!can(&host, attempt), "{attempt}");
+    }
+    host.ok("zoneadm", &["-z", "z", "halt"]);
+    host.ok("zoneadm", &["-z", "z", "boot", "-w"]);
+    assert!(can(&host, "touch /usr/new"));
+    host.ok("zoneadm", &["-z", "z", "halt"]);
+}
+
 #[test]
 fn a_profile_that_is_none_is_refused() {
     let host = host_or_skip!("a_profile_that_is_none_is_refused");

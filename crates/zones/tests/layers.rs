@@ -85,6 +85,54 @@ fn a_broken_zone_is_rolled_back() {
 }
 
 #[test]
+fn what_killed_commands_left_is_cleaned_up_although_the_zone_runs() {
+    let host = host_or_skip!("what_killed_commands_left_is_cleaned_up_although_the_zone_runs");
+    if !has_layers(&host) {
+        return;
+    }
+    host.install("z", "");
+    host.ok("zoneadm", &["-z", "z", "snapshot", "one"]);
+    host.ok("beadm", &["-z", "z", "create", "half"]);
+    host.ok("zoneadm", &["-z", "z", "boot"]);
+    let zonepath = host.zonepath("z");
+    let left = ["snap/.new-two", "be/.gone-b", ".root-1"].map(|it| zonepath.join(it));
+    for folder in &left {
+        std::fs::create_dir_all(folder.join("deep")).unwrap();
+    }
+    // As pkg(1) notes the copy that it works in.
+    let note = host.path().join("var/lib/zones/journal/z");
+    std::fs::create_dir_all(note.parent().unwrap()).unwrap();
+    std::fs::write(&note, "verb=pkg\nenvironment=half\n").unwrap();
+    let next = host.zoneadm(&["-z", "z", "snapshot", "two"]);
+    assert!(next.status.success(), "{}", support::err(&next));
+    let said = "zone 'z': `pkg` was interrupted; what it left half done is cleaned up";
+    assert!(
+        support::err(&next).contains(said),
+        "{}",
+        support::err(&next)
+    );
+    for folder in &left {
+        assert!(!folder.exists(), "{}", folder.display());
+    }
+    let environments = host.ok("beadm", &["-z", "z", "list", "-H"]);
+    assert!(!environments.contains("half"), "{environments}");
+    assert!(!note.exists() && !zonepath.join("be/half").exists());
+    assert_eq!(host.inside("z", "echo up"), "up\n");
+    // What an environment became that is active, or will be, stays.
+    host.ok("beadm", &["-z", "z", "create", "-a", "next"]);
+    for name in ["zbe", "next", "none"] {
+        std::fs::write(&note, format!("verb=pkg\nenvironment={name}\n")).unwrap();
+        host.ok("zoneadm", &["-z", "z", "destroy-snapshot", "two"]);
+        host.ok("zoneadm", &["-z", "z", "snapshot", "two"]);
+        assert!(!note.exists());
+    }
+    let environments = host.ok("beadm", &["-z", "z", "list", "-H"]);
+    assert_eq!(environments.lines().count(), 2, "{environments}");
+    host.ok("zoneadm", &["-z", "z", "halt"]);
+    host.ok("zoneadm", &["-z", "z", "uninstall", "-F"]);
+}
+
+#[test]
 fn a_copy_runs_beside_its_source() {
     let host = host_or_skip!("a_copy_runs_beside_its_source");
     if !has_layers(&host) {

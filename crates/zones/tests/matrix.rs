@@ -10,7 +10,7 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use support::{Host, err, out, refused, until};
@@ -141,6 +141,20 @@ impl Bench {
         assert_eq!(cells.count(), 0, "folders of cells");
     }
 
+    /// Control groups of the zones of the matrix.
+    fn groups(&self) -> Vec<PathBuf> {
+        let name = zones_store::Layout::below(&self.inner()).kernel_name();
+        let folders = |path: &Path| {
+            let entries = fs::read_dir(path).into_iter().flatten().flatten();
+            let folders = entries.filter(|it| it.file_type().is_ok_and(|kind| kind.is_dir()));
+            folders.map(|it| it.path()).collect::<Vec<_>>()
+        };
+        let top = Path::new("/sys/fs/cgroup");
+        let tops = [vec![top.to_owned()], folders(top)].concat();
+        let ours = tops.iter().map(|top| top.join(&name));
+        ours.flat_map(|group| folders(&group)).collect()
+    }
+
     fn last_run(&self) -> PathBuf {
         let runs = fs::read_dir(self.path("matrix-report")).unwrap().flatten();
         runs.map(|run| run.path()).max().unwrap()
@@ -189,6 +203,35 @@ fn cells_run_in_clones_and_leave_reports_and_nothing_else() {
         "did you mean",
     );
     refused(&bench.matrix(&["run", "none/*"]), 64, "meets no cell");
+}
+
+/// As many as the goal speaks of; how fast they are is for the bench to say.
+#[test]
+fn many_cells_leave_no_zone_mount_group_or_process() {
+    let host = host_or_skip!("many_cells_leave_no_zone_mount_group_or_process");
+    let start = MATRIX.find("[option]").unwrap();
+    let mut text = MATRIX[..start].replace("[\"one\"]", "[\"one\", \"two\", \"three\"]");
+    text = text.replace("[cell]", "[cell]\nboot = \"none\"");
+    text += "[option]\n";
+    (0..4).for_each(|at| text += &format!("o{at} = {{}}\n"));
+    text += "[step]\nnothing.run = \"true\"\n";
+    for at in 0..16 {
+        text += &format!("[scenario.s{at}]\nsteps = [\"nothing\"]\n");
+    }
+    let bench = Bench::new(host, &text);
+    let said = bench.run(&["-j", "4", "--strict"], 0);
+    assert!(said.contains("192 pass"), "{said}");
+    until("no control group is left", || bench.groups().is_empty());
+    let json = fs::read(bench.last_run().join("run.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    for phase in ["clone", "boot", "step", "halt", "destroy"] {
+        assert_eq!(json["phases"][phase]["count"], 192, "{phase}");
+    }
+    // What was put aside for a process to remove, and folders of removed zones.
+    let zones = fs::read_dir(bench.inner().join("zones")).unwrap().flatten();
+    let left = zones.map(|it| it.file_name().to_string_lossy().into_owned());
+    let left: Vec<String> = left.filter(|name| name.starts_with("mx")).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
@@ -240,6 +283,7 @@ fn a_runner_that_is_killed_leaves_nothing_running_and_can_be_resumed() {
         "cloning",
         "booting",
         "\"step\":0",
+        "collecting",
         "checking",
         "halting",
         "destroying",

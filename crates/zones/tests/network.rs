@@ -169,7 +169,8 @@ fn clean(host: &Host, expected: &[&str]) {
             assert_eq!(now, value, "{key}");
         }
     }
-    assert!(!host.path().join("run/zones/network.settings").exists());
+    let noted = zones_store::Layout::network().join("settings");
+    assert!(!noted.exists(), "{}", noted.display());
 }
 
 /// How a host is that routes for nobody.
@@ -202,6 +203,26 @@ fn a_zone_without_net_has_its_loopback_only() {
         assert_eq!(links(), ["br0"]);
         halt(host, "z");
         clean(host, &["br0"]);
+    });
+}
+
+#[test]
+fn hosts_of_zones_share_what_is_the_kernels() {
+    on_a_host("hosts_of_zones_share_what_is_the_kernels", |first| {
+        let _world = card();
+        let second = &Host::new();
+        for (host, address) in [(first, "10.9.0.7"), (second, "10.9.0.8")] {
+            let net = format!("add net; set physical=eth7; set address={address}/24; end");
+            host.install("z", &net);
+            boot(host, "z");
+        }
+        halt(first, "z");
+        // The first one made the host a router; it is one for as long as the second needs it.
+        assert_eq!(setting("ipv4/conf/eth7/forwarding").unwrap(), "1");
+        hears(second, "z", "10.9.0.2");
+        halt(second, "z");
+        clean(second, &["eth7"]);
+        clean(first, &["eth7"]);
     });
 }
 

@@ -105,11 +105,15 @@ fn shares_of_an_array_job_make_the_report_of_one_run() {
     );
     let done = Command::new(cluster)
         .arg(host.path().join("cluster"))
-        .args(["/bin/sh", "-c", &script])
+        .args(["240", "/bin/sh", "-c", &script])
         .stdin(Stdio::null())
         .output()
         .unwrap();
     let said = out(&done) + &err(&done);
+    if done.status.code() == Some(75) {
+        println!("SKIP {name}: Slurm runs no job at all on this machine\n{said}");
+        return;
+    }
     let logs = product.join("reports").join("slurm-shared-merge.log");
     let logs = fs::read_to_string(logs).unwrap_or_default();
     assert!(done.status.success(), "{said}{logs}");

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::demo::busybox;
 use crate::shell::{Outcome, has, output, write};
@@ -18,6 +18,9 @@ pub(super) const ROUNDS: usize = 7;
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 /// Files of a folder.
 const IN_ONE: usize = 100;
+/// How often a mount that is busy is tried again, and how long after.
+const TRIES: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(100);
 /// Slow peers run so often.
 const SLOW_ROUNDS: usize = 2;
 
@@ -111,8 +114,19 @@ struct Site<'a> {
 
 impl Drop for Site<'_> {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.mount()).status();
-        let _ = fs::remove_dir_all(&self.folder);
+        // What was uninstalled last may still be on its way out, by a process of its own.
+        let umount = || Command::new("umount").arg(self.mount()).output();
+        let is_off = (0..TRIES).any(|_| {
+            let is_off = umount().is_ok_and(|it| it.status.success());
+            if !is_off {
+                std::thread::sleep(PAUSE);
+            }
+            is_off
+        });
+        match is_off {
+            true => drop(fs::remove_dir_all(&self.folder)),
+            false => eprintln!("{} is still mounted", self.mount().display()),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ const LATEST: Duration = Duration::from_secs(2);
 const COMMANDS: u64 = 8;
 
 /// How long a boot's checks, or the commands before a cut, may take.
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_secs(3600);
 
 /// What the command line asks for.
 #[derive(Debug)]

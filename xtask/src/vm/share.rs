@@ -64,26 +64,29 @@ pub(super) fn nothing(_folder: &Path) -> Outcome {
 
 /// The test programs of the storage crate, linked like the product, so that they run anywhere.
 pub(super) fn storage_tests(folder: &Path) -> Outcome {
+    const PROGRAMS: [&str; 2] = ["contract", "limits"];
     let mut command = cargo();
     command.args(["test", "--locked", "--no-run", "--package", "zones-storage"]);
-    command.args(["--test", "contract"]);
+    for program in PROGRAMS {
+        command.args(["--test", program]);
+    }
     command.env("CARGO_TERM_COLOR", "never");
     let out = capture(&mut command).map_err(|error| format!("cannot run cargo: {error}"))?;
     let text = String::from_utf8_lossy(&out.stderr);
-    // "  Executable tests/contract.rs (target/.../contract-0123)"
-    let line = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("Executable "));
-    let path = line
-        .and_then(|line| line.split_once('('))
-        .and_then(|(_, rest)| rest.strip_suffix(')'));
-    let Some(path) = path else {
-        return Err(format!("cargo built no storage test: {}", text.trim()));
-    };
-    let test = folder.join("contract");
-    copy(&top().join(path), &test)?;
-    if has("strip") {
-        run(Command::new("strip").arg("--strip-debug").arg(&test))?;
+    for program in PROGRAMS {
+        // "  Executable tests/contract.rs (target/.../contract-0123)"
+        let start = format!("Executable tests/{program}.rs (");
+        let mut lines = text.lines();
+        let path = lines.find_map(|line| line.trim().strip_prefix(&start)?.strip_suffix(')'));
+        let Some(path) = path else {
+            let text = text.trim();
+            return Err(format!("cargo built no storage test `{program}`: {text}"));
+        };
+        let test = folder.join(program);
+        copy(&top().join(path), &test)?;
+        if has("strip") {
+            run(Command::new("strip").arg("--strip-debug").arg(&test))?;
+        }
     }
     Ok(())
 }

@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
+use rustix::mount::MountPropagationFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::thread::UnshareFlags;
+use zones_storage::View;
 use zones_types::{BrandName, ZoneName};
 
 use super::{CommandLine, Distrust, Hook, Words, trusted};
@@ -189,8 +192,33 @@ impl Brand {
     }
 }
 
+/// Starts a hook. What installs finds the root of a zone where it writes to it, although nobody
+/// else has that mounted: in a mount namespace of the hook's own.
 fn start(path: &Path, arguments: &[String], call: &HookCall<'_>) -> io::Result<Child> {
     zones_sys::close_all_on_exec();
+    let root = Path::new(call.zonepath).join("root");
+    let dataset = match call.hook {
+        Hook::Install => zones_storage::view(&root).ok(),
+        _ => None,
+    };
+    let Some(view @ View::Dataset(_)) = dataset else {
+        return spawn(path, arguments, call);
+    };
+    let start = || {
+        zones_sys::unshare(UnshareFlags::NEWNS)?;
+        let down = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+        rustix::mount::mount_change("/", down)?;
+        view.mount_at(&root)?;
+        spawn(path, arguments, call)
+    };
+    // The namespace is that of a thread, and goes with the hook.
+    std::thread::scope(|scope| {
+        let started = scope.spawn(start).join();
+        started.unwrap_or_else(|_| Err(io::Error::other("the thread that starts it died")))
+    })
+}
+
+fn spawn(path: &Path, arguments: &[String], call: &HookCall<'_>) -> io::Result<Child> {
     Command::new(path)
         .args(arguments)
         .env_clear()

@@ -2,7 +2,9 @@
 
 mod apply;
 mod attach;
+mod base;
 mod clone;
+mod configure;
 mod df;
 mod diff;
 mod doctor;
@@ -15,6 +17,7 @@ mod relocate;
 mod repair;
 mod run;
 mod set;
+mod sizes;
 mod snapshot;
 mod storage;
 mod stream;
@@ -25,7 +28,8 @@ mod uninstall;
 mod verify;
 
 pub(super) use install::{package_host, plan_mirror};
-pub(super) use repair::repair;
+pub(super) use repair::{COPY, PKG, repair};
+pub(super) use storage::limit;
 
 use zones_config::ZoneConfig;
 use zones_engine::chain;
@@ -152,8 +156,16 @@ fn with_zone(
     {
         return status;
     }
+    let configured = match subcommand.name {
+        "clone" => configure::before_clone(layout, zone, rest),
+        _ => Ok(rest.to_vec()),
+    };
+    let rest = match configured {
+        Ok(rest) => rest,
+        Err(status) => return status,
+    };
     match target_as(layout, store, zone, subcommand.name, subcommand.privileged) {
-        Ok(target) => run(&target, rest),
+        Ok(target) => run(&target, &rest),
         Err(status) => status,
     }
 }

@@ -167,6 +167,7 @@ impl Live {
             plan.immutable = None;
         }
         host::check_programs(&plan.root)?;
+        host::check_base(layout, &config)?;
         let entry = host_entry(layout, &plan)?;
         let guard = guard(&plan.root)?;
         plan.shifted = crate::owners::settle(layout, zone, &config, &plan.root, plan.range, false)?;
@@ -212,7 +213,7 @@ impl Live {
             _ => Datasets::give(&config, init, &mut plan.not_enforced),
         };
         // Written with the next phase, before a program of the zone runs.
-        state.undo_network = net::plumb(layout, &network, init)?;
+        state.undo_network = net::plumb(&network, init)?;
         if let Some(range) = plan.range {
             let (uid, gid) = (
                 rustix::fs::Uid::from_raw(range.base),
@@ -527,7 +528,7 @@ impl Live {
     /// nobody waits any more.
     pub(super) fn teardown(self, layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
         // Before the namespace dies: the kernel holds the lock on links while it cleans up.
-        net::detach(layout, &self.state.undo_network, self.state.id);
+        net::detach(&self.state.undo_network, self.state.id);
         self.datasets.take_back();
         let _ = rustix::process::pidfd_send_signal(&self.init.1, Signal::KILL);
         wait_end(&self.init.1);
@@ -560,7 +561,7 @@ pub(super) fn sweep(layout: &Layout, zone: &ZoneName) -> Option<Netlink> {
         if let (Some(init), Ok(config)) = (init, host::load(layout, zone)) {
             Datasets::of(&config, init).take_back();
         }
-        net::detach(layout, &state.undo_network, state.id);
+        net::detach(&state.undo_network, state.id);
     }
     kill(state.as_ref());
     let late = state.as_ref().and_then(|state| {

@@ -1,26 +1,22 @@
 //! The first life of a zone in another boot environment: watched until it has come up, and brought
 //! back to the environment before when it does not. Source: beadm(8), "Trial".
 
-use std::fs::File;
-use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use zones_storage::{Environments, Trial};
 use zones_store::{Layout, Lock};
-use zones_sys::{CloneFlags, Fork};
 use zones_types::ZoneName;
 
+use super::Daemon;
 use super::live::Writing;
-use super::{Daemon, wait};
-use crate::error::{EngineError, chain};
+use crate::error::chain;
 use crate::event::note_event;
+use crate::host;
+use crate::ready::{AGAIN_MS, Mark, Readiness, has_succeeded, look, now_ms};
 use crate::stage::Ending;
-use crate::{host, init_kind};
 
-/// After a mark that was not there yet, milliseconds until it is looked for again.
-const AGAIN_MS: i64 = 500;
 /// How long the lock of the zone is waited for. Somebody who has it may wait for this daemon.
 const LOCK_TRIES: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
@@ -30,20 +26,12 @@ pub(super) struct Watch {
     zonepath: PathBuf,
     trial: Trial,
     mark: Mark,
-    /// Times of [`wait::now_ms`].
+    /// Times of [`now_ms`].
     deadline_ms: i64,
     next_ms: i64,
     timeout_s: i64,
     /// Becomes readable when the command that looks for the mark has ended.
     probe: Option<OwnedFd>,
-}
-
-/// How a zone shows that it is up.
-enum Mark {
-    /// Process 1 still lives then.
-    Alive,
-    /// This succeeds in it.
-    Command(String),
 }
 
 impl Watch {
@@ -88,9 +76,7 @@ impl Daemon {
         let (zonepath, mut trial) = self.pending()?;
         let config = host::load(&self.layout, &self.zone).ok()?;
         let brand = host::brand_of(&self.layout, &config).ok()?;
-        let ready = &brand.ready;
-        let timeout_s = config.attr("ready-timeout").and_then(|it| it.parse().ok());
-        let timeout_s: i64 = timeout_s.unwrap_or_else(|| i64::from(ready.timeout));
+        let Readiness { mark, timeout_s } = Readiness::of(&config, &brand, &zonepath.join("root"));
         let booted = *trial.booted.get_or_insert_with(now_s);
         if timeout_s == 0 {
             let _ = Trial::end(&zonepath);
@@ -100,20 +86,11 @@ impl Daemon {
         if let Err(error) = trial.write(&zonepath) {
             self.console.log(&chain(&error));
         }
-        let command = config.attr("ready-command").map(str::to_owned);
-        let is_systemd = || {
-            let root = zonepath.join("root");
-            init_kind::of(&root, &brand.init) == init_kind::InitKind::Systemd
-        };
-        let command = command.or_else(|| match &ready.systemd {
-            Some(words) if is_systemd() => Some(words.clone()),
-            _ => ready.command.clone(),
-        });
-        let now = wait::now_ms();
+        let now = now_ms();
         let spent_s = now_s().saturating_sub(booted).clamp(0, timeout_s);
-        let (mark, next_ms) = match command {
-            Some(command) => (Mark::Command(command), now + AGAIN_MS),
-            None => (Mark::Alive, now + i64::from(ready.seconds) * 1000),
+        let next_ms = match &mark {
+            Mark::Command(_) => now + AGAIN_MS,
+            Mark::Alive(alive_ms) => now + alive_ms,
         };
         let (name, previous) = (trial.name.clone(), trial.previous.clone());
         self.trial = Some(Watch {
@@ -134,8 +111,8 @@ impl Daemon {
     /// Time is up for something.
     pub(super) fn on_trial_due(&mut self) {
         let Some(watch) = &mut self.trial else { return };
-        let now = wait::now_ms();
-        if matches!(watch.mark, Mark::Alive) && now >= watch.next_ms {
+        let now = now_ms();
+        if matches!(watch.mark, Mark::Alive(_)) && now >= watch.next_ms {
             return self.confirm();
         }
         if now >= watch.deadline_ms {
@@ -155,10 +132,8 @@ impl Daemon {
     /// The command that looks for the mark has ended.
     pub(super) fn on_probe(&mut self) {
         let Some(watch) = &mut self.trial else { return };
-        let mut byte = [0];
-        let said = watch.probe.take().map(File::from);
-        let is_up = said.is_some_and(|mut file| file.read_exact(&mut byte).is_ok());
-        watch.next_ms = wait::now_ms() + AGAIN_MS;
+        let is_up = watch.probe.take().is_some_and(has_succeeded);
+        watch.next_ms = now_ms() + AGAIN_MS;
         if is_up {
             self.confirm();
         }
@@ -287,25 +262,4 @@ fn lock(layout: &Layout, zone: &ZoneName) -> Result<Lock, String> {
         }
     }
     Err("somebody else works on the boot environments; nothing was changed".to_owned())
-}
-
-/// Runs a command in the zone, in a process of its own: the daemon must not wait for it. What it
-/// gives becomes readable with the end, with one byte if it succeeded.
-fn look(layout: &Layout, zone: &ZoneName, command: &str) -> Result<OwnedFd, EngineError> {
-    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(EngineError::kernel("make a pipe"))?;
-    match zones_sys::clone_process(CloneFlags::NONE, None) {
-        Ok(Fork::Child) => {
-            // The daemon's own descriptors: its clients must see when it lets them go.
-            zones_sys::close_all_except(&[std::os::fd::AsFd::as_fd(&write)]);
-            let words = ["/bin/sh", "-c", command];
-            let ended = crate::login::run_quietly(layout, zone, &words);
-            if matches!(ended, Ok(Ending::Exited(0))) {
-                let _ = rustix::io::write(&write, b"1");
-            }
-            zones_sys::exit_now(0)
-        }
-        Ok(Fork::Parent { .. }) => Ok(read),
-        Err(error) => Err(EngineError::kernel("start a process")(error)),
-    }
 }

@@ -21,11 +21,7 @@ pub(super) enum Event {
     TrialDue,
 }
 
-/// Milliseconds of a clock that never goes back.
-pub(super) fn now_ms() -> i64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    time.tv_sec.saturating_mul(1000) + time.tv_nsec / 1_000_000
-}
+pub(super) use crate::ready::now_ms;
 
 impl Daemon {
     /// Blocks until something happens.

@@ -58,7 +58,7 @@ pub(crate) fn add(
     let before = state.undo_network.clone();
     state.undo_network.extend(super::leftovers(&steps));
     keep(layout, zone, state)?;
-    let made = super::plumb(layout, &steps, init);
+    let made = super::plumb(&steps, init);
     state.undo_network = before;
     let result = made.map(|lines| state.undo_network.extend(lines));
     keep(layout, zone, state)?;
@@ -75,11 +75,11 @@ pub(crate) fn remove(
 ) -> Result<(), EngineError> {
     let netns = namespace(init).map_err(EngineError::kernel("open the network of the zone"))?;
     let (mut stay, go) = split(&read(&state.undo_network), interface);
-    let _lock = Lock::network(layout).map_err(network)?;
+    let _lock = Lock::network().map_err(network)?;
     let mut last = None;
     if !stay.iter().any(needs_settings) {
         stay.retain(|one| *one != Leftover::Settings);
-        last = Some(settings(layout)).filter(|_| !super::others_need_settings(layout, zone));
+        last = Some(settings()).filter(|_| !super::others_need_settings(layout, zone));
     }
     let (id, name) = (state.id, &interface.name);
     // What could not be taken away stays noted: the halt tries again.

@@ -137,9 +137,8 @@ pub(super) fn announced(config: &ZoneConfig, mapped: bool) -> Vec<(String, Strin
         let factory = anet.mac_address == "factory";
         say(factory, "anet mac-address=factory", LATER);
     }
-    let is_sparse = config.brand_or_default().as_str() == zones_brand::sparse::BRAND;
     say(
-        !config.inherit_pkg_dirs.is_empty() && !is_sparse,
+        !config.inherit_pkg_dirs.is_empty() && !zones_brand::sparse::is_sparse(config),
         "inherit-pkg-dir",
         "only zones of brand sparse have a base to share folders with",
     );

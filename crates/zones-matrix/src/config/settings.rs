@@ -1,4 +1,4 @@
-//! What a cell gets: limits, time, network, clock, retries.
+//! What a cell gets: limits, time, network, clock, process 1, retries.
 
 use std::time::Duration;
 
@@ -28,6 +28,16 @@ pub enum Clock {
     Isolated,
     /// A wall time of its own, by interposition.
     Fake(jiff::Timestamp),
+}
+
+/// Who is process 1 of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Boot {
+    /// The init of the platform, with the services that it starts.
+    #[default]
+    Init,
+    /// One of ours, which only buries the dead: nothing runs but the steps.
+    None,
 }
 
 /// How long a retry waits.
@@ -96,6 +106,8 @@ pub struct Settings {
     pub flaky_result: FlakyResult,
     /// Time.
     pub clock: Clock,
+    /// Process 1.
+    pub boot: Boot,
 }
 
 impl Default for Settings {
@@ -116,6 +128,7 @@ impl Default for Settings {
             },
             flaky_result: FlakyResult::Fail,
             clock: Clock::Isolated,
+            boot: Boot::Init,
         }
     }
 }
@@ -132,6 +145,7 @@ pub(crate) struct Changes {
     retries: Option<RetryChanges>,
     flaky_result: Option<FlakyResult>,
     clock: Option<Clock>,
+    boot: Option<Boot>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -158,6 +172,7 @@ const RETRIED: [(&str, RetryOn); 3] = [
     ("timeout", RetryOn::Timeout),
 ];
 const FLAKY: [(&str, FlakyResult); 2] = [("fail", FlakyResult::Fail), ("pass", FlakyResult::Pass)];
+const BOOTS: [(&str, Boot); 2] = [("init", Boot::Init), ("none", Boot::None)];
 const CLOCKS: [(&str, Clock); 2] = [("shared", Clock::Shared), ("isolated", Clock::Isolated)];
 
 impl Changes {
@@ -178,6 +193,7 @@ impl Changes {
             retries: section.table("retries").map(RetryChanges::read),
             flaky_result: section.word("flaky-result", &FLAKY),
             clock: clock(&section),
+            boot: section.word("boot", &BOOTS),
         };
         section.finish();
         changes
@@ -204,6 +220,7 @@ impl Changes {
         put(&mut settings.slow_after, self.slow_after.as_ref());
         put(&mut settings.flaky_result, self.flaky_result.as_ref());
         put(&mut settings.clock, self.clock.as_ref());
+        put(&mut settings.boot, self.boot.as_ref());
         if let Some(retries) = &self.retries {
             let old = &mut settings.retries;
             put(&mut old.count, retries.count.as_ref());
@@ -304,6 +321,7 @@ impl Settings {
             },
             "flaky-result": name_of(&self.flaky_result, &FLAKY),
             "clock": self.clock.to_json(),
+            "boot": name_of(&self.boot, &BOOTS),
         })
     }
 
@@ -315,6 +333,7 @@ impl Settings {
             "tasks": self.tasks,
             "network": name_of(&self.network, &NETWORKS),
             "clock": self.clock.to_json(),
+            "boot": name_of(&self.boot, &BOOTS),
         })
     }
 }

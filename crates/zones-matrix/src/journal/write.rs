@@ -25,7 +25,20 @@ pub trait Sink {
     ///
     /// What the system says.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Another way to [`sync`](Self::sync), for a thread that others need not wait for; `None` when
+    /// there is none.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    fn twin(&self) -> io::Result<Option<Syncer>> {
+        Ok(None)
+    }
 }
+
+/// Returns when all that was added to a sink before is on disk.
+pub type Syncer = Box<dyn Fn() -> io::Result<()> + Send>;
 
 /// A journal in a file.
 #[derive(Debug)]
@@ -80,6 +93,11 @@ impl Sink for File {
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()
     }
+
+    fn twin(&self) -> io::Result<Option<Syncer>> {
+        let file = self.file.try_clone()?;
+        Ok(Some(Box::new(move || file.sync_data())))
+    }
 }
 
 /// Adds records to a journal.
@@ -111,6 +129,19 @@ impl<S: Sink> Writer<S> {
     /// What the sink says. The run must stop then: what it does would not be known afterwards.
     pub fn add(&mut self, at: Duration, record: Record) -> io::Result<()> {
         let is_final = record.is_final();
+        self.append(at, record)?;
+        if is_final {
+            return self.sync();
+        }
+        self.tick(at)
+    }
+
+    /// As [`add`](Self::add); whoever calls has it brought to disk.
+    ///
+    /// # Errors
+    ///
+    /// What the sink says.
+    pub fn append(&mut self, at: Duration, record: Record) -> io::Result<()> {
         let micros = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
         let line = Line { at: micros, record };
         let mut text = serde_json::to_string(&line).map_err(io::Error::other)?;
@@ -122,10 +153,7 @@ impl<S: Sink> Writer<S> {
         self.sink.append(text.as_bytes())?;
         self.before = sum;
         self.waiting.get_or_insert(at);
-        if is_final {
-            return self.sync();
-        }
-        self.tick(at)
+        Ok(())
     }
 
     /// Brings to disk what has waited long enough.
@@ -169,5 +197,9 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
 
     fn sync(&mut self) -> io::Result<()> {
         (**self).sync()
+    }
+
+    fn twin(&self) -> io::Result<Option<Syncer>> {
+        (**self).twin()
     }
 }

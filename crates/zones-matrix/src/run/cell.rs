@@ -101,8 +101,18 @@ impl CellRun {
         texts.find(|text| !text.is_empty()).unwrap_or("")
     }
 
+    fn has_begun_after(&self, attempt: u32) -> bool {
+        u32::try_from(self.attempts.len()).is_ok_and(|count| count > attempt)
+    }
+
     pub(super) fn take(&mut self, at: u64, record: &Record) {
         match record {
+            // Zones are removed beside what runs: the cell may be elsewhere long since.
+            Record::State {
+                state: State::Destroying,
+                attempt,
+                ..
+            } if self.verdict.is_some() || self.has_begun_after(*attempt) => {}
             Record::State {
                 attempt,
                 moment,

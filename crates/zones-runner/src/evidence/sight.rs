@@ -135,6 +135,22 @@ impl Sight {
         self.fresh().is_some()
     }
 
+    /// Looks at the zone before anything was done in it: what its golden image holds. `before` is
+    /// another clone of the image, and `only` are the paths on which the two may differ.
+    ///
+    /// # Errors
+    /// As those of [`look`](Self::look).
+    pub fn begin(
+        &mut self,
+        place: &Place,
+        before: Option<&Scene>,
+        only: Option<&Candidates>,
+    ) -> Result<Arc<Scene>, EvidenceError> {
+        let scene = Arc::new(scene(place, before, only)?);
+        self.golden = Some(Arc::clone(&scene));
+        Ok(scene)
+    }
+
     /// Looks at the zone. `only` are the paths outside of which nothing changed since the golden
     /// image, where a storage driver knows them.
     ///
@@ -146,7 +162,7 @@ impl Sight {
         when: &When,
         only: Option<&Candidates>,
     ) -> Result<(), EvidenceError> {
-        let scene = Arc::new(self.scene(place, only)?);
+        let scene = Arc::new(scene(place, self.golden.as_deref(), only)?);
         if *when == When::Golden {
             self.golden = Some(scene);
             return Ok(());
@@ -168,28 +184,12 @@ impl Sight {
         exit: Option<i32>,
         place: &Place,
     ) -> Result<(), EvidenceError> {
-        let scene = Arc::new(self.scene(place, None)?);
+        let scene = Arc::new(scene(place, self.golden.as_deref(), None)?);
         if matches!(extra, Extra::Fresh(_)) && exit == Some(0) {
             self.seen.insert(When::Fresh, Arc::clone(&scene));
         }
         self.repeated.push((extra, exit, Some(scene)));
         Ok(())
-    }
-
-    fn scene(&self, place: &Place, only: Option<&Candidates>) -> Result<Scene, EvidenceError> {
-        let root = zones_storage::look(&place.root)?;
-        let look = Look {
-            owners: Owners::of(&root),
-            before: self.golden.as_deref(),
-            only,
-        };
-        let mut scene = tree(&root, &look)?;
-        if let Some(init) = place.init {
-            let living = alive(init)?;
-            living.put(&mut scene.inventory);
-            scene.notes.extend(living.notes);
-        }
-        Ok(scene)
     }
 
     /// Judges one check by all that was seen. What nobody looked at is skipped, with the reason.
@@ -273,6 +273,27 @@ impl Sight {
         let file = Self::shelf_file(self.shelf.as_ref()?, &self.family, step);
         Scene::load(&std::fs::read(file).ok()?).ok().map(Arc::new)
     }
+}
+
+/// The files of a zone, and what runs in it now.
+fn scene(
+    place: &Place,
+    before: Option<&Scene>,
+    only: Option<&Candidates>,
+) -> Result<Scene, EvidenceError> {
+    let root = zones_storage::look(&place.root)?;
+    let look = Look {
+        owners: Owners::of(&root),
+        before,
+        only,
+    };
+    let mut scene = tree(&root, &look)?;
+    if let Some(init) = place.init {
+        let living = alive(init)?;
+        living.put(&mut scene.inventory);
+        scene.notes.extend(living.notes);
+    }
+    Ok(scene)
 }
 
 fn result(check: &Check, judged: Result<Vec<Finding>, Absent>) -> CheckResult {

@@ -7,6 +7,7 @@ use zones_matrix::journal::{CheckResult, Excerpt, Moment, Record, Status};
 use zones_matrix::{Cell, Outcome, State, Step};
 
 use super::Shop;
+use super::caught::caught;
 use super::prefix::{Beginning, Taken};
 use super::supplies::Supplies;
 use crate::bed::{BedError, Call, Origin, Plot, StepEnd, Usage};
@@ -124,6 +125,23 @@ impl<'a> Attempt<'a> {
         })
     }
 
+    /// The end of an attempt that the runner itself broke off. Its zone goes down and away.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    pub(super) fn broken(&self, why: String) -> Result<Conclusion, Lost> {
+        let halted = caught(|| self.halt());
+        let zone = Some(self.zone.clone());
+        match halted {
+            Ok(Err(Lost)) => Err(Lost),
+            // Whoever removes the zone halts it first, and says when that fails.
+            Ok(Ok(_)) | Err(_) => Ok(Conclusion {
+                zone,
+                ..Conclusion::without_zone(Outcome::Error, why)
+            }),
+        }
+    }
+
     fn work(&self, usage: &mut Usage, is_made: &mut bool) -> Result<(), Break> {
         let (origin, mut inspection, taken) = self.beginning();
         self.state(Moment::Intent, State::Cloning)?;
@@ -144,10 +162,10 @@ impl<'a> Attempt<'a> {
         self.state(Moment::Intent, State::Booting)?;
         let has_checks = !self.cell.checks.is_empty();
         self.boot(&self.zone)?;
+        self.state(Moment::Done, State::Booting)?;
         if has_checks && taken.is_empty() {
             self.look(&mut *inspection, Look::Start)?;
         }
-        self.state(Moment::Done, State::Booting)?;
         for (at, step) in taken.iter().enumerate() {
             self.record(at, Some(0), step.micros, true, step.log.clone())?;
         }
@@ -199,13 +217,13 @@ impl<'a> Attempt<'a> {
             self.go_on()?;
             let taken = self.step(at, step)?;
             done.push(taken);
+            self.state(Moment::Done, State::Step(number))?;
             if !self.cell.checks.is_empty() {
                 self.look(inspection, Look::Step(at))?;
             }
             if self.ends_another(step.node) {
                 self.look(inspection, Look::End(at))?;
             }
-            self.state(Moment::Done, State::Step(number))?;
             if self.makes.contains(&step.node) && !self.shop.job.strict {
                 self.share(step.node, inspection, done);
             }
@@ -370,7 +388,6 @@ impl<'a> Attempt<'a> {
     }
 
     fn checks(&self, inspection: &mut dyn Inspection) -> Result<(), Break> {
-        self.state(Moment::Intent, State::Checking)?;
         self.go_on()?;
         if inspection.wants_reboot() {
             self.bed(self.shop.crew.bed.halt(&self.zone))?;
@@ -378,8 +395,11 @@ impl<'a> Attempt<'a> {
             self.look(inspection, Look::Rebooted)?;
         }
         for (number, extra) in inspection.extras().into_iter().enumerate() {
+            self.state(Moment::Intent, State::Collecting)?;
             self.extra(number, extra, inspection)?;
+            self.state(Moment::Done, State::Collecting)?;
         }
+        self.state(Moment::Intent, State::Checking)?;
         let mut first: Option<(Outcome, String)> = None;
         let mut unseen = None;
         for check in &self.cell.checks {
@@ -495,8 +515,10 @@ impl<'a> Attempt<'a> {
     }
 
     fn look(&self, inspection: &mut dyn Inspection, when: Look) -> Result<(), Break> {
+        self.state(Moment::Intent, State::Collecting)?;
         let looked = inspection.look(&self.zone, when);
-        looked.map_err(|why| Break::End(Outcome::Error, format!("look: {why}")))
+        looked.map_err(|why| Break::End(Outcome::Error, format!("look: {why}")))?;
+        Ok(self.state(Moment::Done, State::Collecting)?)
     }
 
     fn bed<T>(&self, done: Result<T, BedError>) -> Result<T, Break> {

@@ -7,6 +7,7 @@ use std::thread;
 
 use zones_matrix::{Cell, Outcome, Plan};
 
+use super::caught::caught;
 use super::{Crew, Job};
 use crate::supply::{Golden, Lack};
 
@@ -46,13 +47,15 @@ impl Supplies {
         for wishes in [images, artifacts.collect()] {
             each(&wishes, job.limits.jobs, |wish| match wish {
                 Wish::Golden(at) => {
-                    let golden = crew.supply.golden(&plan.platforms[*at]);
+                    let golden = caught(|| crew.supply.golden(&plan.platforms[*at]));
+                    let golden = golden.unwrap_or_else(|why| Err(Lack::Blocked(why)));
                     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
                     all.goldens.insert(*at, golden);
                 }
                 Wish::Artifact(at) => {
                     let artifact = &plan.artifacts[*at];
-                    let path = crew.supply.artifact(artifact);
+                    let path = caught(|| crew.supply.artifact(artifact));
+                    let path = path.unwrap_or_else(|why| Err(Lack::Blocked(why)));
                     let key = (artifact.name.clone(), artifact.platform.clone());
                     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
                     all.artifacts.insert(key, path);

@@ -39,26 +39,28 @@ fn name(state: State) -> Option<&'static str> {
         State::Checking => Some("check"),
         State::Collecting => Some("collect"),
         State::Halting => Some("halt"),
-        State::Planned | State::Blocked | State::Ready | State::Destroying | State::Done => None,
+        State::Destroying => Some("destroy"),
+        State::Planned | State::Blocked | State::Ready | State::Done => None,
     }
 }
 
 /// The phases that a journal tells.
 #[must_use]
 pub fn phases(journal: &Journal) -> Phases {
-    let mut begun: BTreeMap<&str, (State, u64)> = BTreeMap::new();
+    let mut begun: BTreeMap<(&str, u32), (State, u64)> = BTreeMap::new();
     let mut found: BTreeMap<&'static str, Vec<u64>> = BTreeMap::new();
     for line in &journal.lines {
         if let Record::State {
             cell,
+            attempt,
             moment,
             state,
-            ..
         } = &line.record
         {
-            match (moment, begun.get(cell.as_str())) {
+            let key = (cell.as_str(), *attempt);
+            match (moment, begun.get(&key)) {
                 (Moment::Intent, _) => {
-                    begun.insert(cell, (*state, line.at));
+                    begun.insert(key, (*state, line.at));
                 }
                 (Moment::Done, Some((known, at))) if known == state => {
                     if let Some(name) = name(*state) {

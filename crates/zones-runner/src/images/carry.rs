@@ -11,7 +11,6 @@ use zones_matrix::{Hasher, Key};
 
 pub use depot::Depot;
 
-use super::hold::Hold;
 use super::{ImageError, Images, Manifest, build, place::Place};
 
 /// What lies beside a stream and is written after it.
@@ -87,10 +86,9 @@ impl Images {
     /// # Errors
     /// The depot has it not, or not whole; nothing of it stays here then.
     pub fn pull(&self, key: Key, depot: &Depot) -> Result<Carried, ImageError> {
-        let _hold = Hold::exclusive(&self.place.lock(key))?;
-        if self.manifest(key)?.is_some() {
+        let Some(_hold) = self.alone(key, || ())? else {
             return Ok(Carried::Already);
-        }
+        };
         let mut text = String::new();
         let slip = slip_name(key);
         if !depot.names()?.contains(&slip) {

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 use zones_sys::{
-    allocated, btrfs_enable_quotas, btrfs_join_group, btrfs_limit_group, btrfs_make_group,
-    btrfs_recount, btrfs_subvolume_id, btrfs_uuid,
+    allocated, btrfs_enable_quotas, btrfs_join_group, btrfs_leave_group, btrfs_limit_group,
+    btrfs_make_group, btrfs_recount, btrfs_remove_group, btrfs_subvolume_id, btrfs_uuid,
 };
 
 use super::open;
@@ -63,24 +63,28 @@ pub(super) fn recount_if_needed(folder: BorrowedFd<'_>) {
 
 /// By what the file system counts, else by looking at every file.
 pub(super) fn usage(root: &Path) -> Result<Usage, Errno> {
+    let usage = match counted(root)? {
+        Some(counted) => counted,
+        None => surveyed(root)?,
+    };
+    let groups = groups(open(root)?.as_fd())?;
+    let limit = zonepath_of(root).and_then(|it| limit_of(&groups, it));
+    Ok(Usage { limit, ..usage })
+}
+
+/// By what the file system counts; nothing where it counts nothing, or wrongly.
+pub(super) fn counted(root: &Path) -> Result<Option<Usage>, Errno> {
     let folder = open(root)?;
     let groups = groups(folder.as_fd())?;
-    let limit = zonepath_of(root).and_then(|it| limit_of(&groups, it));
     let place = groups.join(format!("0_{}", btrfs_subvolume_id(&folder)?));
-    if is_consistent(&groups)
-        && let (Some(refers), Some(own)) =
-            (number(&place, "referenced"), number(&place, "exclusive"))
-    {
-        return Ok(Usage {
-            own,
-            refers,
-            limit,
-            reserved: None,
-            is_exact: true,
-        });
-    }
-    let usage = surveyed(root)?;
-    Ok(Usage { limit, ..usage })
+    let known = is_consistent(&groups)
+        .then(|| Some((number(&place, "referenced")?, number(&place, "exclusive")?)));
+    Ok(known.flatten().map(|(refers, own)| Usage {
+        own,
+        refers,
+        is_exact: true,
+        ..Usage::default()
+    }))
 }
 
 fn limit_of(groups: &Path, zonepath: &Path) -> Option<u64> {
@@ -160,4 +164,25 @@ pub(super) fn limit(zonepath: &Path, limit: Option<u64>) -> Result<(), Errno> {
     rustix::fs::lsetxattr(zonepath, ATTRIBUTE, text.as_bytes(), XattrFlags::empty())?;
     btrfs_limit_group(folder, group, limit)?;
     btrfs_recount(folder, true)
+}
+
+/// Removes the group of a zone whose roots are about to go. The groups of the roots themselves go
+/// with them: kernels before 6.10 leave these, and they cost nothing.
+pub(super) fn release(zonepath: &Path) -> Result<(), Errno> {
+    let Some(number) = group_of(zonepath) else {
+        return Ok(());
+    };
+    let group = LEVEL | number;
+    let folder = open(zonepath)?;
+    let folder = folder.as_fd();
+    for root in roots(zonepath) {
+        let root = open(&root)?;
+        if zones_sys::btrfs_is_subvolume(&root)? {
+            btrfs_leave_group(folder, btrfs_subvolume_id(&root)?, group)?;
+        }
+    }
+    btrfs_remove_group(folder, group)?;
+    rustix::fs::lremovexattr(zonepath, ATTRIBUTE)?;
+    recount_if_needed(folder);
+    Ok(())
 }

@@ -38,6 +38,22 @@ pub(super) fn root(root: &Path) -> Result<Usage, Errno> {
     Ok(all)
 }
 
+/// As [`root`], without the layers that others name, too.
+pub(super) fn own(root: &Path) -> Result<u64, Errno> {
+    let Some(stack) = Stack::read(root)? else {
+        return bytes(root);
+    };
+    let mut all = match has_upper(root) {
+        true => bytes(&root.join(UPPER))?,
+        false => 0,
+    };
+    let store = Store::of(&stack, root)?;
+    for layer in stack.layers.iter().filter(|it| store.references(it) < 2) {
+        all += bytes(&store.files(layer))?;
+    }
+    Ok(all)
+}
+
 /// All roots of a zone: layers that only they name are the zone's own, too.
 pub(super) fn zone(zonepath: &Path) -> Result<Usage, Errno> {
     let active = zonepath.join("root");

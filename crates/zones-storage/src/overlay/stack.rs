@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use zones_store::durability;
 
 use super::kernel;
 use crate::view::{UPPER, WORK};
@@ -76,7 +77,7 @@ impl Stack {
     }
 }
 
-/// A new file that is on the disk afterwards.
+/// A new file that is on the disk afterwards, unless it is disposable.
 pub(crate) fn write_new(place: &Path, text: &[u8]) -> Result<(), Errno> {
     let write = || {
         let mut options = File::options();
@@ -86,7 +87,7 @@ pub(crate) fn write_new(place: &Path, text: &[u8]) -> Result<(), Errno> {
             .mode(0o600)
             .open(place)?;
         file.write_all(text)?;
-        file.sync_all()
+        durability::sync(&file)
     };
     write().map_err(|error| kernel(&error))
 }
@@ -98,7 +99,7 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), Errno> {
 }
 
 pub(crate) fn sync_folder(path: &Path) -> Result<(), Errno> {
-    let synced = File::open(path).and_then(|it| it.sync_all());
+    let synced = File::open(path).and_then(|it| durability::sync(&it));
     synced.map_err(|error| kernel(&error))
 }
 

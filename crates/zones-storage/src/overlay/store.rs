@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use zones_store::durability;
 
 use super::stack::{self, Stack, mark_of};
 use super::{kernel, order};
@@ -269,6 +270,8 @@ impl Locked<'_> {
     }
 
     fn sweep(&self) -> Result<(), Errno> {
+        // Whose it was is not known.
+        let _insist = durability::insist();
         for (id, place) in self.store.names(NOTE) {
             let text = fs::read(&place).map_err(|error| kernel(&error))?;
             // Nothing is begun before the note is whole.

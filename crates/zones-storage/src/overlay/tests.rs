@@ -105,6 +105,44 @@ const ACTS: [(&str, bool, Act); 6] = [
     }),
 ];
 
+/// A birth whose root lacks its mark only, and is then put aside: what is noted is looked for where
+/// it was begun.
+#[test]
+fn a_half_born_root_is_settled_before_it_is_put_aside() {
+    let Some(folder) = zones("a_half_born_root_is_settled_before_it_is_put_aside") else {
+        return;
+    };
+    let zone = folder.path().join("z");
+    let (from, to) = (zone.join("root"), zone.join("copy"));
+    let driver = Overlay::default();
+    make(&driver, &from);
+    age(&driver, &from);
+    driver.copy(&from, &to, false, &Silent).unwrap();
+    let stack = Stack::read(&to).unwrap().unwrap();
+    let store = Store::of(&stack, &to).unwrap();
+    let before = store.named_by(&stack.layers[0]).len();
+    // As it was just before its end.
+    let temp = zone.join(format!("{}{}", dir::NEW, stack.id));
+    fs::rename(&to, &temp).unwrap();
+    rustix::fs::lremovexattr(&temp, "trusted.zones.layers").unwrap();
+    let note = Note {
+        stack: stack.clone(),
+        step: Step::Birth {
+            temp: temp.clone(),
+            to,
+        },
+    };
+    let locked = store.lock().unwrap();
+    let place = locked.begin(&note).unwrap();
+    drop(locked);
+    fs::remove_file(temp.join("stack")).unwrap();
+    fs::hard_link(&place, temp.join("stack")).unwrap();
+    assert!(has_leftovers(&zone));
+    repair(&zone).unwrap();
+    assert!(!temp.exists() && !has_leftovers(&zone));
+    assert_eq!(store.named_by(&stack.layers[0]).len(), before - 1);
+}
+
 #[test]
 fn whatever_is_killed_is_completed_or_taken_back() {
     for (name, is_layered, act) in ACTS {

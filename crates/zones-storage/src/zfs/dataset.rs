@@ -123,23 +123,24 @@ pub(super) fn pool(dataset: &str) -> &str {
 }
 
 /// Makes an empty one.
-pub(super) fn create(place: &Place, dataset: &str) -> Result<(), Cause> {
+pub(super) fn create(place: &Place, pointer: &Pointer) -> Result<(), Cause> {
+    let (lock, dataset) = (pointer.lock(), pointer.dataset());
     in_container(place, || {
-        command::run("create", &["-o", "canmount=noauto"], dataset)
+        command::run_locked(lock, "create", &["-o", "canmount=noauto"], &[&dataset])
     })
 }
 
 /// Makes a clone; its snapshot goes by itself when nothing needs it any more.
 pub(super) fn clone(place: &Place, pointer: &Pointer, is_frozen: bool) -> Result<(), Cause> {
     let origin = pointer.origin().ok_or(Errno::INVAL)?;
-    command::run("snapshot", &[], origin)?;
+    pointer.take_snapshot()?;
     let mut options = vec!["-o", "canmount=noauto"];
     if is_frozen {
         options.extend(["-o", "readonly=on"]);
     }
     let dataset = pointer.dataset();
     in_container(place, || {
-        command::run_words("clone", &options, &[origin, &dataset])
+        command::run_locked(pointer.lock(), "clone", &options, &[origin, &dataset])
     })?;
     command::run("destroy", &["-d"], origin)?;
     Ok(())

@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use rustix::fs::{CWD, FlockOperation, Mode, RenameFlags, XattrFlags};
 use rustix::io::Errno;
@@ -66,8 +67,8 @@ pub(super) struct Pointer {
     path: PathBuf,
     dataset: String,
     origin: Option<String>,
-    /// Tells others that somebody is at it.
-    _lock: File,
+    /// Tells others that somebody is at it: this process, or a command that it started.
+    lock: File,
 }
 
 impl Pointer {
@@ -111,7 +112,7 @@ impl Pointer {
             path: path.clone(),
             dataset,
             origin,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -121,6 +122,22 @@ impl Pointer {
 
     pub(super) fn origin(&self) -> Option<&str> {
         self.origin.as_deref()
+    }
+
+    pub(super) fn lock(&self) -> &File {
+        &self.lock
+    }
+
+    /// Takes the snapshot that a clone is made of.
+    pub(super) fn take_snapshot(&self) -> Result<(), Cause> {
+        let origin = self.origin().ok_or(Errno::INVAL)?;
+        command::run_locked::<&str>(&self.lock, "snapshot", &[], &[origin])?;
+        Ok(())
+    }
+
+    /// Removes it, and what was made with it.
+    pub(super) fn abandon(self) -> Result<(), Cause> {
+        undo(&self.path)
     }
 
     /// Gives it the place of the root when all is made, else removes what was.
@@ -158,7 +175,29 @@ pub(super) fn sweep(parent: &Path) {
     }
 }
 
-fn undo(path: &Path) -> Result<(), Cause> {
+/// Waits for a command that goes on making what a killed process began, and keeps others away.
+pub(super) fn wait_for(path: &Path) -> Result<Option<File>, Errno> {
+    let is_new = |it: &std::ffi::OsStr| it.to_string_lossy().starts_with(NEW);
+    if !path.file_name().is_some_and(is_new) {
+        return Ok(None);
+    }
+    let lock = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?,
+    };
+    let begun = Instant::now();
+    loop {
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if begun.elapsed() < command::PATIENCE => {
+                std::thread::sleep(super::MOMENT);
+            }
+            other => return other.map(|()| Some(lock)),
+        }
+    }
+}
+
+/// Removes a pointer with its dataset, and the snapshot that this was being made of.
+pub(super) fn undo(path: &Path) -> Result<(), Cause> {
     if let Some(dataset) = resolve(path)? {
         super::remove(&dataset)?;
     }

@@ -84,6 +84,32 @@ pub fn btrfs_join_group(folder: BorrowedFd<'_>, member: u64, group: u64) -> Resu
     }
 }
 
+/// Takes a group out of a higher one; it is not in there is fine.
+///
+/// # Errors
+/// `NOTCONN` when nothing is counted.
+pub fn btrfs_leave_group(folder: BorrowedFd<'_>, member: u64, group: u64) -> Result<(), Errno> {
+    let mut args = [0, member, group];
+    // SAFETY: `struct btrfs_ioctl_qgroup_assign_args` is three numbers of 64 bits.
+    match unsafe { call(folder, QGROUP_ASSIGN, &mut args) } {
+        Err(Errno::NOENT) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Removes a group; none is fine.
+///
+/// # Errors
+/// `BUSY` when it has members, `NOTCONN` when nothing is counted.
+pub fn btrfs_remove_group(folder: BorrowedFd<'_>, group: u64) -> Result<(), Errno> {
+    let mut args = [0, group];
+    // SAFETY: `struct btrfs_ioctl_qgroup_create_args` is two numbers of 64 bits.
+    match unsafe { call(folder, QGROUP_CREATE, &mut args) } {
+        Err(Errno::NOENT) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
 /// Limits what only the members of a group have, in bytes; `None` takes the limit away.
 ///
 /// # Errors

@@ -4,17 +4,16 @@
 //! the zone on. A backup environment is a copy of how things were. By default an update makes a
 //! backup; `be-policy` and options of the command say otherwise.
 
-use std::path::PathBuf;
-
 use zones_archive::Silent;
 use zones_engine::chain;
 use zones_image::{Image, ImageError, RECORDS_ONLY};
 use zones_storage::Environments;
-use zones_store::Lock;
+use zones_store::{Layout, Lock, Store, journal};
 use zones_types::{ZoneName, ZoneState};
 
 use super::owner::zone_of;
 use super::{Call, Stop, failed};
+use crate::applet::zoneadm;
 
 /// What is made around an operation.
 pub(super) enum Kind {
@@ -28,6 +27,8 @@ pub(super) enum Kind {
 
 /// A new environment. It goes with this, unless the operation in it succeeded.
 pub(super) struct Made {
+    layout: Layout,
+    zone: ZoneName,
     environments: Environments,
     name: String,
     old: String,
@@ -78,9 +79,11 @@ pub(super) fn kind(call: &Call<'_>, image: &Image, is_changed: bool) -> Result<K
     }
 }
 
-fn open(call: &Call<'_>, image: &Image) -> Result<(Environments, PathBuf, Lock), Stop> {
+fn open(call: &Call<'_>, image: &Image) -> Result<(Environments, ZoneName, Lock), Stop> {
     let found = zone_of(call.layout, image.path());
     let (zone, path) = found.ok_or_else(|| failed("the zone is gone"))?;
+    let store = Store::open(call.layout.clone());
+    zoneadm::repair(call.layout, &store, &zone, zoneadm::PKG).map_err(failed)?;
     let lock = Lock::try_zone(call.layout, &zone).map_err(|error| failed(chain(&error)))?;
     let lock = lock.ok_or_else(|| {
         failed(format!(
@@ -90,7 +93,7 @@ fn open(call: &Call<'_>, image: &Image) -> Result<(Environments, PathBuf, Lock),
     let environments = Environments::open(path.as_path());
     let environments = environments.map_err(|error| failed(chain(&error)))?;
     let environments = environments.of_running(zones_engine::active(call.layout, &zone).is_some());
-    Ok((environments, path.as_path().to_owned(), lock))
+    Ok((environments, zone, lock))
 }
 
 /// Keeps how things are. Gives the name of the copy.
@@ -137,7 +140,7 @@ pub(super) fn make(
     image: &mut Image,
     name: Option<String>,
 ) -> Result<(Image, Made), Stop> {
-    let (mut environments, _, lock) = open(call, image)?;
+    let (mut environments, zone, lock) = open(call, image)?;
     let old = environments.active().to_owned();
     let name = name.unwrap_or_else(|| {
         let numbered = old.rsplit_once('-');
@@ -145,9 +148,15 @@ pub(super) fn make(
         let base = numbered.filter(|(_, it)| is_number(it));
         environments.free_name(base.map_or(&old, |(base, _)| base))
     });
-    copy(call, image, &mut environments, &name)?;
+    note(call.layout, &zone, &environments, &name)?;
+    if let Err(stop) = copy(call, image, &mut environments, &name) {
+        let _ = journal::end(call.layout, &zone);
+        return Err(stop);
+    }
     let path = environments.path(&name);
     let made = Made {
+        layout: call.layout.clone(),
+        zone,
         environments,
         name,
         old,
@@ -155,6 +164,22 @@ pub(super) fn make(
         _lock: lock,
     };
     Ok((call.open(&path)?, made))
+}
+
+/// Notes which copy is to go, should this be killed before it is of use: not one that was there.
+fn note(
+    layout: &Layout,
+    zone: &ZoneName,
+    environments: &Environments,
+    name: &str,
+) -> Result<(), Stop> {
+    let stop = |error: zones_store::StoreError| failed(chain(&error));
+    let is_there = environments.all().iter().any(|it| it.name == name);
+    if is_there || journal::read(layout, zone).map_err(stop)?.is_some() {
+        return Ok(());
+    }
+    let fields = [(zoneadm::COPY, name)];
+    journal::begin(layout, zone, zoneadm::PKG, &fields).map_err(stop)
 }
 
 /// The copy for an image that cannot be changed where it is: its zone runs, and its files lie in
@@ -177,6 +202,7 @@ impl Made {
         self.is_kept = true;
         let (old, new) = (&self.old, &self.name);
         if call.words.has("no-be-activate") {
+            self.end_note()?;
             println!(
                 "\nA clone of {old} exists and has been updated.  To set the\n\
                  new BE as the active one on next boot, execute the following\n\
@@ -186,6 +212,7 @@ impl Made {
             return Ok(());
         }
         let done = self.environments.activate(new);
+        self.end_note()?;
         done.map_err(|error| failed(chain(&error)))?;
         println!(
             "\nA clone of {old} exists and has been updated and activated.\n\
@@ -194,6 +221,15 @@ impl Made {
              *** Reboot required ***\nNew BE: {new}"
         );
         Ok(())
+    }
+
+    /// From here on the copy stays, whatever is killed.
+    fn end_note(&self) -> Result<(), Stop> {
+        let ended = match journal::read(&self.layout, &self.zone) {
+            Ok(Some(note)) if note.verb == zoneadm::PKG => journal::end(&self.layout, &self.zone),
+            _ => Ok(()),
+        };
+        ended.map_err(|error| failed(chain(&error)))
     }
 
     /// The operation failed in the copy, which goes; nobody has its files open.
@@ -211,8 +247,9 @@ impl Drop for Made {
         if self.is_kept {
             return;
         }
-        if let Err(error) = self.environments.destroy(&self.name) {
-            eprintln!("pkg: boot environment {}: {}", self.name, chain(&error));
+        match self.environments.destroy(&self.name) {
+            Ok(()) => drop(self.end_note()),
+            Err(error) => eprintln!("pkg: boot environment {}: {}", self.name, chain(&error)),
         }
     }
 }

@@ -8,12 +8,13 @@ mod both;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use zones_brand::{Hook, HookEnd, Installer, SysConfig};
+use zones_brand::{Hook, HookEnd, Installer, SysConfig, sparse};
+use zones_config::ZoneConfig;
 use zones_engine::{Hooks, chain};
 use zones_image::ImageError;
 use zones_storage::{Copied, DriverKind, Snapshots};
 use zones_store::{Lock, journal};
-use zones_types::{Verb, Verdict, ZonePath, ZoneState, judge};
+use zones_types::{Verb, Verdict, ZoneName, ZonePath, ZoneState, judge};
 
 use super::{Target, hooks, install, run as verbs, storage, target_of, uninstall, verify};
 use crate::applet::pkg;
@@ -142,10 +143,33 @@ fn source<'a>(target: &Target<'a>, wish: &Wish) -> Result<Target<'a>, u8> {
         );
         return Err(crate::report::fail("zoneadm", text));
     }
+    share(&target.zone, &one, &other).map_err(failed)?;
     both::warnings(&one, &other)
         .iter()
         .for_each(|text| eprintln!("{text}"));
     Ok(source)
+}
+
+/// Both have the same folders of the same base, or none: the files that are cloned are the rest.
+fn share(zone: &ZoneName, one: &ZoneConfig, other: &ZoneConfig) -> Result<(), String> {
+    if !sparse::is_sparse(one) {
+        return Ok(());
+    }
+    let (base, theirs) = (sparse::base_of(other), sparse::base_of(one));
+    if other.attr("base").is_some() && base != theirs {
+        return Err(format!(
+            "attr base is `{base}`, that of zone {} is `{theirs}`; remove it: zonecfg -z {zone} \
+             remove attr name=base",
+            one.name
+        ));
+    }
+    if one.inherit_pkg_dirs != other.inherit_pkg_dirs {
+        return Err(format!(
+            "shares other folders than zone {}; have the same inherit-pkg-dir resources in both",
+            one.name
+        ));
+    }
+    Ok(())
 }
 
 /// Of both zones, in the order of their names, so that two clones never wait for each other.
@@ -256,6 +280,10 @@ impl<'a> Job<'a> {
 
     fn fill(&self) -> Result<(), Failure> {
         make_zonepath(self.zonepath.as_path())?;
+        let config = self.source.config()?;
+        if sparse::is_sparse(&config) {
+            install::note_base(self.target, sparse::base_of(&config))?;
+        }
         if self.hooks.has(Hook::Clone) {
             self.own_hook(Hook::Clone)?;
         } else {

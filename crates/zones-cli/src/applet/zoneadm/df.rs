@@ -5,11 +5,12 @@ use std::path::Path;
 
 use serde::Serialize;
 use zones_engine::chain;
-use zones_storage::{Environments, Snapshots, Usage, choose};
+use zones_storage::{Environments, Snapshots, Usage};
 use zones_store::{IndexEntry, Layout, Store};
 use zones_types::{Bytes, ZoneName, ZoneState};
 
 use super::run as verbs;
+use super::sizes::Sizes;
 use crate::getopt::{Given, Known, flag, value};
 use crate::report::{FAILURE, OK, fail, fail_zone};
 use crate::table::{Format, Table};
@@ -51,7 +52,7 @@ pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args:
     };
     let (mut rows, mut status) = (Vec::new(), OK);
     for entry in entries.iter().filter(has_files) {
-        match measure(entry, given.has("s")) {
+        match measure(layout, entry, given.has("s")) {
             Ok(more) => rows.extend(more),
             Err(text) => status = fail_zone(&entry.name, text),
         }
@@ -78,10 +79,9 @@ pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args:
 }
 
 /// The zone, then, unless only that is asked for, its environments and snapshots.
-fn measure(entry: &IndexEntry, sum: bool) -> Result<Vec<Row>, String> {
-    let zonepath = entry.zonepath().ok_or("zonepath not specified")?;
-    let zonepath = zonepath.as_path();
-    let driver = choose(zonepath).map_err(|error| chain(&error))?;
+fn measure(layout: &Layout, entry: &IndexEntry, sum: bool) -> Result<Vec<Row>, String> {
+    let sizes = Sizes::open(layout, entry)?;
+    let zonepath = sizes.zonepath.as_path();
     let row = |name: String, usage: Usage| Row {
         zone: entry.name.to_string(),
         name,
@@ -89,17 +89,15 @@ fn measure(entry: &IndexEntry, sum: bool) -> Result<Vec<Row>, String> {
         refers: usage.refers,
         limit: usage.limit,
         reserved: usage.reserved,
-        driver: driver.kind().as_str(),
+        driver: sizes.driver.kind().as_str(),
         exact: usage.is_exact,
     };
-    let all = driver.usage_of_zone(zonepath);
-    let mut rows = vec![row(String::new(), all.map_err(|error| chain(&error))?)];
+    let mut rows = vec![row(String::new(), sizes.zone()?)];
     if sum {
         return Ok(rows);
     }
     let mut add = |name: String, root: &Path| -> Result<(), String> {
-        let usage = driver.usage(root).map_err(|error| chain(&error))?;
-        rows.push(row(name, usage));
+        rows.push(row(name, sizes.root(root)?));
         Ok(())
     };
     let environments = Environments::open(zonepath).map_err(|error| chain(&error))?;

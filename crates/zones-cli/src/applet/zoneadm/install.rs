@@ -19,13 +19,29 @@ use zones_store::{Layout, Lock, journal};
 use zones_sys::RootFd;
 use zones_types::{Verb, Verdict, ZonePath, ZoneState, judge};
 
+pub(super) use self::sparse::note_base;
+
 use self::choices::Wanted;
 use super::{Target, hooks, storage, uninstall, verify};
 use crate::progress::Screen;
 use crate::report::{OK, fail_zone};
 use crate::settings::HostSettings;
 
+/// What is said at the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Advice {
+    /// What to do with the zone.
+    NextSteps,
+    /// Nothing: it is not a zone for people.
+    None,
+}
+
 pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
+    run_as(target, args, Advice::NextSteps)
+}
+
+/// As [`run`].
+pub(super) fn run_as(target: &Target<'_>, args: &[String], advice: Advice) -> u8 {
     let hooks = match Hooks::load(target.layout, &target.zone, true) {
         Ok(hooks) => hooks,
         Err(error) => {
@@ -65,7 +81,7 @@ pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
     {
         return fail_zone(&target.zone, refusal);
     }
-    match Job::new(target, wanted, hooks).and_then(|job| job.run()) {
+    match Job::new(target, wanted, hooks).and_then(|job| job.run(advice)) {
         Ok(()) => OK,
         Err(text) => fail_zone(&target.zone, text),
     }
@@ -158,7 +174,7 @@ impl<'a> Job<'a> {
         })
     }
 
-    fn run(&self) -> Result<(), String> {
+    fn run(&self, advice: Advice) -> Result<(), String> {
         let started = Instant::now();
         let (layout, zone, store) = (self.target.layout, &self.target.zone, &self.target.store);
         journal::begin(
@@ -203,6 +219,9 @@ impl<'a> Job<'a> {
                 started.elapsed().as_secs_f64()
             ),
         );
+        if advice == Advice::None {
+            return Ok(());
+        }
         println!(
             "\n  Next Steps: Boot the zone, then log into the zone console (zlogin -C)\n              to complete the configuration process."
         );

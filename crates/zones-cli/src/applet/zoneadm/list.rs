@@ -8,6 +8,7 @@ use zones_storage::Usage;
 use zones_store::{IndexEntry, Layout, Store};
 use zones_types::{Bytes, ZoneId, ZoneName, ZoneState};
 
+use super::sizes::Sizes;
 use crate::inside::Inside;
 use crate::report::{FAILURE, OK, USAGE, fail};
 
@@ -17,7 +18,8 @@ enum Form {
     Names,
     Table,
     Parseable,
-    Json,
+    /// `-o json,FIELD,...`: objects, with these of [`MORE`].
+    Json(Vec<usize>),
     /// `-o FIELD,...`: these, colon-separated.
     Fields(Vec<usize>),
 }
@@ -30,26 +32,54 @@ const FIELDS: [&str; 7] = [
 /// zone are in step with those of the global zone; its boot environment; how many snapshots it has;
 /// its storage driver; what it takes on the disk, shows and may take.
 const MORE: [(&str, More); 7] = [
-    ("sync", |it| Some(sync(it.layout, it.entry).to_owned())),
+    ("sync", |it| Some(Shown::text(sync(it.layout, it.entry)))),
     ("be", |it| {
         let all = zones_storage::Environments::open(it.entry.zonepath()?.as_path());
-        Some(all.ok()?.active().to_owned())
+        Some(Shown::text(all.ok()?.active()))
     }),
     ("snapshots", |it| {
         let all = zones_storage::Snapshots::open(it.entry.zonepath()?.as_path());
-        Some(all.ok()?.all().len().to_string())
+        Some(Shown::Count(all.ok()?.all().len()))
     }),
     ("driver", |it| {
         let driver = zones_storage::choose(it.entry.zonepath()?.as_path());
-        Some(driver.ok()?.kind().as_str().to_owned())
+        Some(Shown::text(driver.ok()?.kind().as_str()))
     }),
-    ("used", |it| Some(size(it.usage()?.own))),
-    ("refers", |it| Some(size(it.usage()?.refers))),
-    ("limit", |it| it.usage()?.limit.map(size)),
+    ("used", |it| Some(Shown::Size(it.usage()?.own))),
+    ("refers", |it| Some(Shown::Size(it.usage()?.refers))),
+    ("limit", |it| it.usage()?.limit.map(Shown::Size)),
 ];
 
+/// A value of such a field; a number in JSON where it is one.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown {
+    Text(String),
+    Count(usize),
+    /// Bytes.
+    Size(u64),
+}
+
+impl Shown {
+    fn text(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+
+    /// In a line of fields: sizes with a unit for people, in bytes for programs.
+    fn line(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Count(count) => count.to_string(),
+            Self::Size(bytes) => match std::io::stdout().is_terminal() {
+                true => Bytes(*bytes).to_string(),
+                false => bytes.to_string(),
+            },
+        }
+    }
+}
+
 /// What a zone that has files says in such a field; nothing is `-`.
-type More = fn(&Asked<'_>) -> Option<String>;
+type More = fn(&Asked<'_>) -> Option<Shown>;
 
 /// A zone that has files.
 struct Asked<'a> {
@@ -61,20 +91,20 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// Looks at all files, once.
     fn usage(&self) -> Option<Usage> {
-        let measure = || {
-            let zonepath = self.entry.zonepath()?;
-            let driver = zones_storage::choose(zonepath.as_path()).ok()?;
-            driver.usage_of_zone(zonepath.as_path()).ok()
-        };
+        let measure = || Sizes::open(self.layout, self.entry).ok()?.zone().ok();
         *self.usage.get_or_init(measure)
     }
 }
 
-/// With a unit for people, in bytes for programs.
-fn size(bytes: u64) -> String {
-    match std::io::stdout().is_terminal() {
-        true => Bytes(bytes).to_string(),
-        false => bytes.to_string(),
+impl Form {
+    /// The places in [`MORE`] of what is asked for.
+    fn more(&self) -> Vec<usize> {
+        let fields = match self {
+            Self::Fields(fields) | Self::Json(fields) => fields.as_slice(),
+            _ => &[],
+        };
+        let more = fields.iter().filter_map(|at| at.checked_sub(FIELDS.len()));
+        more.collect()
     }
 }
 
@@ -100,7 +130,7 @@ struct Row {
     ip_type: &'static str,
     /// In the order of [`MORE`], as far as they were asked for.
     #[serde(skip)]
-    more: [Option<String>; MORE.len()],
+    more: [Option<Shown>; MORE.len()],
 }
 
 pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args: &[String]) -> u8 {
@@ -128,15 +158,14 @@ pub(super) fn run(layout: &Layout, store: &Store, zone: Option<&ZoneName>, args:
             _ => true,
         };
         if (shown || zone.is_some() || !options.states.is_empty()) && wanted(row.state) {
-            if let Form::Fields(fields) = &options.form
-                && entry.state == ZoneState::Installed
-            {
+            let wanted = options.form.more();
+            if !wanted.is_empty() && entry.state == ZoneState::Installed {
                 let asked = Asked {
                     layout,
                     entry: &entry,
                     usage: std::cell::OnceCell::new(),
                 };
-                for at in fields.iter().filter_map(|at| at.checked_sub(FIELDS.len())) {
+                for at in wanted {
                     row.more[at] = MORE[at].1(&asked);
                 }
             }
@@ -235,20 +264,24 @@ fn parse(args: &[String], one_zone: bool) -> Result<Options, u8> {
     Ok(options)
 }
 
-/// `-o json`, or names of fields.
+/// `-o json`, names of fields, or both: every object has the fields of `-p`, so only the others
+/// add to it.
 fn output(value: Option<&String>) -> Result<Form, u8> {
-    let names = match value.map(String::as_str) {
-        Some("json") => return Ok(Form::Json),
-        names => names.unwrap_or_default(),
+    let names = value.map(String::as_str).unwrap_or_default();
+    let (is_json, names) = match names.split_once(',') {
+        Some(("json", names)) => (true, names),
+        _ if names == "json" => return Ok(Form::Json(Vec::new())),
+        _ => (false, names),
     };
     let known = || FIELDS.into_iter().chain(MORE.map(|(name, _)| name));
     let place = |name: &str| known().position(|field| field == name);
     let fields = names.split(',').map(|name| place(name).ok_or(name));
     match fields.collect() {
+        Ok(fields) if is_json => Ok(Form::Json(fields)),
         Ok(fields) => Ok(Form::Fields(fields)),
         Err(name) => {
             let all = known().collect::<Vec<_>>().join(", ");
-            eprintln!("zoneadm: list -o takes `json` or some of {all}; not `{name}`");
+            eprintln!("zoneadm: list -o takes `json`, some of {all}, or both; not `{name}`");
             Err(USAGE)
         }
     }
@@ -355,14 +388,17 @@ fn print(rows: &[Row], form: &Form) -> u8 {
         Form::Fields(wanted) => {
             for row in rows {
                 let all = fields(row);
-                let more = row.more.iter().map(|it| it.as_deref().unwrap_or("-"));
-                let all: Vec<&str> = all.iter().map(String::as_str).chain(more).collect();
-                let some = wanted.iter().filter_map(|at| all.get(*at).copied());
+                let more = row.more.iter();
+                let more = more.map(|it| it.as_ref().map_or_else(|| "-".to_owned(), Shown::line));
+                let all: Vec<String> = all.into_iter().chain(more).collect();
+                let some = wanted
+                    .iter()
+                    .filter_map(|at| all.get(*at).map(String::as_str));
                 let some: Vec<&str> = some.collect();
                 text += &format!("{}\n", some.join(":"));
             }
         }
-        Form::Json => match serde_json::to_string_pretty(rows) {
+        Form::Json(_) => match json(rows, &form.more()) {
             Ok(json) => text = json + "\n",
             Err(error) => return fail("zoneadm", error),
         },
@@ -371,6 +407,19 @@ fn print(rows: &[Row], form: &Form) -> u8 {
         Ok(()) => OK,
         Err(_) => FAILURE,
     }
+}
+
+/// What is asked for besides stands at the end of each object; `null` where nobody knows.
+fn json(rows: &[Row], more: &[usize]) -> serde_json::Result<String> {
+    let mut objects = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut object = serde_json::to_value(row)?;
+        for at in more {
+            object[MORE[*at].0] = serde_json::to_value(&row.more[*at])?;
+        }
+        objects.push(object);
+    }
+    serde_json::to_string_pretty(&objects)
 }
 
 /// The parseable fields; colons in a path are escaped, as `IFS=: read` of a shell wants it.

@@ -11,7 +11,7 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
         return bad_usage("boot");
     };
     let args = args.as_slice();
-    let Some((flags, mut words)) = split(args, &["-s", "-f", "-w"]) else {
+    let Some((flags, mut words)) = split(args, &["-s", "-f", "-w", "-W"]) else {
         return bad_usage("boot");
     };
     if flags.contains(&"-s") {
@@ -23,7 +23,11 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
     }
     let incomplete = force && target.state == ZoneState::Incomplete;
     if !incomplete && let Some(status) = settled(target, Verb::Boot) {
-        return status;
+        // Somebody else booted it, perhaps just now.
+        return match status == OK && flags.contains(&"-W") {
+            true => up(target),
+            false => status,
+        };
     }
     let settled = match &environment {
         Some(_) if target.state != ZoneState::Installed => {
@@ -47,7 +51,19 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
         true => Request::BootWritable { args: words },
         false => Request::Boot { args: words },
     };
-    call(target, &request)
+    let booted = call(target, &request);
+    if booted != OK || !flags.contains(&"-W") {
+        return booted;
+    }
+    up(target)
+}
+
+/// Waits until the zone is up.
+fn up(target: &Target<'_>) -> u8 {
+    match zones_engine::wait_until_up(target.layout, &target.zone) {
+        Ok(()) => OK,
+        Err(error) => fail_zone(&target.zone, error.chain()),
+    }
 }
 
 /// What the configuration says of the disk now; a zone whose limit cannot be kept boots, and says

@@ -118,7 +118,7 @@ pub(super) fn default_of(layout: &Layout, folder: &Path) -> Result<(DriverKind, 
 }
 
 /// Has the limits of a zone that has files be those of its configuration.
-pub(super) fn limit(config: &ZoneConfig, zonepath: &Path) -> Result<(), String> {
+pub(in crate::applet) fn limit(config: &ZoneConfig, zonepath: &Path) -> Result<(), String> {
     put(Wanted::of(config)?, zonepath)
 }
 

@@ -4,7 +4,7 @@ use zones_store::{Layout, Store};
 use zones_types::ZoneName;
 
 use super::{
-    Target, apply, attach, clone, df, diff, doctor, install, list, mark, relocate, run, set,
+    Target, apply, attach, base, clone, df, diff, doctor, install, list, mark, relocate, run, set,
     snapshot, stream, sysboot, uninstall, verify,
 };
 use crate::report::{OK, USAGE};
@@ -29,14 +29,14 @@ pub(super) struct Subcommand {
 }
 
 /// In the order of the manual.
-pub(super) const SUBCOMMANDS: [Subcommand; 28] = [
+pub(super) const SUBCOMMANDS: [Subcommand; 29] = [
     Subcommand {
         name: "boot",
-        arguments: "[-s] [-f] [-w] [-B BE] [-- boot_arguments]",
+        arguments: "[-s] [-f] [-w] [-W] [-B BE] [-- boot_arguments]",
         text: "Activates (boots) the zone. Without arguments the property bootargs is used; -i PROGRAM\n\
                replaces init, -s boots to single user, -m is accepted, -f boots an incomplete zone,\n\
                -B activates a boot environment before, -w lets an immutable zone write all of its\n\
-               root this once.",
+               root this once, -W waits until the zone is up and fails when it does not come up.",
         privileged: true,
         run: Run::Zone(run::boot),
     },
@@ -80,11 +80,11 @@ pub(super) const SUBCOMMANDS: [Subcommand; 28] = [
     },
     Subcommand {
         name: "list",
-        arguments: "[-cinpv] [-s state,...] [-o json|field,...]",
+        arguments: "[-cinpv] [-s state,...] [-o [json,]field,...]",
         text: "Lists running zones; -i adds installed ones, -c all configured ones, -n leaves the global\n\
                zone out. -v prints a table, -p colon-separated fields\n\
                (zoneid:zonename:state:zonepath:uuid:brand:ip-type), -o some of them or, with json, an array\n\
-               of objects. -s lists the zones in these states.",
+               of objects; json,used,refers,limit adds sizes. -s lists the zones in these states.",
         privileged: false,
         run: Run::Any(list::run),
     },
@@ -127,18 +127,19 @@ pub(super) const SUBCOMMANDS: [Subcommand; 28] = [
     },
     Subcommand {
         name: "uninstall",
-        arguments: "[-F]",
-        text: "Removes the files of the zone; -F does so without asking.",
+        arguments: "[-F] [--delete]",
+        text: "Removes the files of the zone; -F does so without asking, --delete deletes the\n\
+               configuration after them.",
         privileged: true,
         run: Run::Zone(uninstall::run),
     },
     Subcommand {
         name: "clone",
-        arguments: "[-m copy] [-s snapshot] [-X] [-c FILE] [brand-specific args] source",
+        arguments: "[--config FILE] [-m copy] [-s snapshot] [-X] [-c FILE] [brand-specific args] source",
         text: "Installs the zone with the files of another one of the same brand, which is halted or, with\n\
                -s, named by one of its snapshots. -m copy copies files where a clone would share them.\n\
                The clone gets a name and an identity of its own; -X keeps those of the source, -c FILE\n\
-               is for first-boot settings.",
+               is for first-boot settings. --config FILE configures it before, as zonecfg -f does.",
         privileged: true,
         run: Run::Zone(clone::run),
     },
@@ -162,8 +163,9 @@ pub(super) const SUBCOMMANDS: [Subcommand; 28] = [
     Subcommand {
         name: "list-snapshots",
         arguments: "[-Hp] [-o json|field,...]",
-        text: "Lists the snapshots of the zone, the oldest first; -p prints name:uuid:created:be:origin,\n\
-               -o some of these fields, -H no headline.",
+        text: "Lists the snapshots of the zone, the oldest first; -p prints\n\
+               name:uuid:created:be:origin:used, -o some of these fields, -H no headline. USED goes when\n\
+               the snapshot goes, as far as the storage driver knows.",
         privileged: false,
         run: Run::Zone(snapshot::list),
     },
@@ -226,6 +228,18 @@ pub(super) const SUBCOMMANDS: [Subcommand; 28] = [
                token for export --resume; -F gives up what the zone wrote since the base.",
         privileged: true,
         run: Run::Any(stream::import),
+    },
+    Subcommand {
+        name: "base",
+        arguments: "list [-Hp] [-o json] | create NAME {-s ZONE[@SNAPSHOT] | -t BRAND [install args]} | \
+                    verify [NAME...] | destroy NAME",
+        text: "Looks after the systems that zones of brand sparse share folders of. create makes one of a\n\
+               halted zone or of a snapshot (-s), or installs one as a zone of a brand is installed (-t).\n\
+               verify reads all files of bases and compares them with what they were made of. destroy\n\
+               removes one that no zone uses. list -p prints\n\
+               name:created:files:bytes:users:source:sha256",
+        privileged: true,
+        run: Run::Any(base::run),
     },
     Subcommand {
         name: "mark",

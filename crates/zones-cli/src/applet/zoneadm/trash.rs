@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FlockOperation;
-use zones_store::{Layout, atomic};
+use zones_store::{Layout, atomic, durability};
 use zones_sys::{CloneFlags, Fork};
 
 /// How long a command waits for the removal, in nanoseconds: a small tree is gone by then.
@@ -58,7 +58,7 @@ impl Trash {
         self.taken += 1;
         // The zone may be called `configured` only when the disk knows that its root is gone.
         let parent = tree.parent().map(File::open).and_then(Result::ok);
-        parent.map(|parent| parent.sync_all());
+        parent.map(|parent| durability::sync(&parent));
         moved
     }
 }
@@ -93,6 +93,10 @@ pub(super) fn sweep(layout: &Layout) {
             zones_sys::exit_now(0)
         }
         Ok(Fork::Parent { pidfd, .. }) => {
+            // Who disposes of zones has others to make.
+            if durability::is_disposable() {
+                return;
+            }
             let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
             let patience = Timespec {
                 tv_sec: 0,

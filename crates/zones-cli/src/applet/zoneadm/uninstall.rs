@@ -11,7 +11,7 @@ use zones_store::{Layout, Lock};
 use zones_types::{Verb, Verdict, ZoneState, judge};
 
 use super::trash::{self, Trash};
-use super::{Target, hooks};
+use super::{Target, configure, hooks};
 use crate::report::{FAILURE, OK, USAGE, fail_zone};
 
 /// What belongs to a zone below its zonepath; anything else is somebody's data and stays.
@@ -30,12 +30,21 @@ const STANDARD: [&str; 11] = [
 ];
 
 pub(super) fn run(target: &Target<'_>, args: &[String]) -> u8 {
+    let mut args = args.to_vec();
+    let is_deleted = configure::is_deleted(&mut args);
+    match files(target, &args) {
+        OK if is_deleted => configure::delete(target.layout, &target.zone),
+        status => status,
+    }
+}
+
+fn files(target: &Target<'_>, args: &[String]) -> u8 {
     let force = args.iter().any(|flag| flag == "-F");
     let hooks = Hooks::load(target.layout, &target.zone, true);
     let has_hook = |hook| hooks.as_ref().is_ok_and(|hooks: &Hooks| hooks.has(hook));
     let for_brand = has_hook(Hook::Uninstall) || has_hook(Hook::Preuninstall);
     if !for_brand && args.iter().any(|flag| flag != "-F") {
-        eprintln!("usage:\tuninstall [-F]");
+        eprintln!("usage:\tuninstall [-F] [--delete]");
         return USAGE;
     }
     let state = target.state;
@@ -162,12 +171,15 @@ pub(super) fn remove_files(layout: &Layout, zonepath: &Path) -> Result<(), Strin
     if !zonepath.exists() {
         return Ok(());
     }
+    zones_storage::settle_layers(zonepath).map_err(|error| zones_engine::chain(&error))?;
     let driver = zones_storage::choose(zonepath).map_err(|error| zones_engine::chain(&error))?;
     // The kernel forgets every file of a subvolume that was looked at before it is gone.
     let is_slow = matches!(
         driver.kind(),
         DriverKind::Dir | DriverKind::Overlay | DriverKind::Btrfs
     );
+    // A group that stays limits nobody; who stopped the counting took it away.
+    let _ = driver.release(zonepath);
     let mut trash = Trash::new(layout, zonepath);
     for name in standard(zonepath) {
         let path = zonepath.join(name);

@@ -3,6 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use zones_brand::sparse::{Bases, Look};
 use zones_brand::{BrandPrivilege as PrivilegeOf, Hook, HookEnd, PrivilegeSet, sparse};
 use zones_config::{IpType, ZoneConfig};
 use zones_engine::Hooks;
@@ -65,7 +66,7 @@ fn check(target: &Target<'_>, verb: &str, args: &[String]) -> Result<(), u8> {
     zonepath(target, &config, verb, &mut findings);
     let path_failed = !findings.errors.is_empty();
     filesystems(&config, &mut findings);
-    base(target, &config, &mut findings);
+    base(target, &config, verb, &mut findings);
     datasets(target, &config, &mut findings);
     findings.errors.extend(storage::wrong(&config));
     let schedule = snapshot::wrong_schedule(&config);
@@ -93,17 +94,24 @@ fn check(target: &Target<'_>, verb: &str, args: &[String]) -> Result<(), u8> {
     Err(FAILURE)
 }
 
-/// The base of a sparse zone. One that is to be installed may bring it along.
-fn base(target: &Target<'_>, config: &ZoneConfig, findings: &mut Findings) {
-    if config.brand_or_default().as_str() != sparse::BRAND {
+/// The base of a sparse zone. One that is to be installed may bring it along; the boot looks at the
+/// files of the base itself.
+fn base(target: &Target<'_>, config: &ZoneConfig, verb: &str, findings: &mut Findings) {
+    if !sparse::is_sparse(config) {
         return;
     }
-    let Err(error) = sparse::folders(config, &target.layout.bases()) else {
+    let bases = Bases::open(target.layout.bases());
+    let mut found = sparse::shared(config, &bases).map(drop);
+    if verb == "verify" && found.is_ok() {
+        found = bases.check(sparse::base_of(config), Look::Stamps).map(drop);
+    }
+    let Err(error) = found else {
         return;
     };
+    let text = zones_engine::chain(&error);
     match target.state {
-        ZoneState::Configured => findings.warnings.push(format!("WARNING: {error}")),
-        _ => findings.errors.push(error.to_string()),
+        ZoneState::Configured => findings.warnings.push(format!("WARNING: {text}")),
+        _ => findings.errors.push(text),
     }
 }
 

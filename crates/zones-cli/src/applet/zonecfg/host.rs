@@ -13,6 +13,7 @@ use zones_store::{Layout, Store, StoreError, builtin_names, read_document, write
 use zones_types::{ZoneName, ZoneState};
 
 use super::console::{Console, chain, words};
+use crate::applet::zoneadm;
 
 /// The manifest that `zoneadm detach` leaves in the zonepath.
 const DETACHED: &str = "SUNWdetached.xml";
@@ -81,8 +82,20 @@ impl<'a> Host<'a> {
         console: &mut Console<'_>,
     ) -> Result<(), String> {
         let (zone, layout) = (&config.name, self.store.layout());
-        let response = zones_engine::apply(layout, zone, Some(config), false, false)
-            .map_err(|error| error.chain())?;
+        // What it may take on the disk is no affair of the daemon: first, since the disk may refuse.
+        let limit = |config: &ZoneConfig| match &config.zonepath {
+            Some(zonepath) => zoneadm::limit(config, zonepath.as_path()),
+            None => Ok(()),
+        };
+        let before = zones_engine::live_config(layout, zone).ok().flatten();
+        limit(config)?;
+        let applied = zones_engine::apply(layout, zone, Some(config), false, false);
+        if !applied.as_ref().is_ok_and(|it| it.done)
+            && let Some(before) = before
+        {
+            let _ = limit(&before);
+        }
+        let response = applied.map_err(|error| error.chain())?;
         for warning in &response.warnings {
             let warning = match warning.starts_with("zone '") {
                 true => warning.clone(),
