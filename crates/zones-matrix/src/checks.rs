@@ -28,6 +28,9 @@ pub struct About {
     pub looks_at: &'static str,
 }
 
+/// What is said of a finding that was not there before the reboot.
+pub const AFTER_REBOOT: &str = "only after a reboot";
+
 /// All checks, for tables in manuals.
 pub const ABOUT: [About; 14] = [
     About {
@@ -178,7 +181,7 @@ fn stayed(
             };
             if !found.iter().any(is_same) {
                 let end = if one.detail.is_empty() { "" } else { ", " };
-                one.detail += &format!("{end}only after a reboot");
+                one.detail += &format!("{end}{AFTER_REBOOT}");
                 found.push(one);
             }
         }

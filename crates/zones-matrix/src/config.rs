@@ -23,8 +23,7 @@ pub use run::{Budget, Format, Jobs, Keep, MAX_CELLS, Order, Report, Run};
 pub use settings::{Backoff, Boot, Clock, FlakyResult, Network, Retries, RetryOn, Settings};
 
 pub(crate) use diag::Problems;
-use reader::Section;
-pub(crate) use reader::{At, is_name};
+pub(crate) use reader::{At, Section, is_name};
 use settings::Changes;
 use toml::de::DeTable;
 
@@ -58,6 +57,41 @@ pub struct Matrix {
     pub(crate) text: String,
 }
 
+/// Reads a document of TOML; faults of what stands in it come back beside what was read.
+pub(crate) fn document<'t, T>(
+    text: &'t str,
+    read: impl FnOnce(Section<'_, 't>) -> T,
+) -> Result<(T, Problems<'t>), MatrixError> {
+    let mut problems = Problems::new(text);
+    let parsed = match DeTable::parse(text) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let at = error.span().map_or(0, |span| span.start);
+            problems.add(at, format!("no TOML: {}", error.message().trim()));
+            return Err(match problems.finish() {
+                Err(error) => error,
+                Ok(()) => MatrixError {
+                    problems: Vec::new(),
+                },
+            });
+        }
+    };
+    let problems = RefCell::new(problems);
+    let read = read(Section::new(parsed.get_ref(), &problems, "", 0));
+    Ok((read, problems.into_inner()))
+}
+
+/// The schema stands in front of each document.
+pub(crate) fn schema(top: &Section<'_, '_>) {
+    let schema = top.need("schema", top.number("schema"));
+    if schema.is_some_and(|schema| schema != SCHEMA) {
+        top.fault_of(
+            "schema",
+            &format!("must be {SCHEMA}: this version reads no other"),
+        );
+    }
+}
+
 impl Matrix {
     /// Reads a matrix file.
     ///
@@ -65,37 +99,14 @@ impl Matrix {
     ///
     /// All faults of the text, with line and column, and a hint where one can be given.
     pub fn parse(text: &str) -> Result<Self, MatrixError> {
-        let mut problems = Problems::new(text);
-        let parsed = match DeTable::parse(text) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                let at = error.span().map_or(0, |span| span.start);
-                problems.add(at, format!("no TOML: {}", error.message().trim()));
-                return Err(match problems.finish() {
-                    Err(error) => error,
-                    Ok(()) => MatrixError {
-                        problems: Vec::new(),
-                    },
-                });
-            }
-        };
-        let problems = RefCell::new(problems);
-        let top = Section::new(parsed.get_ref(), &problems, "", 0);
-        let matrix = Self::read(top, text);
-        let mut problems = problems.into_inner();
+        let (matrix, mut problems) = document(text, |top| Self::read(top, text))?;
         check::names(&matrix, &mut problems);
         problems.finish()?;
         Ok(matrix)
     }
 
     fn read(top: Section<'_, '_>, text: &str) -> Self {
-        let schema = top.need("schema", top.number("schema"));
-        if schema.is_some_and(|schema| schema != SCHEMA) {
-            top.fault_of(
-                "schema",
-                &format!("must be {SCHEMA}: this version reads no other"),
-            );
-        }
+        schema(&top);
         let name = top.need("name", top.text("name"));
         if name.as_ref().is_some_and(|name| !is_name(&name.value)) {
             top.fault_of("name", &format!("is no name: {}", reader::NAME_RULE));

@@ -30,6 +30,17 @@ impl Glob {
         Self(tokens)
     }
 
+    /// A pattern over text that is no path: each `*` is any bytes.
+    pub(crate) fn across(pattern: &str) -> Self {
+        let mut glob = Self::new(pattern);
+        for token in &mut glob.0 {
+            if *token == Token::Some {
+                *token = Token::Any;
+            }
+        }
+        glob
+    }
+
     /// Whether the whole of `text` fits. Time is the product of both lengths at most.
     pub(crate) fn matches(&self, text: impl AsRef<[u8]>) -> bool {
         let text = text.as_ref();

@@ -13,6 +13,7 @@ mod amount;
 mod check;
 pub mod checks;
 mod config;
+mod expect;
 mod glob;
 pub mod journal;
 mod key;
@@ -31,6 +32,7 @@ pub use config::{
     MatrixError, Network, Order, Output, Policy, Problem, Report, Retries, RetryOn,
     Run as RunSettings, SCHEMA, Settings,
 };
+pub use expect::{Comparison, Departure, Expectations, known};
 pub use key::{Difference, Hasher, Key, KeyError, canonical, explain};
 pub use plan::{
     ARTIFACTS, Artifact, Cell, Circumstances, Expected, History, Image, Many, Node, PLAN_SCHEMA,

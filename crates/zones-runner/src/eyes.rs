@@ -3,6 +3,7 @@
 mod known;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use zones_archive::Candidates;
 use zones_matrix::checks::{Extra, When};
@@ -16,6 +17,12 @@ use crate::inspect::{Inspection, Inspector, Look};
 use crate::site::Site;
 use crate::supply::Golden;
 use known::{Base, Known, Shared};
+
+/// What starts with a system may for a moment be called otherwise, or end soon: only when something
+/// new runs after a reboot is it looked at again, so often.
+const SETTLES: u32 = 20;
+/// After this time. No descriptor tells that a program became another one.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// Looks at the zones of a site.
 #[derive(Debug, Clone)]
@@ -136,7 +143,17 @@ impl Inspection for Followed {
     fn look(&mut self, zone: &str, when: Look) -> Result<(), String> {
         match when {
             Look::Start => self.begin(zone).map_err(|error| error.to_string()),
-            Look::Rebooted => self.see(zone, &When::Rebooted),
+            Look::Rebooted => {
+                self.see(zone, &When::Rebooted)?;
+                for _ in 0..SETTLES {
+                    if !self.sight.is_unsettled() {
+                        break;
+                    }
+                    std::thread::sleep(SETTLE);
+                    self.see(zone, &When::Rebooted)?;
+                }
+                Ok(())
+            }
             Look::End(at) => match self.sight.has(&When::Step(at)) {
                 true => Ok(()),
                 false => self.see(zone, &When::Step(at)),

@@ -89,8 +89,11 @@ const SUBCOMMANDS: [Subcommand; 16] = [
     },
     Subcommand {
         name: "report",
-        arguments: "[-f FILE] [--open] [RUN] | --merge RUN RUN... [-o FOLDER]",
-        text: "Writes the reports again, from the journal; --merge makes one of several runs.",
+        arguments: "[-f FILE] [--open] [--expect FILE | --known] [RUN] | --merge RUN RUN... \
+\n\t[-o FOLDER]",
+        text: "Writes the reports again, from the journal; --merge makes one of several runs.\n\
+               --expect holds the findings against a list of those that are known: status 1 when\n\
+               others are there or some are not; --known prints such a list of the run.",
         run: report::report,
     },
     Subcommand {

@@ -92,6 +92,14 @@ impl Sight {
         self.seen.contains_key(when)
     }
 
+    /// Whether something runs after the reboot that did not run before, and that a check would find.
+    #[must_use]
+    pub fn is_unsettled(&self) -> bool {
+        let check = Check::NoProcesses;
+        let is_new = |one: &Finding| one.detail.ends_with(checks::AFTER_REBOOT);
+        self.checks.contains(&check) && self.judge(&check).findings.iter().any(is_new)
+    }
+
     /// Whether a check of the cell looks at this moment, or another cell may.
     #[must_use]
     pub fn wants(&self, when: &When) -> bool {

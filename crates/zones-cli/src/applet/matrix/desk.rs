@@ -131,7 +131,7 @@ pub(super) fn now() -> jiff::Zoned {
     jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC)
 }
 
-fn at(path: &Path, error: &dyn std::fmt::Display) -> String {
+pub(super) fn at(path: &Path, error: &dyn std::fmt::Display) -> String {
     format!("{}:\n{error}", path.display())
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use zones_matrix::{Run, report as reports};
+use zones_matrix::{Expectations, Run, report as reports};
 use zones_runner::RunFolder;
 use zones_store::Layout;
 
@@ -11,10 +11,12 @@ use super::{NAME, bad};
 use crate::getopt::{Given, Known, flag, value};
 use crate::report::{FAILURE, OK, fail};
 
-const KNOWN: [Known; 4] = [
+const KNOWN: [Known; 6] = [
     FILE_OPTION,
     flag('\0', "merge"),
     flag('\0', "open"),
+    value('\0', "expect"),
+    flag('\0', "known"),
     value('o', "output"),
 ];
 
@@ -38,24 +40,28 @@ pub(super) fn report(layout: &Layout, args: &[String]) -> u8 {
         Ok(given) => given,
         Err(text) => return bad(text),
     };
+    let expected = match given.get("expect").map(expectations).transpose() {
+        Ok(expected) => expected,
+        Err(text) => return bad(text),
+    };
     let done = Desk::open(layout, &given).and_then(|desk| match given.has("merge") {
-        true => merged(&desk, &given),
-        false => again(&desk, &given),
+        true => merged(&desk, &given, expected.as_ref()),
+        false => again(&desk, &given, expected.as_ref()),
     });
     done.unwrap_or_else(|status| status)
 }
 
-fn again(desk: &Desk, given: &Given) -> Result<u8, u8> {
+fn again(desk: &Desk, given: &Given, expected: Option<&Expectations>) -> Result<u8, u8> {
     let folder = desk
         .run(given.words.first().map(String::as_str))
         .map_err(bad)?;
     let before = before(desk, &folder);
     let run = zones_runner::write_reports(&folder, &desk.matrix.report.formats, &before);
     let run = run.map_err(|error| fail(NAME, zones_engine::chain(&error)))?;
-    finish(given, &run, folder.path())
+    finish(given, expected, &run, folder.path())
 }
 
-fn merged(desk: &Desk, given: &Given) -> Result<u8, u8> {
+fn merged(desk: &Desk, given: &Given, expected: Option<&Expectations>) -> Result<u8, u8> {
     let mut runs = Vec::new();
     for name in &given.words {
         let folder = desk.run(Some(name)).map_err(bad)?;
@@ -69,10 +75,47 @@ fn merged(desk: &Desk, given: &Given) -> Result<u8, u8> {
         .map_or(default, |path| Path::new(path).to_owned());
     let written = zones_runner::write_merged(&run, &desk.matrix.report.formats, &output);
     written.map_err(|error| fail(NAME, zones_engine::chain(&error)))?;
-    finish(given, &run, &output)
+    finish(given, expected, &run, &output)
 }
 
-fn finish(given: &Given, run: &Run, folder: &Path) -> Result<u8, u8> {
+/// A list of findings that are known.
+fn expectations(path: &str) -> Result<Expectations, String> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| {
+        format!("cannot read `{path}`: {error}; `report --known` prints such a list")
+    })?;
+    Expectations::parse(&text).map_err(|error| desk::at(Path::new(path), &error))
+}
+
+/// Says in what a run is other than expected.
+fn compared(expected: &Expectations, run: &Run) -> u8 {
+    let all = expected.compare(run);
+    for departure in &all.departures {
+        println!("{departure}");
+    }
+    for line in &all.elsewhere {
+        println!("note: line {line} is about no cell of this run");
+    }
+    println!(
+        "{} cells judged, {} left out: {} findings as expected, {} departures",
+        all.judged,
+        all.left_out,
+        all.met,
+        all.departures.len()
+    );
+    if all.is_exact() { OK } else { FAILURE }
+}
+
+fn finish(
+    given: &Given,
+    expected: Option<&Expectations>,
+    run: &Run,
+    folder: &Path,
+) -> Result<u8, u8> {
+    if given.has("known") {
+        print!("{}", zones_matrix::known(run));
+        return Ok(OK);
+    }
     println!("{}", reports::totals(run));
     let page = folder.join("index.html");
     println!("report: {}", page.display());
@@ -82,7 +125,10 @@ fn finish(given: &Given, run: &Run, folder: &Path) -> Result<u8, u8> {
             return Err(fail(NAME, "cannot open a browser: xdg-open failed"));
         }
     }
-    Ok(run.exit_status())
+    Ok(match expected {
+        Some(expected) => compared(expected, run),
+        None => run.exit_status(),
+    })
 }
 
 pub(super) fn diff(layout: &Layout, args: &[String]) -> u8 {

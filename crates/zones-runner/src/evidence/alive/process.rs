@@ -13,6 +13,10 @@ const MOST: usize = 65_536;
 const INTERPRETERS: [&str; 9] = [
     "sh", "bash", "dash", "ash", "ksh", "perl", "ruby", "node", "java",
 ];
+/// What a program of another processor is run by, as process lists show it. Behind it stands the
+/// path of the program, then the words that it was started with. Source: the kernel's
+/// admin-guide/binfmt-misc, flag P; docs/adr/0022.
+const EMULATOR: &[u8] = b"/run/zone/qemu-";
 /// Longer names are cut, in bytes.
 const LONGEST: usize = 200;
 
@@ -122,18 +126,27 @@ fn describe(pid: i32, (base, count): Range) -> Option<(String, u32)> {
         _ => user,
     };
     let words = proc(pid, "cmdline").ok()?;
-    let mut words = words
+    let command = command(&words).unwrap_or_else(|| {
+        let name = field("Name:").unwrap_or_default();
+        format!("[{name}]")
+    });
+    Some((command, user))
+}
+
+/// What a command line is called; `None` for an empty one.
+fn command(words: &[u8]) -> Option<String> {
+    let mut words: Vec<&[u8]> = words
         .split(|byte| *byte == 0)
-        .filter(|word| !word.is_empty());
-    let first = match words.next() {
-        Some(first) => shown(first),
-        None => format!("[{}]", field("Name:").unwrap_or_default()),
-    };
+        .filter(|word| !word.is_empty())
+        .collect();
+    if words.len() > 2 && words[0].starts_with(EMULATOR) {
+        words.drain(..2);
+    }
+    let first = shown(words.first()?);
     let base_name = first.rsplit('/').next().unwrap_or(&first);
-    let is_python = base_name.starts_with("python");
     let mut command = first.clone();
-    if INTERPRETERS.contains(&base_name) || is_python {
-        let program = words.find(|word| !word.starts_with(b"-"));
+    if INTERPRETERS.contains(&base_name) || base_name.starts_with("python") {
+        let program = words[1..].iter().find(|word| !word.starts_with(b"-"));
         if let Some(program) = program {
             command = format!("{first} {}", shown(program));
         }
@@ -143,5 +156,37 @@ fn describe(pid: i32, (base, count): Range) -> Option<(String, u32)> {
         .map(|(at, _)| at)
         .find(|at| *at >= LONGEST);
     command.truncate(end.unwrap_or(command.len()));
-    Some((command, user))
+    Some(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command;
+
+    #[test]
+    fn a_process_is_called_by_what_it_runs() {
+        let long = "x".repeat(300);
+        for (words, wanted) in [
+            ("/usr/sbin/cron\0-f\0", "/usr/sbin/cron"),
+            ("acmed\0", "acmed"),
+            (
+                "/usr/bin/perl\0-w\0/usr/sbin/acmed\0",
+                "/usr/bin/perl /usr/sbin/acmed",
+            ),
+            ("python3.11\0/a.py\0", "python3.11 /a.py"),
+            (
+                "/run/zone/qemu-arm\0/sbin/agetty\0/sbin/agetty\0console\0",
+                "/sbin/agetty",
+            ),
+            (
+                "/run/zone/qemu-aarch64\0/usr/bin/perl\0perl\0/usr/sbin/acmed\0",
+                "perl /usr/sbin/acmed",
+            ),
+            ("/run/zone/qemu-arm\0", "/run/zone/qemu-arm"),
+            (long.as_str(), &long[..200]),
+        ] {
+            assert_eq!(command(words.as_bytes()).as_deref(), Some(wanted));
+        }
+        assert_eq!(command(b""), None);
+    }
 }
