@@ -55,7 +55,7 @@ pub fn is_kept_xattr(key: &str) -> bool {
 pub enum LayError {
     /// The file system is full.
     #[error(
-        "no space left while writing `{}`; make room (or raise the quota) and install again",
+        "no space left while writing `{}`; make room (or raise the quota) and try again",
         path.display()
     )]
     Full {

@@ -271,7 +271,12 @@ impl Environments {
             created: now,
             failed: String::new(),
         });
-        self.write()?;
+        if let Err(error) = self.write() {
+            // Found without its name, it would count as one all the same.
+            self.record.known.pop();
+            let _ = driver.destroy(&place);
+            return Err(error);
+        }
         Ok(copied)
     }
 

@@ -188,8 +188,14 @@ impl Snapshots {
             origin: origin.to_owned(),
         });
         // Written first: a name without files is passed over, files without a name are swept.
-        self.write()?;
-        driver.rename(&new, &self.path(name))?;
+        let done = self
+            .write()
+            .and_then(|()| Ok(driver.rename(&new, &self.path(name))?));
+        if let Err(error) = done {
+            self.known.pop();
+            let _ = driver.destroy(&new);
+            return Err(error);
+        }
         Ok(copied)
     }
 

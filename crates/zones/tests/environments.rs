@@ -243,3 +243,23 @@ fn an_environment_can_be_made_of_a_snapshot() {
     assert_eq!(names, ["zbe", "old", "older", "zbe@one"]);
     assert_eq!(host.beadm(&["list", "-H", "old"]).lines().count(), 1);
 }
+
+#[test]
+fn a_boot_may_wait_until_the_zone_is_up() {
+    let host = host_or_skip!("a_boot_may_wait_until_the_zone_is_up");
+    host.install("z", &ready(2));
+    let boot = |more: &[&str]| host.run("zoneadm", &[&["-z", "z", "boot", "-W"], more].concat());
+    support::refused(&boot(&[]), 1, "was not up after 2 s");
+    assert_eq!(host.state("z"), "running");
+    host.inside("z", "touch /up");
+    let again = boot(&[]);
+    assert!(again.status.success(), "{}", err(&again));
+    assert!(support::out(&again).contains("already booted"));
+    host.ok("zoneadm", &["-z", "z", "halt"]);
+    let up = boot(&[]);
+    assert!(up.status.success(), "{}", err(&up));
+    host.ok("zoneadm", &["-z", "z", "halt"]);
+    support::refused(&boot(&["--", "-i", "/bin/true"]), 1, "its init ended");
+    let left = host.leftovers();
+    assert!(left.is_empty(), "{left:?}");
+}

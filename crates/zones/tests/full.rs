@@ -16,22 +16,43 @@ use support::{Files, Host, err, until};
 const SMALL: u64 = 160 << 20;
 /// Bytes of a zone's own.
 const DATA: usize = 24 << 20;
+/// Of these, where several copies find room.
+const LITTLE: usize = 8 << 20;
 
 fn path(host: &Host, ground: Ground, zone: &str) -> PathBuf {
     ground.place(host).join("zones").join(zone)
 }
 
-/// Leaves a few megabytes.
-fn fill(place: &Path) -> PathBuf {
+/// Leaves so many bytes.
+fn fill_but(place: &Path, left: u64) -> PathBuf {
     let ballast = place.join("ballast");
     let mut file = File::create(&ballast).unwrap();
-    let piece = vec![7; 1 << 20];
-    while file.write_all(&piece).is_ok() {}
-    let _ = file.sync_all();
-    let size = file.metadata().unwrap().len();
-    file.set_len(size.saturating_sub(8 << 20)).unwrap();
-    file.sync_all().unwrap();
+    for piece in [vec![7; 1 << 20], vec![7; 4096]] {
+        while file.write_all(&piece).is_ok() {}
+        let _ = file.sync_all();
+    }
+    if left > 0 {
+        let size = file.metadata().unwrap().len();
+        file.set_len(size.saturating_sub(left)).unwrap();
+        file.sync_all().unwrap();
+    }
     ballast
+}
+
+/// Leaves a few megabytes.
+fn fill(place: &Path) -> PathBuf {
+    fill_but(place, 8 << 20)
+}
+
+/// Bytes that no file system makes smaller.
+fn noise() -> Vec<u8> {
+    let mut data = vec![0; DATA];
+    let mut seed = 1_u64;
+    for byte in &mut data {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        *byte = (seed >> 56).to_le_bytes()[0];
+    }
+    data
 }
 
 fn full(host: &Host, args: &[&str]) -> Output {
@@ -67,14 +88,7 @@ fn on_full(name: &'static str, grounds: &'static [Ground]) {
         host.install_at("z", &path(host, home, "z"), "");
         {
             let root = Files::open(&path(host, home, "z").join("root"));
-            let mut data = vec![0; DATA];
-            // Nothing that a file system makes smaller.
-            let mut seed = 1_u64;
-            for byte in &mut data {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                *byte = (seed >> 56).to_le_bytes()[0];
-            }
-            fs::write(root.join("data"), data).unwrap();
+            fs::write(root.join("data"), noise()).unwrap();
         }
         host.ok("zoneadm", &["-z", "z", "snapshot", "s"]);
         let stream = host.path().join("z.stream");
@@ -123,4 +137,86 @@ fn layers_and_subvolumes() {
 #[test]
 fn subvolumes_and_layers() {
     on_full("subvolumes_and_layers", &[Ground::Btrfs, Ground::Ext4]);
+}
+
+/// Verbs that keep or bring back how a zone was need little room or, where files are copied, much:
+/// each does all of its work or nothing.
+#[test]
+fn no_room_to_keep_how_a_zone_is() {
+    const GROUNDS: &[Ground] = &[Ground::Ext4, Ground::Btrfs];
+    let dir = "add attr; set name=storage; set type=string; set value=dir; end";
+    let zones = [
+        ("layers", Ground::Ext4, ""),
+        ("copies", Ground::Ext4, dir),
+        ("subvolumes", Ground::Btrfs, ""),
+    ];
+    on(
+        "no_room_to_keep_how_a_zone_is",
+        GROUNDS,
+        SMALL,
+        move |host| {
+            for (zone, ground, more) in zones {
+                host.install_at(zone, &path(host, ground, zone), more);
+                {
+                    let root = Files::open(&path(host, ground, zone).join("root"));
+                    fs::write(root.join("data"), &noise()[..LITTLE]).unwrap();
+                }
+                host.ok("zoneadm", &["-z", zone, "snapshot", "s"]);
+                keep_on_full(host, zone, &path(host, ground, zone), &ground.place(host));
+                host.ok("zoneadm", &["-z", zone, "uninstall", "-F"]);
+            }
+        },
+    );
+}
+
+/// Names in a zonepath, but for the folder of environments, which stays when it is empty.
+fn own(zonepath: &Path) -> Vec<String> {
+    let all = names(zonepath);
+    all.into_iter().filter(|it| it != "be").collect()
+}
+
+fn keep_on_full(host: &Host, zone: &str, zonepath: &Path, place: &Path) {
+    let lines: [(&str, &[&str]); 3] = [
+        ("zoneadm", &["snapshot", "t"]),
+        ("zoneadm", &["rollback", "s"]),
+        ("beadm", &["create", "e"]),
+    ];
+    let run = |(applet, words): (&str, &[&str])| host.run(applet, &[&["-z", zone], words].concat());
+    // What there is, whatever it is called on the disk, and the zone itself.
+    let look = || {
+        let snapshots = host.ok("zoneadm", &["-z", zone, "list-snapshots", "-o", "name"]);
+        let environments = host.ok("beadm", &["-z", zone, "list", "-H"]);
+        let environments: Vec<&str> = environments.lines().map(|it| &it[..4]).collect();
+        let root = Files::look(&zonepath.join("root"));
+        let data = fs::read(root.join("data")).unwrap() == noise()[..LITTLE];
+        let environments = environments.join(" ");
+        (snapshots, environments, data, host.state(zone))
+    };
+    let mut failed = Vec::new();
+    for line in lines {
+        let (before, files) = (look(), own(zonepath));
+        let ballast = fill_but(place, 0);
+        let output = run(line);
+        if !output.status.success() {
+            let said = err(&output);
+            assert_eq!(output.status.code(), Some(1), "{zone} {line:?}: {said}");
+            let is_told = said.to_lowercase().contains("no space left");
+            assert!(is_told, "{zone} {line:?}: {said}");
+        }
+        fs::remove_file(ballast).unwrap();
+        if !output.status.success() {
+            failed.push(line.1[0]);
+            assert_eq!(look(), before, "{zone} {line:?}");
+            assert_eq!(own(zonepath), files, "{zone} {line:?}");
+            let again = run(line);
+            assert!(again.status.success(), "{zone} {line:?}: {}", err(&again));
+        }
+        assert!(look().2, "{zone} {line:?}");
+    }
+    println!("{zone}: no room for {failed:?}");
+    if zone == "copies" {
+        assert_eq!(failed, ["snapshot", "rollback", "create"]);
+    }
+    host.ok("zoneadm", &["-z", zone, "boot"]);
+    host.ok("zoneadm", &["-z", zone, "halt"]);
 }

@@ -89,7 +89,29 @@ fn a_zone_writes_no_more_than_it_may() {
             assert_eq!(limit(), "");
             let text = host.ok("zonecfg", &["-z", zone, "info", "attr"]);
             assert!(!text.contains("quota"), "{text}");
+            // As a change of the running zone alone, which knows the limit that it booted with.
+            let change = |commands: &str| host.run("zonecfg", &["-z", zone, "-r", commands]);
+            let output = change("select attr name=quota; set value=64M; end");
+            assert!(output.status.success(), "{output:?}");
+            assert_eq!(limit(), "67108864");
             host.ok("zoneadm", &["-z", zone, "halt"]);
+            host.ok("zoneadm", &["-z", zone, "boot"]);
+            // The stored configuration has none.
+            assert_eq!(limit(), "");
+            host.ok("zoneadm", &["-z", zone, "halt"]);
+            // Nothing of the limit outlives the zone.
+            let place = std::fs::File::open(Ground::Btrfs.place(host)).unwrap();
+            let uuid = zones_sys::btrfs_uuid(std::os::fd::AsFd::as_fd(&place)).unwrap();
+            let groups = || {
+                let all = std::fs::read_dir(format!("/sys/fs/btrfs/{uuid}/qgroups")).unwrap();
+                let names = all
+                    .flatten()
+                    .map(|it| it.file_name().into_string().unwrap());
+                names.filter(|it| it.starts_with("1_")).collect::<Vec<_>>()
+            };
+            assert_eq!(groups().len(), 1);
+            host.ok("zoneadm", &["-z", zone, "uninstall", "-F"]);
+            assert_eq!(groups(), Vec::<String>::new());
         },
     );
 }

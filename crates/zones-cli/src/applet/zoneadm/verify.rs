@@ -94,10 +94,10 @@ fn check(target: &Target<'_>, verb: &str, args: &[String]) -> Result<(), u8> {
     Err(FAILURE)
 }
 
-/// The base of a sparse zone. One that is to be installed may bring it along; the boot looks at the
-/// files of the base itself.
+/// The base of a sparse zone. The installation may name another one or bring one along, and says so
+/// itself; the boot looks at the files of the base.
 fn base(target: &Target<'_>, config: &ZoneConfig, verb: &str, findings: &mut Findings) {
-    if !sparse::is_sparse(config) {
+    if !sparse::is_sparse(config) || verb == "install" {
         return;
     }
     let bases = Bases::open(target.layout.bases());
