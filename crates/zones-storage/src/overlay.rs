@@ -200,6 +200,17 @@ impl Overlay {
     /// Has everything of a root be in layers, and gives these. With nothing new in the root they
     /// are those that it has.
     fn push(&self, root: &Path, old: Option<&Stack>) -> Result<Shared, Errno> {
+        let mut tries = 0..TRIES;
+        loop {
+            match self.push_into_store(root, old) {
+                // Whoever emptied it took the store away before it was locked.
+                Err(Errno::NOENT) if old.is_none() && tries.next().is_some() => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn push_into_store(&self, root: &Path, old: Option<&Stack>) -> Result<Shared, Errno> {
         // The root is not the copy, and may be less disposable.
         let _insist = durability::insist();
         let store = match old {
@@ -468,6 +479,9 @@ pub(crate) fn top_folder(view: &View) -> Result<PathBuf, Errno> {
         }
     }
 }
+
+/// How often a store is looked for that goes while it is looked for.
+const TRIES: u32 = 8;
 
 /// Attributes of such folders of a layer.
 const MARKS: [&str; 2] = ["trusted.overlay.opaque", "trusted.overlay.redirect"];

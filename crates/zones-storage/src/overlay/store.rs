@@ -118,16 +118,23 @@ impl Store {
 
     /// Takes the lock, then completes or takes back what somebody left who died.
     pub(super) fn lock(&self) -> Result<Locked<'_>, Errno> {
-        let lock = File::open(&self.path).map_err(|error| kernel(&error))?;
-        rustix::fs::flock(&lock, FlockOperation::LockExclusive)?;
-        // The last one may have taken the folder away meanwhile.
-        fs::symlink_metadata(&self.path).map_err(|error| kernel(&error))?;
+        let mut lock = self.hold()?;
+        // The last one may have taken the folder away meanwhile, and another one made it again.
+        while number(fs::symlink_metadata(&self.path))? != number(lock.metadata())? {
+            lock = self.hold()?;
+        }
         let locked = Locked {
             store: self,
             _lock: lock,
         };
         locked.sweep()?;
         Ok(locked)
+    }
+
+    fn hold(&self) -> Result<File, Errno> {
+        let lock = File::open(&self.path).map_err(|error| kernel(&error))?;
+        rustix::fs::flock(&lock, FlockOperation::LockExclusive)?;
+        Ok(lock)
     }
 
     fn names(&self, prefix: &str) -> Vec<(String, PathBuf)> {
@@ -347,6 +354,10 @@ impl Locked<'_> {
         stack::sync_folder(&self.store.layer(layer))?;
         stack::sync_folder(root.parent().ok_or(Errno::INVAL)?)
     }
+}
+
+fn number(meta: std::io::Result<fs::Metadata>) -> Result<u64, Errno> {
+    meta.map(|it| it.ino()).map_err(|error| kernel(&error))
 }
 
 /// Whether it is a store that no one but root had his hands in.

@@ -105,6 +105,39 @@ const ACTS: [(&str, bool, Act); 6] = [
     }),
 ];
 
+#[test]
+fn a_store_may_be_taken_away_while_it_is_looked_for() {
+    let Some(folder) = zones("a_store_may_be_taken_away_while_it_is_looked_for") else {
+        return;
+    };
+    let zone = folder.path().join("z");
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    let order = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let path = folder.path().join(".zones-layers");
+            let store = Store { path };
+            while !is_done.load(order) {
+                // Another one may be removing the same.
+                let _ = store.empty();
+            }
+        });
+        let driver = Overlay::default();
+        let one = |number: u32| {
+            let [root, copy] = ["root", "copy"].map(|it| zone.join(format!("{it}{number}")));
+            let text = |error: StorageError| format!("{number}: {error}: {:?}", error.source);
+            driver.create(&root).map_err(text)?;
+            let frozen = driver.freeze(&root, &copy, false, &Silent);
+            frozen.map_err(|error| format!("{number}: {error:?}"))?;
+            driver.destroy(&root).map_err(text)?;
+            driver.destroy(&copy).map_err(text)
+        };
+        let done: Result<Vec<()>, String> = (0..200).map(one).collect();
+        is_done.store(true, order);
+        done.unwrap();
+    });
+}
+
 /// A birth whose root lacks its mark only, and is then put aside: what is noted is looked for where
 /// it was begun.
 #[test]
