@@ -53,6 +53,11 @@ pub trait Inspection: Send {
     /// The same for a cell whose steps began alike: this one, or another.
     fn fork(&self, cell: &Cell) -> Box<dyn Inspection>;
 
+    /// What no check asked for and is worth telling.
+    fn warnings(&self) -> Vec<CheckResult> {
+        Vec::new()
+    }
+
     /// Judges one check by all that was seen.
     fn judge(&mut self, check: &Check) -> CheckResult;
 }

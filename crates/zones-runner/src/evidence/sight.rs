@@ -144,6 +144,13 @@ impl Sight {
         Ok(())
     }
 
+    /// What was seen at one moment was seen at another, too.
+    pub fn repeat(&mut self, seen: &When, also: When) {
+        if let Some(scene) = self.seen.get(seen).cloned() {
+            self.seen.insert(also, scene);
+        }
+    }
+
     /// Notes a step that was run once more, and looks at the zone after it.
     ///
     /// # Errors
@@ -191,6 +198,27 @@ impl Sight {
         };
         let judged = checks::judge(check, &self.moments(fresh.as_deref()), &rules);
         result(check, judged)
+    }
+
+    /// Programs that came and that a faked clock does not reach, or breaks; nothing when there are
+    /// none. Told as the check `clock`, which passes.
+    #[must_use]
+    pub fn unmoved(&self) -> Option<CheckResult> {
+        let end = self.seen.get(&When::Alive);
+        let end = end.or_else(|| self.seen.get(&When::Last));
+        let (before, now) = (self.golden.as_ref()?, end?);
+        let findings = checks::overridden(&before.inventory, &now.inventory);
+        let first = findings.first()?;
+        let message = match findings.len() {
+            1 => format!("{}: {}", first.name, first.detail),
+            more => format!("{}: {}, and {} more", first.name, first.detail, more - 1),
+        };
+        Some(CheckResult {
+            check: "clock".to_owned(),
+            status: Status::Pass,
+            message,
+            findings,
+        })
     }
 
     fn moments<'a>(&'a self, fresh: Option<&'a Scene>) -> Moments<'a> {
