@@ -70,7 +70,8 @@ fn junit_reads_back_with_one_case_for_a_cell_and_one_for_a_failed_check() {
 
 /// Elements of the common schema of JUnit reports, with the attributes that each must have and may
 /// have, and the elements that may stand in it. Source: junit-10.xsd of the xUnit plugin of
-/// Jenkins; properties of a case as in that of Maven Surefire.
+/// Jenkins; properties of a case as in that of Maven Surefire. What was skipped is counted at the
+/// root, too, as most writers do.
 static SCHEMA: [Row; 15] = [
     (
         "testsuites",
@@ -82,6 +83,7 @@ static SCHEMA: [Row; 15] = [
             "failures",
             "errors",
             "disabled",
+            "skipped",
             "timestamp",
             "uuid",
         ],
