@@ -103,7 +103,13 @@ complete -c autopkgtest-virt-zones -f -s s -x -d snapshot
 complete -c autopkgtest-virt-zones -l network -x -a 'none local full' -d 'what testbeds reach'
 complete -c autopkgtest-virt-zones -f -a '(__zones_names)'
 complete -c zonematrix -s f -r -d 'matrix file'
-complete -c zonematrix -x -a 'plan run status shell log leftovers report diff gc doctor' -d 'support matrix'
+complete -c zonematrix -x -a 'plan run image noise status shell log leftovers report diff deb slurm k8s gc doctor' -d 'support matrix'
+complete -c zonematrix -l watch -d 'status: until the run ends'
+complete -c zonematrix -l before -d 'shell: before a step'
+complete -c zonematrix -l after -d 'shell: after a step'
+complete -c zonematrix -l build -d 'shell: where the artifact is built'
+complete -c zonematrix -l follow -d 'log: until the cell ends'
+complete -c zonematrix -l import -r -d 'noise: ignore lists of piuparts'
 complete -c zonename -f -s t -d 'type of the network'
 complete -c zoneadmd -f -s z -x -a '(__zones_names)' -d zone
 complete -c pkg.depotd -f

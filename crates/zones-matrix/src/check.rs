@@ -33,9 +33,11 @@ pub enum Check {
     Reinstallable,
     /// Installing twice changes nothing the second time.
     Idempotent,
+    /// The host let the cell run when it wanted to, and its clock did not jump.
+    Timing,
 }
 
-const PLAIN: [(&str, Check); 13] = [
+const PLAIN: [(&str, Check); 14] = [
     ("files-owned", Check::FilesOwned),
     ("services-up", Check::ServicesUp),
     ("no-broken-symlinks", Check::NoBrokenSymlinks),
@@ -49,6 +51,7 @@ const PLAIN: [(&str, Check); 13] = [
     ("no-ipc", Check::NoIpc),
     ("reinstallable", Check::Reinstallable),
     ("idempotent", Check::Idempotent),
+    ("timing", Check::Timing),
 ];
 const ORPHANS: &str = "no-orphans-from:";
 

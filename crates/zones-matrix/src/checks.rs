@@ -32,7 +32,7 @@ pub struct About {
 pub const AFTER_REBOOT: &str = "only after a reboot";
 
 /// All checks, for tables in manuals.
-pub const ABOUT: [About; 14] = [
+pub const ABOUT: [About; 15] = [
     About {
         name: "files-owned",
         finds: "files that came and that no package owns",
@@ -103,6 +103,11 @@ pub const ABOUT: [About; 14] = [
         finds: "what installing the same again changes",
         looks_at: "last step, after its last installation was run once more",
     },
+    About {
+        name: "timing",
+        finds: "stalls of the host and jumps of its clock, which are errors of the test bed",
+        looks_at: "all the time while the zone runs",
+    },
 ];
 
 /// What a check needs to be judged, for a cell with these steps.
@@ -154,6 +159,8 @@ pub fn judge(
         Check::NoIpc => stayed(moments, rules, &[Subject::Ipc, Subject::Key])?,
         Check::Reinstallable => again::reinstallable(moments, rules)?,
         Check::Idempotent => again::idempotent(moments, rules)?,
+        // No inventory tells: whoever ran the cell knows.
+        Check::Timing => return Err(Absent("all the time".to_owned())),
     };
     found.sort();
     Ok(found)

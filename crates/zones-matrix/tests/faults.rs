@@ -235,6 +235,28 @@ fn a_filter_that_meets_nothing_is_refused() {
     let said = plan_in(&text, &Fake::default()).unwrap_err().to_string();
     assert!(said.contains("this `exclude` meets no cell"), "{said}");
     assert!(said.contains("this `expect-fail` meets no cell"), "{said}");
+    assert!(said.lines().all(|line| line.contains("(hint: ")), "{said}");
+}
+
+#[test]
+fn what_is_over_what_meets_nothing_and_what_is_unknown_comes_with_a_hint() {
+    for (old, new) in [
+        ("\"2027-06-30\"", "\"2026-11-20\""),
+        (
+            "\"trixie\", arch = \"i386\", sc",
+            "\"trxie\", arch = \"i386\", sc",
+        ),
+        ("[\"bookworm-amd64/*/fresh\"]", "[\"nowhere/*/fresh\"]"),
+        ("jobs = \"auto\"", "jbos = 1"),
+        ("jobs = \"auto\"", "zzz = 1"),
+    ] {
+        assert!(ACME.contains(old), "the example has no `{old}`");
+        let text = ACME.replacen(old, new, 1);
+        let said = plan_in(&text, &Fake::default()).unwrap_err().to_string();
+        for line in said.lines() {
+            assert!(line.contains("(hint: "), "`{new}`: {said}");
+        }
+    }
 }
 
 #[test]

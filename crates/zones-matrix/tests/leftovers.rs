@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use zones_matrix::checks::{After, Moments, judge, overridden};
 use zones_matrix::leftovers::{
-    Account, Class, Entry, Finding, Inventory, Job, Kind, Noise, Package, Record, Rules, Subject,
-    Weight, config_kept, find, orphans, unowned,
+    Account, Class, Elf, Entry, Finding, Inventory, Job, Kind, Needs, Noise, Package, Record,
+    Rules, Subject, Weight, config_kept, find, orphans, unowned,
 };
-use zones_matrix::{Key, Policy};
+use zones_matrix::{Check, Key, Policy};
 
 fn file(content: &str) -> Entry {
     let mut entry = Entry::new(Kind::File, 0o644);
@@ -555,6 +556,108 @@ fn files_without_an_owner_and_those_of_an_earlier_release_are_found() {
     let found = orphans(&after, &upgraded);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].name, "/usr/lib/old.so");
+}
+
+#[test]
+fn what_a_package_manager_keeps_what_enables_and_what_scripts_generate_is_owned() {
+    let mut after = system();
+    for path in [
+        "/usr/bin/acmed",
+        "/usr/lib/acme.service",
+        "/usr/lib/stray.service",
+    ] {
+        put(&mut after, path, file(path));
+    }
+    for path in ["/usr/bin/acmed", "/usr/lib/acme.service"] {
+        after
+            .owners
+            .insert(path.as_bytes().to_vec(), "acme".to_owned());
+    }
+    for name in ["acme", "libacme1.2:amd64"] {
+        let (version, state) = ("1".to_owned(), "installed".to_owned());
+        after
+            .packages
+            .insert(name.to_owned(), Package { version, state });
+    }
+    // Each with what makes it a file of somebody, or nothing.
+    let cases = [
+        ("/var/lib/dpkg/info/acme.list", true),
+        ("/var/lib/dpkg/info/acme:amd64.postinst", true),
+        ("/var/lib/dpkg/info/libacme1.2:amd64.md5sums", true),
+        ("/var/lib/dpkg/info/other.list", false),
+        ("/var/lib/dpkg/info/acme", false),
+        ("/var/lib/acme/info/acme.list", false),
+        ("/etc/wants/acme.service", true),
+        ("/etc/wants/stray.service", false),
+        ("/etc/acme/key.pem", true),
+        ("/etc/acme/key.pem.old", false),
+    ];
+    for (path, _) in cases {
+        put(&mut after, path, file(path));
+    }
+    for name in ["acme", "stray"] {
+        let mut all = job(&format!("/usr/lib/{name}.service"), true);
+        let wants = format!("/etc/wants/{name}.service");
+        all.paths.insert(wants.into_bytes());
+        after.services.insert(format!("{name}.service"), all);
+    }
+    let before = system();
+    let moments = Moments {
+        golden: Some(&before),
+        steps: vec![After {
+            step: "install:new",
+            inventory: Some(&after),
+        }],
+        ..Moments::default()
+    };
+    let policy = Policy {
+        generated: vec!["/etc/acme/*.pem".to_owned()],
+        ..Policy::default()
+    };
+    let rules = Rules {
+        policy: &policy,
+        noise: &Noise::default(),
+    };
+    let found = judge(&Check::FilesOwned, &moments, &rules).unwrap();
+    let mut names: Vec<&str> = found.iter().map(|one| one.name.as_str()).collect();
+    names.sort_unstable();
+    let lost = cases.iter().filter(|(_, is_owned)| !is_owned);
+    let mut wanted: Vec<&str> = lost.map(|(path, _)| *path).collect();
+    wanted.push("/usr/lib/stray.service");
+    wanted.sort_unstable();
+    assert_eq!(names, wanted);
+}
+
+#[test]
+fn programs_that_a_false_clock_does_not_reach_are_notes() {
+    let before = system();
+    let mut after = system();
+    let program = |is_static, is_go| {
+        Needs::Elf(Elf {
+            is_static,
+            is_go,
+            ..Elf::default()
+        })
+    };
+    for (path, needs) in [
+        ("/opt/plain", program(false, false)),
+        ("/opt/static", program(true, false)),
+        ("/opt/go", program(true, true)),
+        ("/opt/jre/bin/java", program(false, false)),
+        ("/opt/script", Needs::Script(vec![b"/bin/sh".to_vec()])),
+    ] {
+        after.needs.insert(path.as_bytes().to_vec(), needs);
+    }
+    let found = overridden(&before, &after);
+    let said: Vec<(&str, bool)> = found
+        .iter()
+        .map(|one| (one.name.as_str(), one.weight == Weight::Note))
+        .collect();
+    let wanted = ["/opt/go", "/opt/jre/bin/java", "/opt/static"].map(|name| (name, true));
+    assert_eq!(said, wanted);
+    assert!(found[0].detail.contains("Go") && found[2].detail.contains("static"));
+    // What was there before is the platform's, and known.
+    assert!(overridden(&after, &after).is_empty());
 }
 
 #[test]

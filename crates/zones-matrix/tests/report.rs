@@ -4,6 +4,9 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
+use quick_xml::events::Event;
 use support::sample::{history, sample, sample_of};
 use zones_matrix::journal::read;
 use zones_matrix::report::{
@@ -63,6 +66,194 @@ fn junit_reads_back_with_one_case_for_a_cell_and_one_for_a_failed_check() {
     assert_eq!(text.matches("<flakyFailure").count(), 1);
     assert!(!text.contains('\u{7}'), "a control character is no XML");
     assert!(text.contains("name=\"check.equals-fresh\""));
+}
+
+/// Elements of the common schema of JUnit reports, with the attributes that each must have and may
+/// have, and the elements that may stand in it. Source: junit-10.xsd of the xUnit plugin of
+/// Jenkins; properties of a case as in that of Maven Surefire. What was skipped is counted at the
+/// root, too, as most writers do.
+static SCHEMA: [Row; 15] = [
+    (
+        "testsuites",
+        &[],
+        &[
+            "name",
+            "time",
+            "tests",
+            "failures",
+            "errors",
+            "disabled",
+            "skipped",
+            "timestamp",
+            "uuid",
+        ],
+        &["testsuite"],
+    ),
+    (
+        "testsuite",
+        &["name", "tests"],
+        &[
+            "failures",
+            "errors",
+            "group",
+            "time",
+            "skipped",
+            "disabled",
+            "timestamp",
+            "hostname",
+            "id",
+            "package",
+            "file",
+            "log",
+            "url",
+            "version",
+        ],
+        &[
+            "testsuite",
+            "properties",
+            "testcase",
+            "system-out",
+            "system-err",
+        ],
+    ),
+    ("properties", &[], &[], &["property"]),
+    ("property", &["name", "value"], &[], &[]),
+    (
+        "testcase",
+        &["name"],
+        &[
+            "classname",
+            "time",
+            "group",
+            "assertions",
+            "status",
+            "timestamp",
+        ],
+        &[
+            "skipped",
+            "error",
+            "failure",
+            "rerunFailure",
+            "rerunError",
+            "flakyFailure",
+            "flakyError",
+            "system-out",
+            "system-err",
+            "properties",
+        ],
+    ),
+    ("skipped", &[], &["message", "type"], &[]),
+    ("error", &[], &["message", "type"], &[]),
+    ("failure", &[], &["message", "type"], &[]),
+    (
+        "rerunFailure",
+        &[],
+        RERUN,
+        &["stackTrace", "system-out", "system-err"],
+    ),
+    (
+        "rerunError",
+        &[],
+        RERUN,
+        &["stackTrace", "system-out", "system-err"],
+    ),
+    (
+        "flakyFailure",
+        &[],
+        RERUN,
+        &["stackTrace", "system-out", "system-err"],
+    ),
+    (
+        "flakyError",
+        &[],
+        RERUN,
+        &["stackTrace", "system-out", "system-err"],
+    ),
+    ("stackTrace", &[], &[], &[]),
+    ("system-out", &[], &[], &[]),
+    ("system-err", &[], &[], &[]),
+];
+/// Name, attributes that must be there and that may be, elements in it.
+type Row = (&'static str, Words, Words, Words);
+type Words = &'static [&'static str];
+const RERUN: Words = &["message", "type", "time", "timestamp"];
+
+/// Asserts that a document is as the schema says; how many elements of each name it has.
+fn validate(text: &str) -> BTreeMap<String, usize> {
+    let mut reader = quick_xml::Reader::from_str(text);
+    let mut open: Vec<String> = Vec::new();
+    let mut counts = BTreeMap::new();
+    loop {
+        let event = reader.read_event().unwrap();
+        let (start, is_empty) = match event {
+            Event::Eof => break,
+            Event::End(_) => {
+                open.pop();
+                continue;
+            }
+            Event::Start(start) => (start, false),
+            Event::Empty(start) => (start, true),
+            _ => continue,
+        };
+        let name = start.name().as_ref().to_owned();
+        let row = SCHEMA.iter().find(|row| row.0 == name);
+        let (_, must, may, _) = row.unwrap_or_else(|| panic!("no element is called {name}"));
+        let inside = open
+            .last()
+            .and_then(|outer| SCHEMA.iter().find(|row| row.0 == outer));
+        match inside {
+            Some(outer) => assert!(outer.3.contains(&name.as_str()), "{name} in {}", outer.0),
+            None => assert_eq!(name, "testsuites"),
+        }
+        let mut given = Vec::new();
+        for attribute in start.attributes() {
+            let attribute = attribute.unwrap();
+            let key = attribute.key.as_ref().to_owned();
+            let value = attribute.value.into_owned();
+            let key = key.as_str();
+            let is_known = must.contains(&key) || may.contains(&key);
+            assert!(is_known, "{name} has an attribute {key}");
+            match key {
+                "time" => assert!(value.parse::<f64>().is_ok(), "{value}"),
+                "tests" | "failures" | "errors" | "skipped" | "disabled" => {
+                    assert!(value.parse::<u32>().is_ok(), "{value}");
+                }
+                _ => {}
+            }
+            given.push(key.to_owned());
+        }
+        for key in *must {
+            assert!(
+                given.iter().any(|known| known == key),
+                "{name} has no {key}"
+            );
+        }
+        *counts.entry(name.clone()).or_insert(0) += 1;
+        if !is_empty {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+    counts
+}
+
+#[test]
+fn junit_is_valid_by_the_common_schema() {
+    let counts = validate(&junit(&run()).unwrap());
+    assert_eq!((counts["testsuites"], counts["testsuite"]), (1, 1));
+    assert_eq!(counts["testcase"], 17);
+    // What was tried again, and failed again or not.
+    let again = ["rerunFailure", "rerunError", "flakyFailure", "flakyError"];
+    let again = again.iter().filter_map(|name| counts.get(*name));
+    assert_eq!(again.sum::<usize>(), 2, "{counts:?}");
+    let large = Run::from_journal(&read(&sample_of(192).bytes).unwrap()).unwrap();
+    assert_eq!(validate(&junit(&large).unwrap())["testsuite"], 12);
+}
+
+#[test]
+#[should_panic(expected = "no element is called colour")]
+fn the_schema_refuses_what_it_does_not_know() {
+    validate("<testsuites><testsuite name=\"a\" tests=\"0\"><colour/></testsuite></testsuites>");
 }
 
 /// A small reader of TAP 14, written from the specification and not from the writer.

@@ -10,7 +10,6 @@ mod build;
 mod footprint;
 mod gate;
 mod outputs;
-mod source;
 mod store;
 mod zone;
 
@@ -21,7 +20,7 @@ use std::time::Duration;
 use serde_json::json;
 use zones_matrix::{Artifact, Key, Platform, Source};
 
-use crate::{VerbError, Verbs};
+use crate::{VerbError, Verbs, digest};
 pub use footprint::Footprint;
 use store::Store;
 pub use store::{Built, File, SCHEMA};
@@ -198,6 +197,29 @@ impl Artifacts {
         }
     }
 
+    /// Makes the build zone of an artifact as a build finds it, up and with the source in place,
+    /// and removes it again when `then`, which gets its name and the script, is done. Meanwhile
+    /// nobody else builds the artifact.
+    ///
+    /// # Errors
+    /// It is not built at all, or its zone cannot be made.
+    pub fn visit<T>(
+        &self,
+        order: &Order<'_>,
+        say: Say<'_>,
+        then: impl FnOnce(&str, &str) -> T,
+    ) -> Result<T, ArtifactError> {
+        let sources = match &order.artifact.source {
+            Source::Build { sources, .. } => sources.as_slice(),
+            Source::Path(_) => &[],
+        };
+        let key = self.key(order, sources)?;
+        let lock = self.store.lock(key, || say("waiting for who builds it"))?;
+        let done = build::visit(&self.store, &self.verbs, order, key, (say, then));
+        drop(lock);
+        done
+    }
+
     /// What is known of an artifact that was built.
     ///
     /// # Errors
@@ -213,7 +235,15 @@ impl Artifacts {
     pub fn key(&self, order: &Order<'_>, sources: &[String]) -> Result<Key, ArtifactError> {
         // Sources that the file names are part of the artifact's own key already.
         let source = match sources {
-            [] => Some(source::digest(order.files, order.skip)?.to_string()),
+            [] => {
+                let source = digest::folder(order.files, order.skip);
+                let source = source.map_err(|unread| ArtifactError::File {
+                    what: "read",
+                    path: unread.path,
+                    source: unread.source,
+                })?;
+                Some(source.to_string())
+            }
             _ => None,
         };
         Ok(Key::of(&json!({

@@ -6,6 +6,7 @@ use std::time::Duration;
 use zones_matrix::Settings;
 
 use crate::capture::Capture;
+use crate::evidence::Sampler;
 
 /// Why the test bed could not do something. It is never the product's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -114,6 +115,19 @@ pub trait Bed: Sync {
 
     /// What a running zone used.
     fn usage(&self, zone: &str) -> Usage;
+
+    /// Begins to watch how true time is while a zone that runs does; `None` where nobody can.
+    fn sampler(&self, zone: &str) -> Option<Sampler> {
+        let _ = zone;
+        None
+    }
+
+    /// Bytes that a zone takes beyond its image, where its storage does not keep its limit;
+    /// `None` where it does, or nobody knows.
+    fn disk(&self, zone: &str) -> Option<u64> {
+        let _ = zone;
+        None
+    }
 
     /// Stops a zone at once, with all its processes; one that is halted stays so.
     ///

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -18,6 +18,7 @@ use zones_store::Layout;
 
 use crate::bed::{Bed, BedError, Call, Plot, StepEnd, Tenant, Usage};
 use crate::capture::{Capture, Stream};
+use crate::evidence::Sampler;
 use crate::network;
 use crate::script::{FOLDER, SOURCE};
 use crate::site::{PREFIX, Site};
@@ -41,6 +42,8 @@ pub struct ByVerbs {
     source: PathBuf,
     /// Closed when the runner is gone; whoever boots a zone holds it until that is done.
     life: Option<OwnedFd>,
+    /// Whether the storage keeps limits of cells; asked when a cell has one.
+    limits_disk: OnceLock<bool>,
     /// Streams that services of a step still hold: they must not break while the zone is up.
     lingering: Mutex<BTreeMap<String, Vec<OwnedFd>>>,
 }
@@ -55,6 +58,7 @@ impl ByVerbs {
             site: site.clone(),
             source: source.to_owned(),
             life,
+            limits_disk: OnceLock::new(),
             lingering: Mutex::default(),
         }
     }
@@ -125,6 +129,9 @@ impl ByVerbs {
         if plot.settings.boot == Boot::None {
             text += "set bootargs=\"-i none\"\n";
         }
+        if let Some(disk) = plot.settings.disk.filter(|_| self.limits_disk()) {
+            text += &attribute("quota", &disk.0.to_string());
+        }
         match &plot.settings.clock {
             Clock::Isolated => {}
             Clock::Shared => text += &attribute("clock", "shared"),
@@ -137,6 +144,13 @@ impl ByVerbs {
             text += &mount.text();
         }
         text
+    }
+
+    fn limits_disk(&self) -> bool {
+        let zones = self.layout.prefix().join("zones");
+        *self
+            .limits_disk
+            .get_or_init(|| zones_storage::can_limit(&zones).is_ok())
     }
 
     fn group(&self, zone: &str) -> Option<ZoneGroup> {
@@ -261,6 +275,24 @@ impl Bed for ByVerbs {
             peak: usage.memory_peak.unwrap_or(0),
             killed: usage.oom_kills.unwrap_or(0),
         }
+    }
+
+    fn sampler(&self, zone: &str) -> Option<Sampler> {
+        let group = self.group(zone);
+        let folder = group.as_ref().and_then(|group| {
+            let fd = group.init_dir()?.as_raw_fd();
+            fs::read_link(format!("/proc/self/fd/{fd}")).ok()
+        });
+        Some(Sampler::begin(folder))
+    }
+
+    fn disk(&self, zone: &str) -> Option<u64> {
+        if self.limits_disk() {
+            return None;
+        }
+        let zonepath = self.layout.prefix().join("zones").join(zone);
+        let driver = zones_storage::choose(&zonepath).ok()?;
+        Some(driver.usage_of_zone(&zonepath).ok()?.own)
     }
 
     fn halt(&self, zone: &str) -> Result<(), BedError> {

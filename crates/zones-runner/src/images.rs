@@ -9,7 +9,6 @@ mod build;
 mod carry;
 mod contents;
 mod gc;
-mod hash;
 mod hold;
 mod manifest;
 mod noise;

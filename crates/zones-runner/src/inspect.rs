@@ -55,6 +55,16 @@ pub trait Inspection: Send {
     /// The same for a cell whose steps began alike: this one, or another.
     fn fork(&self, cell: &Cell) -> Box<dyn Inspection>;
 
+    /// What no check asked for and is worth telling.
+    fn warnings(&self) -> Vec<CheckResult> {
+        Vec::new()
+    }
+
+    /// Whether there is anything to see at this moment.
+    fn looks(&self, _when: Look) -> bool {
+        true
+    }
+
     /// Judges one check by all that was seen.
     fn judge(&mut self, check: &Check) -> CheckResult;
 

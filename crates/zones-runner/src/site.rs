@@ -61,6 +61,16 @@ impl Site {
         apart(&self.layout())
     }
 
+    /// Whether the `disk` of a cell is kept by the storage, so that a cell is never above it.
+    ///
+    /// # Errors
+    /// It is not: the text says why, and what would help.
+    pub fn limits_disk(&self) -> Result<(), String> {
+        let zones = self.host().join("zones");
+        let there = zones.ancestors().find(|folder| folder.exists());
+        zones_storage::can_limit(there.unwrap_or_else(|| Path::new("/")))
+    }
+
     /// Golden images and cells are zones of this host.
     #[must_use]
     pub fn host(&self) -> PathBuf {

@@ -68,7 +68,10 @@ impl<'a> Stock<'a> {
             // Others may make theirs meanwhile.
             drop(held);
             let image = self.images.ensure(platform, &self.folder, self.say);
-            let image = image.map_err(|error| blocked(&error))?;
+            let mut image = image.map_err(|error| blocked(&error))?;
+            if self.is_looked_at(platform) {
+                self.listen(platform, &mut image);
+            }
             held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             held.insert(platform.id.clone(), image);
         }
@@ -84,6 +87,24 @@ impl<'a> Stock<'a> {
             stale: image.stale,
             noise: image.noise.clone(),
         })
+    }
+}
+
+impl Stock<'_> {
+    /// Whether a check of a cell compares zones of this platform.
+    fn is_looked_at(&self, platform: &Platform) -> bool {
+        let mut cells = self.plan.cells.iter();
+        cells.any(|cell| !cell.checks.is_empty() && self.plan.platform(cell).id == platform.id)
+    }
+
+    /// What the image changes by itself, learned once for its key. Without that knowledge checks
+    /// find too much, and nothing is hidden.
+    fn listen(&self, platform: &Platform, image: &mut Image) {
+        let say = |text: &str| (self.say)(&platform.id, text);
+        match self.images.noise(image, &say) {
+            Ok(noise) => image.noise = noise,
+            Err(error) => say(&format!("what it changes by itself is not known: {error}")),
+        }
     }
 }
 
@@ -108,11 +129,44 @@ impl Supply for Stock<'_> {
     }
 
     fn artifact(&self, artifact: &Artifact) -> Result<PathBuf, Lack> {
-        let blocked = |why: String| Lack::Blocked(why);
+        self.order(artifact, |order, say| {
+            self.artifacts
+                .ensure(order, say)
+                .map_err(|error| match error.is_impure() {
+                    true => Lack::Impure(error.to_string()),
+                    false => Lack::Blocked(error.to_string()),
+                })
+        })
+    }
+}
+
+impl Stock<'_> {
+    /// Makes the build zone of an artifact up to the moment before its script, for as long as
+    /// `then` takes, which gets the name of the zone and the script.
+    ///
+    /// # Errors
+    /// The image or the zone cannot be made; the artifact is a release.
+    pub fn visit<T>(
+        &self,
+        artifact: &Artifact,
+        then: impl FnOnce(&str, &str) -> T,
+    ) -> Result<T, Lack> {
+        self.order(artifact, |order, say| {
+            let visited = self.artifacts.visit(order, say, then);
+            visited.map_err(|error| Lack::Blocked(error.to_string()))
+        })
+    }
+
+    fn order<T>(
+        &self,
+        artifact: &Artifact,
+        then: impl FnOnce(&Order<'_>, &(dyn Fn(&str) + Sync)) -> Result<T, Lack>,
+    ) -> Result<T, Lack> {
         let mut platforms = self.plan.platforms.iter();
         let platform = platforms.find(|platform| platform.id == artifact.platform);
-        let platform = platform
-            .ok_or_else(|| blocked(format!("artifact `{}` has no platform", artifact.name)))?;
+        let platform = platform.ok_or_else(|| {
+            Lack::Blocked(format!("artifact `{}` has no platform", artifact.name))
+        })?;
         let golden = self.image(platform)?;
         let order = Order {
             artifact,
@@ -128,11 +182,6 @@ impl Supply for Stock<'_> {
             limit: BUILD,
         };
         let say = |text: &str| (self.say)(&platform.id, &format!("{}: {text}", artifact.name));
-        self.artifacts
-            .ensure(&order, &say)
-            .map_err(|error| match error.is_impure() {
-                true => Lack::Impure(error.to_string()),
-                false => blocked(error.to_string()),
-            })
+        then(&order, &say)
     }
 }

@@ -274,6 +274,9 @@ struct Trial<'a> {
     max_fail: u32,
     keep: Keep,
     strict: bool,
+    memory: u64,
+    /// Hundredths of the time in which somebody waits for memory.
+    pressure: u32,
 }
 
 impl<'a> Trial<'a> {
@@ -286,6 +289,8 @@ impl<'a> Trial<'a> {
             max_fail: 0,
             keep: Keep::Never,
             strict: false,
+            memory: 300 << 20,
+            pressure: 0,
         }
     }
 
@@ -329,7 +334,7 @@ impl<'a> Trial<'a> {
             inspector: &Blind,
             ledger: &ledger,
             folder: &RunFolder::new(folder.path(), id),
-            pressure: &|| 0,
+            pressure: &|| self.pressure,
         };
         let history = History::default();
         let job = Job {
@@ -340,7 +345,7 @@ impl<'a> Trial<'a> {
             history: &history,
             limits: Limits {
                 jobs: self.jobs,
-                memory: 300 << 20,
+                memory: self.memory,
                 max_fail: self.max_fail,
                 seed: 1,
             },
@@ -590,4 +595,23 @@ fn memory_decides_how_many_run() {
     let (_, run) = trial.run("one", None, &trial.all(), ENDLESS);
     assert!(run.unwrap().is_ok());
     assert_eq!(disk.lock().unwrap().most, 1);
+}
+
+#[test]
+fn a_gigabyte_never_holds_three_cells_of_half_of_it_and_pressure_lets_one_run() {
+    let plan = planned(&MATRIX.replace("100M", "512M"));
+    let slow = |_: &str, _: &str, _: u32| {
+        std::thread::sleep(Duration::from_millis(10));
+        Ok(0)
+    };
+    for (pressure, most) in [(0, 2), (50, 1)] {
+        let disk = Mutex::default();
+        let mut trial = Trial::new(&plan, &disk, &slow);
+        (trial.jobs, trial.memory, trial.pressure) = (6, 1 << 30, pressure);
+        // Cells that share nothing do not wait for each other.
+        trial.strict = true;
+        let (_, run) = trial.run("one", None, &trial.all(), ENDLESS);
+        assert!(run.unwrap().is_ok());
+        assert_eq!(disk.lock().unwrap().most, most, "pressure {pressure}");
+    }
 }

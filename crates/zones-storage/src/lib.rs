@@ -28,7 +28,7 @@ pub use driver::{
 pub use environment::{EnvironmentError, Environments, Known};
 pub use leftovers::{has_leftovers, repair, settle_layers};
 pub use name::is_fine as is_fine_name;
-pub use project::why_no_limit;
+pub use project::{can_limit, why_no_limit};
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use trial::Trial;
 pub use usage::{Usage, bytes as bytes_below};

@@ -11,7 +11,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use zones_sys::{limit_project, project_of, project_usage, set_project};
 
-use crate::driver::{LAYERED, roots, zonepath_of};
+use crate::driver::{DriverKind, LAYERED, roots, zonepath_of};
 use crate::survey::walk;
 use crate::view::{UPPER, WORK};
 
@@ -102,6 +102,23 @@ pub(crate) fn limit_of(root: &Path) -> Option<u64> {
     let zonepath = zonepath_of(root)?;
     let project = of_zone(zonepath)?;
     project_usage(open(zonepath).ok()?, project).ok()?.1
+}
+
+/// Whether what zones in a folder take can be limited, as the file system there says.
+///
+/// # Errors
+/// It cannot: the text says why, and what would help.
+pub fn can_limit(folder: &Path) -> Result<(), String> {
+    let kind = crate::choose_as(folder, None).map(|choice| choice.driver.kind());
+    match kind {
+        Ok(DriverKind::Btrfs | DriverKind::Zfs) => Ok(()),
+        // Nothing is limited, and nothing is changed, by asking.
+        Ok(_) => open(folder)
+            .and_then(|folder| project_usage(folder, FIRST))
+            .map(drop)
+            .map_err(|_| why_no_limit(folder)),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Why the space of a zone cannot be limited, and what would help: one sentence for a person.

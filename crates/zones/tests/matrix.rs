@@ -9,9 +9,10 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use support::{Host, err, out, refused, until};
 
@@ -153,6 +154,23 @@ impl Bench {
         let tops = [vec![top.to_owned()], folders(top)].concat();
         let ours = tops.iter().map(|top| top.join(&name));
         ours.flat_map(|group| folders(&group)).collect()
+    }
+
+    /// A command whose standard output is read as it comes.
+    fn start(&self, args: &[&str]) -> (Child, BufReader<ChildStdout>) {
+        let mut command = self.command(args);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        (child, out)
+    }
+
+    fn journal_has(&self, word: &str) -> bool {
+        let runs = fs::read_dir(self.path("matrix-report"));
+        let runs = runs.into_iter().flatten().flatten();
+        let journal = runs.map(|run| run.path().join("journal.jsonl")).max();
+        let text = journal.map(|path| fs::read_to_string(path).unwrap_or_default());
+        text.is_some_and(|text| text.contains(word))
     }
 
     fn last_run(&self) -> PathBuf {
@@ -316,4 +334,129 @@ fn a_runner_that_is_killed_leaves_nothing_running_and_can_be_resumed() {
             serde_json::from_slice(&fs::read(bench.last_run().join("run.json")).unwrap()).unwrap();
         assert_eq!(json["counts"]["pass"], 6, "{word}");
     }
+}
+
+#[test]
+fn a_cell_can_be_entered_at_any_point_and_where_it_is_built() {
+    let host = host_or_skip!("a_cell_can_be_entered_at_any_point_and_where_it_is_built");
+    let built = "new = { build = \"sh matrix/build.sh\", source = [\"matrix\", \"release\"], \
+                 outputs = [\"=dist/f\"] }";
+    let bench = Bench::new(host, &MATRIX.replace("new = { path = \"release\" }", built));
+    bench.write(
+        "matrix/build.sh",
+        "mkdir -p dist\ncp release/f dist/f\necho built >&2\n",
+    );
+    let id = "one/plain/uninstall";
+    let enter = |args: &[&str]| {
+        let output = bench.matrix(&[&["shell", id], args].concat());
+        bench.nothing_is_left();
+        output
+    };
+    let before = enter(&["--before", "--", "ls /opt; ls /run/matrix/steps"]);
+    assert_eq!(out(&before), "01\n02\n03\n", "{}", err(&before));
+    let smoked = enter(&["--after", "smoke", "--", "cat /opt/parts; exit 3"]);
+    assert_eq!(out(&smoked), "parts=\n", "{}", err(&smoked));
+    assert_eq!(smoked.status.code(), Some(3));
+    assert!(err(&smoked).contains("step install:new\nstep smoke\n"));
+    // The steps that were not run can be, and what was said is there.
+    let line = "sh /run/matrix/steps/03; ls /opt; cat /run/matrix/logs/01.log";
+    let purged = enter(&["--before", "purge", "--", line]);
+    assert!(
+        out(&purged).ends_with("out installed\n"),
+        "{}",
+        out(&purged)
+    );
+    assert!(out(&purged).starts_with('$'), "{}", out(&purged));
+    let gone = enter(&["--after", "--", "test ! -e /opt"]);
+    assert_eq!(gone.status.code(), Some(0), "{}", err(&gone));
+    // A step that fails is the last one.
+    bench.write("matrix/smoke.sh", "#!/bin/sh\necho no way; exit 9\n");
+    let failed = enter(&["--after", "--", "cat /opt/parts"]);
+    assert_eq!(out(&failed), "parts=\n", "{}", err(&failed));
+    let words = "no way\nstep smoke failed (exit status 9); the zone is as it left it";
+    assert!(err(&failed).contains(words), "{}", err(&failed));
+    let line = "cd /build && sh matrix/build.sh && cat dist/f && hostname";
+    let inside = enter(&["--build", "--", line]);
+    let text = out(&inside);
+    assert!(text.starts_with("new\nbuild-"), "{text}{}", err(&inside));
+    assert!(err(&inside).contains("the build is: cd /build && sh matrix/build.sh"));
+    refused(
+        &enter(&["--after", "smock"]),
+        64,
+        "it has install:new, smoke, purge",
+    );
+    refused(&enter(&[]), 64, "--after makes it again");
+    let none = bench.matrix(&["shell", "one/plain/fres", "--before"]);
+    refused(&none, 64, "did you mean `one/plain/fresh`");
+    let none = bench.matrix(&[
+        "shell",
+        "one/plain/upgrade",
+        "--after",
+        "install:prev",
+        "--build",
+    ]);
+    refused(&none, 64, "shell CELL [--before");
+}
+
+#[test]
+fn a_run_is_watched_and_logs_are_followed_from_another_terminal() {
+    let host = host_or_skip!("a_run_is_watched_and_logs_are_followed_from_another_terminal");
+    let bench = Bench::new(host, MATRIX);
+    let waits = "#!/bin/sh\necho begun\nwhile [ ! -e go ]; do sleep 0.1; done\necho ended\n";
+    bench.write("matrix/smoke.sh", waits);
+    let (mut run, _) = bench.start(&["run", "one/plain/fresh"]);
+    until("the step runs", || bench.journal_has("\"step\":1"));
+    let (mut log, mut lines) = bench.start(&["log", "one/plain/fresh", "smoke", "-f"]);
+    let mut text = String::new();
+    while !text.contains("begun") {
+        assert!(lines.read_line(&mut text).unwrap() > 0, "{text}");
+    }
+    assert!(!text.contains("install"), "{text}");
+    let (mut status, mut shown) = bench.start(&["status", "--watch"]);
+    let (mut json, mut records) = bench.start(&["status", "--watch", "--json"]);
+    bench.write("go", "");
+    let mut rest = String::new();
+    lines.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with("out ended\n"), "{rest}");
+    for child in [&mut run, &mut log, &mut status, &mut json] {
+        assert!(child.wait().unwrap().success());
+    }
+    let mut text = String::new();
+    shown.read_to_string(&mut text).unwrap();
+    assert!(text.contains("pass  one/plain/fresh"), "{text}");
+    assert!(
+        text.contains(": complete\n") && !text.contains('\x1b'),
+        "{text}"
+    );
+    let mut text = String::new();
+    records.read_to_string(&mut text).unwrap();
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(last["record"]["kind"], "end", "{text}");
+    // What is over is shown at once.
+    let log = bench.matrix(&["log", "one/plain/fresh", "--follow"]);
+    assert!(out(&log).contains("out installed\n") && out(&log).ends_with("out ended\n"));
+
+    // A runner that is killed is not waited for.
+    fs::remove_file(bench.path("go")).unwrap();
+    let known = bench.last_run();
+    let (mut run, _) = bench.start(&["run", "one/plain/fresh"]);
+    until("the step runs", || {
+        bench.last_run() != known && bench.journal_has("\"step\":1")
+    });
+    let (mut status, mut shown) = bench.start(&["status", "--watch"]);
+    let (mut log, _) = bench.start(&["log", "one/plain/fresh", "smoke", "-f"]);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(status.wait().unwrap().success() && log.wait().unwrap().success());
+    let mut text = String::new();
+    shown.read_to_string(&mut text).unwrap();
+    assert!(text.contains("its runner died"), "{text}");
+    until("no process is left", || {
+        let left = bench.host.leftovers();
+        !left
+            .iter()
+            .any(|it| it.starts_with("process") || it.starts_with("state"))
+    });
+    assert!(bench.matrix(&["gc"]).status.success());
+    bench.nothing_is_left();
 }

@@ -6,6 +6,7 @@
 mod deb;
 mod desk;
 mod doctor;
+mod follow;
 mod image;
 mod look;
 mod noise;
@@ -59,26 +60,29 @@ const SUBCOMMANDS: [Subcommand; 16] = [
     },
     Subcommand {
         name: "noise",
-        arguments: "[--show] [-f FILE] [-d FOLDER] [--offline] [PLATFORM...]",
-        text: "Learns and shows what platforms change by themselves.",
+        arguments: "[--show] [-f FILE] [-d FOLDER] [--offline] [PLATFORM...] | --import LIST...",
+        text: "Learns and shows what platforms change by themselves; --import prints ignore lists of\n\
+               piuparts(1) for a matrix file.",
         run: noise::run,
     },
     Subcommand {
         name: "status",
-        arguments: "[-f FILE] [--json] [RUN]",
-        text: "Says how far a run is, also from another terminal.",
+        arguments: "[-f FILE] [--watch] [--json] [RUN]",
+        text: "Says how far a run is, also from another terminal; --watch until it ends.",
         run: status::run,
     },
     Subcommand {
         name: "shell",
-        arguments: "[-f FILE] CELL [-- COMMAND...]",
-        text: "Boots and enters the zone of a cell that was kept, and halts it afterwards.",
+        arguments: "[-f FILE] [--offline] CELL [--before [STEP] | --after [STEP] | --build]\n\
+                    \t[-- COMMAND...]",
+        text: "Enters the zone of a cell that was kept; with --before and --after a new one, without a\n\
+               step before all and after all of them; with --build where its artifact is built.",
         run: shell::run,
     },
     Subcommand {
         name: "log",
-        arguments: "[-f FILE] [--run RUN] CELL [STEP]",
-        text: "Prints the logs of a cell.",
+        arguments: "[-f FILE] [--run RUN] CELL [STEP] [-f | --follow]",
+        text: "Prints the logs of a cell; with -f as the last word as they grow, until it ends.",
         run: look::log,
     },
     Subcommand {

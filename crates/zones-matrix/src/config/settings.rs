@@ -90,8 +90,9 @@ pub enum FlakyResult {
 pub struct Settings {
     /// Memory the cell may use, and what the scheduler counts.
     pub memory: Bytes,
-    /// Disk the cell may use.
-    pub disk: Bytes,
+    /// Disk the cell may use beyond its image; unset where nobody limits it, since counting costs
+    /// time.
+    pub disk: Option<Bytes>,
     /// Processes and threads the cell may have.
     pub tasks: u32,
     /// Networks.
@@ -114,7 +115,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             memory: Bytes(512 << 20),
-            disk: Bytes(4 << 30),
+            disk: None,
             tasks: 512,
             network: Network::None,
             timeout: Duration::from_secs(600),
@@ -213,7 +214,7 @@ impl Changes {
             }
         }
         put(&mut settings.memory, self.memory.as_ref());
-        put(&mut settings.disk, self.disk.as_ref());
+        settings.disk = self.disk.or(settings.disk);
         put(&mut settings.tasks, self.tasks.as_ref());
         put(&mut settings.network, self.network.as_ref());
         put(&mut settings.timeout, self.timeout.as_ref());
@@ -307,7 +308,7 @@ impl Settings {
         let on: Vec<&str> = retries.on.iter().map(|on| name_of(on, &RETRIED)).collect();
         json!({
             "memory": self.memory.0,
-            "disk": self.disk.0,
+            "disk": self.disk.map(|it| it.0),
             "tasks": self.tasks,
             "network": name_of(&self.network, &NETWORKS),
             "timeout-ms": millis(self.timeout),
@@ -329,7 +330,7 @@ impl Settings {
     pub(crate) fn shaping(&self) -> Value {
         json!({
             "memory": self.memory.0,
-            "disk": self.disk.0,
+            "disk": self.disk.map(|it| it.0),
             "tasks": self.tasks,
             "network": name_of(&self.network, &NETWORKS),
             "clock": self.clock.to_json(),

@@ -408,7 +408,11 @@ impl Maker<'_, '_> {
                     }
                 }
                 Err(error) => {
-                    self.problems.add(pattern.at, error.to_string());
+                    let problem = self.problems.add(pattern.at, error.to_string());
+                    let id = &cells[0].id;
+                    problem.hint(format!(
+                        "it is laid beside ids such as `{id}`, or a word of them"
+                    ));
                 }
             }
         }

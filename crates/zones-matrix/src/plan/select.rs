@@ -4,11 +4,14 @@ use super::cell::Cell;
 use super::{Plan, Shard};
 use crate::glob::Glob;
 
+/// The remedy where no word is near.
+const ALL: &str = "; `zones matrix plan` lists all";
+
 /// Why a selection is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectError {
     /// A pattern that meets no cell.
-    #[error("`{pattern}` meets no cell{}", hint.as_ref().map_or(String::new(),
+    #[error("`{pattern}` meets no cell{}", hint.as_ref().map_or_else(|| ALL.to_owned(),
         |near| format!("; did you mean `{near}`?")))]
     Nothing {
         /// The pattern.

@@ -1,7 +1,7 @@
 //! One build: a clone, packages, a look, the script, another look, the outputs.
 
-use std::fs::OpenOptions;
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use zones_archive::{DiffOptions, Silent, differ};
@@ -12,6 +12,7 @@ use zones_types::ZoneName;
 use super::store::{Built, Store};
 use super::zone::BuildZone;
 use super::{ArtifactError, BUILD, Gate, Order, SOURCE, Say, gate, outputs};
+use crate::script::{ADD_PACKAGES, SETTLE};
 use crate::{Verbs, network};
 
 /// How long a command that is no build may take. Configuring packages under an emulator takes
@@ -21,26 +22,6 @@ const STEP: Duration = Duration::from_secs(3600);
 const SERVICES: Duration = Duration::from_secs(180);
 /// The snapshot that what a build changed is compared with.
 const POINT: &str = "before-build";
-
-/// Adds packages with whatever the zone has for it.
-const ADD_PACKAGES: &str = "\
-if command -v apt-get >/dev/null; then
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get -q update && exec apt-get -q -y --no-install-recommends install \"$@\"
-fi
-for tool in dnf microdnf yum; do
-    command -v $tool >/dev/null && exec $tool -y install \"$@\"
-done
-command -v zypper >/dev/null && exec zypper -n install \"$@\"
-command -v apk >/dev/null && exec apk add \"$@\"
-echo \"this image has no package manager that is known here\" >&2
-exit 1";
-
-/// Waits until an init that has services has started them.
-const SETTLE: &str = "\
-[ -d /run/systemd/system ] || exit 0
-case $(systemctl is-system-running --wait) in running|degraded) exit 0 ;; esac
-exit 1";
 
 /// Why a build ended early.
 enum Stop {
@@ -63,19 +44,9 @@ pub(super) fn build(
     say: Say<'_>,
 ) -> Result<(), ArtifactError> {
     let (artifact, platform) = (&order.artifact.name, &order.artifact.platform);
-    let path = store.log(key);
-    let mut options = OpenOptions::new();
-    let log = options.create(true).append(true).open(&path);
-    let log = log.map_err(ArtifactError::file("create", &path))?;
-    let failed = |why: String| ArtifactError::Build {
-        artifact: artifact.clone(),
-        platform: platform.clone(),
-        why,
-        log: path.clone(),
-    };
-    let name = format!("build-{:016x}", key.number());
-    let name: ZoneName = name.parse().map_err(|error| failed(format!("{error}")))?;
-    let zone = BuildZone::new(verbs, name, &log, path.clone());
+    let (log, path) = log(store, key)?;
+    let failed = |why: String| failure(order, why, &path);
+    let zone = BuildZone::new(verbs, name(key).map_err(&failed)?, &log, path.clone());
     zone.clear().map_err(&failed)?;
     let files = store.begin(key)?;
     let job = Job { zone, order, say };
@@ -109,6 +80,62 @@ pub(super) fn build(
     }
 }
 
+/// A build zone up to the moment before the script, for as long as `then` takes. The caller holds
+/// the lock on the key.
+pub(super) fn visit<T>(
+    store: &Store,
+    verbs: &Verbs,
+    order: &Order<'_>,
+    key: Key,
+    (say, then): (Say<'_>, impl FnOnce(&str, &str) -> T),
+) -> Result<T, ArtifactError> {
+    let (log, path) = log(store, key)?;
+    let failed = |why: String| failure(order, why, &path);
+    let Source::Build {
+        script, sources, ..
+    } = &order.artifact.source
+    else {
+        return Err(failed(IS_RELEASE.to_owned()));
+    };
+    let name = name(key).map_err(&failed)?;
+    let zone = BuildZone::new(verbs, name.clone(), &log, path.clone());
+    zone.clear().map_err(&failed)?;
+    let job = Job { zone, order, say };
+    let made = job.clone_base().and_then(|()| job.packages(key));
+    let made = made.and_then(|()| job.boot());
+    let made = made.and_then(|()| job.lay(sources, script));
+    let done = made.map(|()| then(name.as_str(), script));
+    let cleared = job.zone.clear();
+    let done = done.map_err(&failed)?;
+    cleared.map_err(&failed)?;
+    Ok(done)
+}
+
+const IS_RELEASE: &str = "it is a release, and is not built";
+
+fn log(store: &Store, key: Key) -> Result<(File, PathBuf), ArtifactError> {
+    let path = store.log(key);
+    let mut options = OpenOptions::new();
+    let log = options.create(true).append(true).open(&path);
+    let log = log.map_err(ArtifactError::file("create", &path))?;
+    Ok((log, path))
+}
+
+fn failure(order: &Order<'_>, why: String, log: &Path) -> ArtifactError {
+    ArtifactError::Build {
+        artifact: order.artifact.name.clone(),
+        platform: order.artifact.platform.clone(),
+        why,
+        log: log.to_owned(),
+    }
+}
+
+fn name(key: Key) -> Result<ZoneName, String> {
+    let name = format!("build-{:016x}", key.number());
+    let parsed = name.parse::<ZoneName>();
+    parsed.map_err(|error| error.to_string())
+}
+
 struct Job<'a> {
     zone: BuildZone<'a>,
     order: &'a Order<'a>,
@@ -123,19 +150,12 @@ impl Job<'_> {
             outputs,
         } = &self.order.artifact.source
         else {
-            return Err(Stop::Why("it is a release, and is not built".to_owned()));
+            return Err(Stop::Why(IS_RELEASE.to_owned()));
         };
         self.zone
             .note(&format!("artifact {key}: {}", self.order.artifact.name));
         self.clone_base()?;
-        match self.order.platform.build_packages.is_empty() {
-            false => self.add_packages(key)?,
-            // A first start makes things of its own, which are no changes of the build.
-            true => {
-                self.boot()?;
-                self.zone.step("zoneadm", &["halt"], SERVICES)?;
-            }
-        }
+        self.packages(key)?;
         let found = gate::product(&self.look("root")?, self.order.known);
         if !found.is_empty() {
             return Err(Stop::Impure(Gate::Before, found));
@@ -147,8 +167,7 @@ impl Job<'_> {
         if !found.is_empty() {
             return Err(Stop::Impure(Gate::Before, found));
         }
-        self.zone
-            .inside(&["/bin/sh", "-c", &lay(sources, script)], STEP)?;
+        self.lay(sources, script)?;
         let line = format!("cd {BUILD} && {script}");
         self.zone
             .inside(&["/bin/sh", "-c", &line], self.order.limit)?;
@@ -156,6 +175,22 @@ impl Job<'_> {
         self.say("looking at what was built");
         self.gate_after()?;
         Ok(outputs::copy(&self.look("root")?, &made, to)?)
+    }
+
+    fn packages(&self, key: Key) -> Result<(), String> {
+        match self.order.platform.build_packages.is_empty() {
+            false => self.add_packages(key),
+            // A first start makes things of its own, which are no changes of the build.
+            true => {
+                self.boot()?;
+                self.zone.step("zoneadm", &["halt"], SERVICES)
+            }
+        }
+    }
+
+    fn lay(&self, sources: &[String], script: &str) -> Result<(), String> {
+        let script = lay(sources, script);
+        self.zone.inside(&["/bin/sh", "-c", &script], STEP)
     }
 
     fn clone_base(&self) -> Result<(), String> {

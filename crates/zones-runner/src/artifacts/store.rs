@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use zones_matrix::Key;
 use zones_store::atomic;
 
-use super::{ArtifactError, source};
+use super::ArtifactError;
+use crate::digest;
 
 /// Version of the manifest, and of how artifacts are built: part of every key.
 pub const SCHEMA: u32 = 1;
@@ -129,7 +130,7 @@ impl Store {
             serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         for file in &written.files {
             let path = self.files(key).join(&file.name);
-            let found = source::of_file(&path).map_err(|error| damaged(error.to_string()))?;
+            let found = digest::file(&path).map_err(|error| damaged(error.to_string()))?;
             if found.to_string() != file.blake3 {
                 return Err(damaged(format!("`{}` is not what was built", file.name)));
             }

@@ -217,6 +217,27 @@ impl Sight {
         result(check, judged)
     }
 
+    /// Programs that came and that a faked clock does not reach, or breaks; nothing when there are
+    /// none. Told as the check `clock`, which passes.
+    #[must_use]
+    pub fn unmoved(&self) -> Option<CheckResult> {
+        let end = self.seen.get(&When::Alive);
+        let end = end.or_else(|| self.seen.get(&When::Last));
+        let (before, now) = (self.golden.as_ref()?, end?);
+        let findings = checks::overridden(&before.inventory, &now.inventory);
+        let first = findings.first()?;
+        let message = match findings.len() {
+            1 => format!("{}: {}", first.name, first.detail),
+            more => format!("{}: {}, and {} more", first.name, first.detail, more - 1),
+        };
+        Some(CheckResult {
+            check: "clock".to_owned(),
+            status: Status::Pass,
+            message,
+            findings,
+        })
+    }
+
     fn moments<'a>(&'a self, fresh: Option<&'a Scene>) -> Moments<'a> {
         let inventory = |when: &When| self.seen.get(when).map(|scene| &scene.inventory);
         let last = self.steps.len().saturating_sub(1);

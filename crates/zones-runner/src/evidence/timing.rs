@@ -3,10 +3,12 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use zones_matrix::Check;
+use zones_matrix::journal::{CheckResult, Status};
 
 /// How long the sampler sleeps.
 const BEAT: Duration = Duration::from_millis(20);
@@ -54,12 +56,31 @@ impl Stalls {
         }
         lines
     }
+
+    /// As the check `timing`, when it was asked for; else it passes, and only what went wrong is
+    /// worth telling.
+    #[must_use]
+    pub fn result(&self, is_asked_for: bool) -> Option<CheckResult> {
+        let lines = self.lines();
+        let status = match (is_asked_for, lines.is_empty()) {
+            (true, false) => Status::Fail,
+            (true, true) | (false, false) => Status::Pass,
+            (false, true) => return None,
+        };
+        Some(CheckResult {
+            check: Check::Timing.to_string(),
+            status,
+            message: lines.join(", "),
+            findings: Vec::new(),
+        })
+    }
 }
 
 /// Samples while a cell runs.
 #[derive(Debug)]
 pub struct Sampler {
-    stop: Arc<AtomicBool>,
+    /// The thread ends when this is dropped.
+    stop: Option<Sender<()>>,
     thread: Option<JoinHandle<Stalls>>,
     group: Option<PathBuf>,
     began: (Option<Duration>, Option<Duration>),
@@ -69,13 +90,12 @@ impl Sampler {
     /// Begins; `group` is the folder of the zone's control group where it has a unified one.
     #[must_use]
     pub fn begin(group: Option<PathBuf>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
+        let (stop, stopped) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("timing".to_owned())
-            .spawn(move || sample(&flag));
+            .spawn(move || sample(&stopped));
         Self {
-            stop,
+            stop: Some(stop),
             // Without a thread nothing is sampled.
             thread: thread.ok(),
             began: pressure(group.as_deref()),
@@ -86,7 +106,7 @@ impl Sampler {
     /// Ends, and says what was seen.
     #[must_use]
     pub fn end(mut self) -> Stalls {
-        self.stop.store(true, Ordering::Relaxed);
+        drop(self.stop.take());
         let thread = self.thread.take();
         let mut stalls = thread.and_then(|it| it.join().ok()).unwrap_or_default();
         let (waited, throttled) = pressure(self.group.as_deref());
@@ -99,25 +119,21 @@ impl Sampler {
     }
 }
 
-impl Drop for Sampler {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
-fn sample(stop: &AtomicBool) -> Stalls {
+fn sample(stopped: &Receiver<()>) -> Stalls {
     let mut stalls = Stalls::default();
     let wall = || {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
     };
-    while !stop.load(Ordering::Relaxed) {
+    loop {
         let (before, clock) = (Instant::now(), wall());
-        std::thread::sleep(BEAT);
+        let is_over = stopped.recv_timeout(BEAT) != Err(RecvTimeoutError::Timeout);
         stalls.note(before.elapsed(), wall(), clock);
+        if is_over {
+            return stalls;
+        }
     }
-    stalls
 }
 
 impl Stalls {
@@ -232,6 +248,23 @@ mod tests {
         assert_eq!((stalls.count, stalls.jumps), (1, 1));
         assert_eq!(stalls.lines().len(), 2);
         assert!(stalls.lines()[0].contains("380 ms"), "{:?}", stalls.lines());
+    }
+
+    #[test]
+    fn a_stall_fails_the_check_only_where_it_was_asked_for() {
+        let calm = Stalls::default();
+        assert_eq!(calm.result(false), None);
+        assert_eq!(calm.result(true).unwrap().status, Status::Pass);
+        let (count, longest) = (2, Duration::from_millis(300));
+        let late = Stalls {
+            count,
+            longest,
+            ..calm
+        };
+        let told = late.result(false).unwrap();
+        assert_eq!(told.status, Status::Pass);
+        assert_eq!(told.message, "the host stalled 2 times, for 300 ms at most");
+        assert_eq!(late.result(true).unwrap().status, Status::Fail);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use zones_matrix::checks::Extra;
 use zones_matrix::journal::{CheckResult, Excerpt, Moment, Record, Status};
-use zones_matrix::{Cell, Outcome, State, Step};
+use zones_matrix::{Cell, Check, Outcome, State, Step};
+use zones_types::Bytes;
 
 use super::Shop;
 use super::caught::caught;
@@ -160,10 +161,10 @@ impl<'a> Attempt<'a> {
         *is_made = true;
         self.state(Moment::Done, State::Cloning)?;
         self.state(Moment::Intent, State::Booting)?;
-        let has_checks = !self.cell.checks.is_empty();
         self.boot(&self.zone)?;
         self.state(Moment::Done, State::Booting)?;
-        if has_checks && taken.is_empty() {
+        let sampler = self.shop.crew.bed.sampler(&self.zone);
+        if taken.is_empty() {
             self.look(&mut *inspection, Look::Start)?;
         }
         for (at, step) in taken.iter().enumerate() {
@@ -172,11 +173,22 @@ impl<'a> Attempt<'a> {
         let mut done = taken;
         let result = self.steps(&mut *inspection, &mut done);
         *usage = self.shop.crew.bed.usage(&self.zone);
-        result?;
-        if has_checks {
-            self.checks(&mut *inspection)?;
+        let is_asked_for = self.cell.checks.contains(&Check::Timing);
+        let timing = sampler.and_then(|sampler| sampler.end().result(is_asked_for));
+        if let Some(timing) = &timing {
+            self.check(timing.clone())?;
         }
-        Ok(())
+        result?;
+        if !self.cell.checks.is_empty() || !inspection.warnings().is_empty() {
+            self.checks(&mut *inspection, timing.is_some())?;
+        }
+        match timing {
+            Some(late) if late.status == Status::Fail => {
+                let text = format!("{}: {}", late.check, late.message);
+                Err(Break::End(Outcome::Error, text))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What the zone is a clone of, what was seen of it, and the steps that it has behind it.
@@ -216,11 +228,10 @@ impl<'a> Attempt<'a> {
             self.state(Moment::Intent, State::Step(number))?;
             self.go_on()?;
             let taken = self.step(at, step)?;
+            self.disk(step)?;
             done.push(taken);
             self.state(Moment::Done, State::Step(number))?;
-            if !self.cell.checks.is_empty() {
-                self.look(inspection, Look::Step(at))?;
-            }
+            self.look(inspection, Look::Step(at))?;
             if self.ends_another(step.node) {
                 self.look(inspection, Look::End(at))?;
             }
@@ -239,6 +250,21 @@ impl<'a> Attempt<'a> {
         self.makes.contains(&node)
             && !self.shop.job.strict
             && cells.any(|cell| cell.id != self.cell.id && !cell.checks.is_empty() && is_end(cell))
+    }
+
+    /// A storage that cannot limit a cell is asked what the cell took.
+    fn disk(&self, step: &Step) -> Result<(), Break> {
+        let Some(limit) = self.cell.settings.disk else {
+            return Ok(());
+        };
+        match self.shop.crew.bed.disk(&self.zone) {
+            Some(used) if used > limit.0 => {
+                let (name, used) = (&step.name, Bytes(used));
+                let text = format!("{name}: {used} on the disk, the limit is {limit}");
+                Err(Break::End(Outcome::Fail, text))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Keeps the zone as it is for others. When that fails they do the steps themselves.
@@ -387,7 +413,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn checks(&self, inspection: &mut dyn Inspection) -> Result<(), Break> {
+    /// `is_timed` says that the check of time is told already.
+    fn checks(&self, inspection: &mut dyn Inspection, is_timed: bool) -> Result<(), Break> {
         self.go_on()?;
         if inspection.wants_reboot() {
             self.bed(self.shop.crew.bed.halt(&self.zone))?;
@@ -402,7 +429,11 @@ impl<'a> Attempt<'a> {
         self.state(Moment::Intent, State::Checking)?;
         let mut first: Option<(Outcome, String)> = None;
         let mut unseen = None;
-        for check in &self.cell.checks {
+        for warning in inspection.warnings() {
+            self.check(warning)?;
+        }
+        let told = |check: &&Check| !(is_timed && **check == Check::Timing);
+        for check in self.cell.checks.iter().filter(told) {
             let result = inspection.judge(check);
             if result.status == Status::Skip && inspection.sees() {
                 let text = format!("{}: {}", result.check, result.message);
@@ -515,6 +546,9 @@ impl<'a> Attempt<'a> {
     }
 
     fn look(&self, inspection: &mut dyn Inspection, when: Look) -> Result<(), Break> {
+        if !inspection.looks(when) {
+            return Ok(());
+        }
         self.state(Moment::Intent, State::Collecting)?;
         let looked = inspection.look(&self.zone, when);
         looked.map_err(|why| Break::End(Outcome::Error, format!("look: {why}")))?;

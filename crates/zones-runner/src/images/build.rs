@@ -7,18 +7,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{PidfdFlags, Signal};
-use zones_matrix::{Key, Network, Platform};
+use zones_matrix::{Key, Platform};
 use zones_types::{ZoneName, ZoneState};
 
-use super::recipe::{ADD_PACKAGES, Recipe, SCRIPT_FOLDER, SETTLE, recipe};
+use super::recipe::{Recipe, SCRIPT_FOLDER, recipe};
 use super::{ImageError, Images, Manifest, Place, SCHEMA, Say, contents};
+use crate::script::{ADD_PACKAGES, SETTLE};
+use crate::{digest, network};
 
 /// How long one step may take. Configuring packages under an emulator takes minutes.
 const STEP: Duration = Duration::from_secs(3600);
 /// How long services may take to come up, and to go down.
 const SERVICES: Duration = Duration::from_secs(180);
-/// Where the network of builds is; each zone has an address by its key. Nobody outside sees it.
-const ROUTER: &str = "10.213.255.254";
 
 /// Makes the image of a platform. The caller has the exclusive lock on its key.
 pub(super) fn build(
@@ -126,7 +126,8 @@ impl Job<'_> {
 
     /// Boots the zone, has the script make its changes, and halts it for good.
     fn change(&self, recipe: &Recipe) -> Result<(), String> {
-        let mut more = self.network();
+        let network = self.platform.image.network;
+        let mut more = network::words(network, self.platform.image.key.number());
         let name = match &recipe.script {
             None => None,
             Some(script) => {
@@ -163,21 +164,6 @@ impl Job<'_> {
             self.step("zoneadm", &["halt"], SERVICES)?;
         }
         self.step("zonecfg", &["remove -F fs; remove -F net"], STEP)
-    }
-
-    /// The command of zonecfg that gives the zone a network, if it gets one.
-    fn network(&self) -> String {
-        let network = self.platform.image.network;
-        if network == Network::None {
-            return String::new();
-        }
-        let number = self.platform.image.key.number();
-        let (high, low) = (number % 255, number / 255 % 254 + 1);
-        let uplink = network == Network::Full;
-        format!(
-            "add net; set physical=zbr0; set address=10.213.{high}.{low}/16; \
-             set defrouter={ROUTER}; add property (name=uplink,value={uplink}); end; "
-        )
     }
 
     fn manifest(&self) -> Result<Manifest, String> {
@@ -292,9 +278,7 @@ fn wait(
 
 /// Whether a file has the bytes that the plan saw.
 fn is_of(path: &Path, hash: Key) -> Result<(), String> {
-    let file = File::open(path);
-    let found = file.and_then(super::hash::of_reader);
-    match found {
+    match digest::file(path) {
         Err(error) => Err(format!("cannot read `{}`: {error}", path.display())),
         Ok(found) if found == hash => Ok(()),
         Ok(found) => Err(format!(

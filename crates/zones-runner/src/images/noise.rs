@@ -6,19 +6,20 @@ use zones_matrix::leftovers::{Noise, Subject};
 use zones_types::ZoneName;
 
 use super::hold::Hold;
-use super::recipe::SETTLE;
 use super::{Golden, ImageError, Images, build};
 use crate::VerbError;
+use crate::script::SETTLE;
 
 /// The moment before the boot.
 const BEFORE: &str = "before";
 
 impl Images {
-    /// What the platform of an image changes by itself; learned now, when nobody did before.
+    /// What the platform of an image changes by itself; learned now, when nobody did before, which
+    /// is told.
     ///
     /// # Errors
     /// A verb fails; the cell is gone then, and nothing is noted.
-    pub fn noise(&self, golden: &Golden) -> Result<Noise, ImageError> {
+    pub fn noise(&self, golden: &Golden, say: &dyn Fn(&str)) -> Result<Noise, ImageError> {
         let unknown = || ImageError::Unknown(golden.key.to_string());
         // One learns, others read what it noted. What a killed one left has the same name.
         let _lock = Hold::exclusive(&self.place.lock(golden.key).with_extension("noise"))?;
@@ -26,6 +27,7 @@ impl Images {
         if manifest.noise.is_some() {
             return Ok(manifest.noise());
         }
+        say("looking at what it changes by itself");
         let noise = self.listen(golden.key, &manifest.brand, &golden.zone)?;
         self.learn(golden.key, &noise)?;
         Ok(noise)

@@ -118,24 +118,3 @@ fn bootstrap(brand: &str, origin: &Value, late: &mut Vec<String>) -> Result<Vec<
     }
     Ok(install)
 }
-
-/// Adds packages by what the image has for that. Words after the first are packages.
-pub(super) const ADD_PACKAGES: &str = "\
-if command -v apt-get >/dev/null; then
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get -q update && exec apt-get -q -y --no-install-recommends install \"$@\"
-fi
-for tool in dnf microdnf yum; do
-    command -v $tool >/dev/null && exec $tool -y install \"$@\"
-done
-command -v zypper >/dev/null && exec zypper -n install \"$@\"
-command -v apk >/dev/null && exec apk add \"$@\"
-command -v pacman >/dev/null && exec pacman -Sy --noconfirm \"$@\"
-echo \"this image has no package manager that is known here\" >&2
-exit 1";
-
-/// Waits until an init that has services has started them.
-pub(super) const SETTLE: &str = "\
-[ -d /run/systemd/system ] || exit 0
-case $(systemctl is-system-running --wait) in running|degraded) exit 0 ;; esac
-exit 1";

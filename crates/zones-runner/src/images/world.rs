@@ -1,18 +1,18 @@
 //! The world that a plan asks: files beside the matrix file, and what mirrors have just now.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use zones_archive::Silent;
 use zones_brand::{Choices, Emulator, Host};
-use zones_matrix::{Hasher, Key, World};
+use zones_ips::Publisher;
+use zones_matrix::{Key, World};
+use zones_repository::{HttpOptions, source};
 
-use super::hash;
+use crate::digest;
 
 /// Whether the origins of images are asked what they stand for now.
 #[derive(Debug, Clone)]
@@ -59,12 +59,11 @@ impl World for Folder<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.to_string()),
             Ok(meta) if meta.is_dir() => {
-                let mut hasher = Hasher::default();
-                add_folder(&path, Path::new(""), &mut hasher).map_err(|error| error.to_string())?;
-                Ok(Some(hasher.finish()))
+                let key = digest::folder(&path, &[]);
+                key.map(Some).map_err(|error| error.to_string())
             }
             Ok(_) => {
-                let key = File::open(&path).and_then(hash::of_reader);
+                let key = digest::file(&path);
                 key.map(Some).map_err(|error| error.to_string())
             }
         }
@@ -87,11 +86,19 @@ impl World for Folder<'_> {
             return Ok(resolved.into());
         }
         match &self.origins {
-            // Of other brands nobody can say it yet: their images count as stale.
             Origins::Asked(host) if inputs["brand"] == "debian" => {
                 resolved.extend(asked(host, inputs)?);
                 Ok(resolved.into())
             }
+            Origins::Asked(_) if inputs["brand"] == "ipkg" => match &inputs["origin"]["mirror"] {
+                Value::String(mirror) => {
+                    resolved.insert("catalog".to_owned(), catalog(mirror)?);
+                    Ok(resolved.into())
+                }
+                // The host's own publishers are not looked at: such an image counts as stale.
+                _ => Ok(Value::Null),
+            },
+            // Of other brands nobody can say it: their images count as stale.
             Origins::Asked(_) | Origins::Unknown => Ok(Value::Null),
         }
     }
@@ -110,11 +117,29 @@ fn emulator(inputs: &Value) -> Result<Option<Value>, String> {
         return Ok(None);
     };
     let emulator = emulator.map_err(|error| error.to_string())?;
-    let bytes = File::open(&emulator.path).and_then(hash::of_reader);
+    let bytes = digest::file(&emulator.path);
     let bytes = bytes.map_err(|e| format!("cannot read `{}`: {e}", emulator.path.display()))?;
     let identity = json!({ "cpu": emulator.cpu.name, "blake3": bytes.to_string() });
     Ok(Some(identity))
 }
+
+/// The catalog that a publisher has just now, by the file that names all its parts with their
+/// sums. `mirror` is `PUBLISHER=ORIGIN`, as zoneadm(8) takes it.
+fn catalog(mirror: &str) -> Result<Value, String> {
+    let Some((name, origin)) = mirror.split_once('=') else {
+        return Err(format!("`{mirror}` is not PUBLISHER=ORIGIN"));
+    };
+    let publisher = name.parse::<Publisher>();
+    let publisher = publisher.map_err(|error| format!("`{name}`: {error}"))?;
+    let source = source::open(origin, &HttpOptions::default()).map_err(|error| chain(&error))?;
+    let attrs = source.catalog_file(&publisher, ATTRS);
+    let attrs = attrs.map_err(|error| chain(&error))?;
+    let attrs = attrs.ok_or_else(|| format!("{origin} has no catalog of `{name}`"))?;
+    Ok(json!({ "publisher": name, "attrs": Key::of_bytes(&attrs).to_string() }))
+}
+
+/// Source: pkg(7), files of a catalog.
+const ATTRS: &str = "catalog.attrs";
 
 /// What the packages of an image are now.
 fn asked(host: &Host, inputs: &Value) -> Result<Map<String, Value>, String> {
@@ -150,63 +175,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
-}
-
-/// Adds names, modes and contents of all below a folder, in the order of their names.
-fn add_folder(root: &Path, below: &Path, hasher: &mut Hasher) -> io::Result<()> {
-    let mut names: Vec<_> = fs::read_dir(root.join(below))?
-        .map(|entry| entry.map(|entry| entry.file_name()))
-        .collect::<io::Result<_>>()?;
-    names.sort();
-    for name in names {
-        let path = below.join(name);
-        let full = root.join(&path);
-        let meta = fs::symlink_metadata(&full)?;
-        let bytes = path.as_os_str().as_bytes();
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-        hasher.update(&meta.permissions().mode().to_le_bytes());
-        if meta.is_dir() {
-            add_folder(root, &path, hasher)?;
-        } else if meta.is_symlink() {
-            hasher.update(fs::read_link(&full)?.as_os_str().as_bytes());
-        } else if meta.is_file() {
-            let content = hash::of_reader(File::open(&full)?)?;
-            hasher.update(content.to_string().as_bytes());
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_is_known_by_names_modes_and_contents() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join("src").join(name);
-        fs::create_dir_all(at("a")).unwrap();
-        fs::write(at("a/x"), "1").unwrap();
-        std::os::unix::fs::symlink("x", at("a/link")).unwrap();
-        let unset = |_: &str| false;
-        let world = Folder::new(folder.path(), Origins::Unknown, &unset);
-        let digest = || world.digest("src").unwrap().unwrap();
-        let mut seen = vec![digest()];
-        assert_eq!(digest(), seen[0]);
-        let mut differs = |what: &str| {
-            let now = digest();
-            assert!(!seen.contains(&now), "{what}");
-            seen.push(now);
-        };
-        fs::write(at("a/x"), "2").unwrap();
-        differs("content");
-        fs::set_permissions(at("a/x"), fs::Permissions::from_mode(0o755)).unwrap();
-        differs("mode");
-        fs::rename(at("a/x"), at("a/y")).unwrap();
-        differs("name");
-        fs::remove_file(at("a/link")).unwrap();
-        differs("a link less");
-        assert_eq!(world.digest("none").unwrap(), None);
-    }
 }

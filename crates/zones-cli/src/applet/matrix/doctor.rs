@@ -1,15 +1,17 @@
-//! `zones matrix doctor`: whether time is what cells need it to be.
+//! `zones matrix doctor`: whether time and disk are what cells need them to be.
 
 use std::path::Path;
 
+use zones_runner::Site;
 use zones_runner::evidence::server_offset;
 use zones_store::Layout;
 
 use super::NAME;
 use crate::report::{OK, fail};
 
-/// Compares the clock of whoever keeps each folder with the host's.
-pub(super) fn run(_layout: &Layout, args: &[String]) -> u8 {
+/// Compares the clock of whoever keeps each folder with the host's, and says whether cells can be
+/// kept from filling the disk.
+pub(super) fn run(layout: &Layout, args: &[String]) -> u8 {
     let here = [".".to_owned()];
     let folders: &[String] = if args.is_empty() { &here } else { args };
     let mut status = OK;
@@ -34,6 +36,10 @@ pub(super) fn run(_layout: &Layout, args: &[String]) -> u8 {
                 status = fail(NAME, text);
             }
         }
+    }
+    match Site::of(layout).limits_disk() {
+        Ok(()) => println!("the `disk` of a cell is kept by its storage"),
+        Err(why) => println!("the `disk` of a cell is looked at after each step only: {why}"),
     }
     status
 }

@@ -51,24 +51,38 @@ pub(super) fn run(layout: &Layout, args: &[String]) -> u8 {
         eprintln!("{USAGES}");
         return USAGE;
     };
-    let done = Options::parse(rest).map_err(Trouble::Usage);
-    let done = done.and_then(|options| match verb.as_str() {
-        "build" => build(layout, &options),
-        "list" => list::run(&open(layout, &options)?, &options),
-        "explain" => explain_images(layout, &options),
-        "gc" => collect(&open(layout, &options)?, &options),
-        "pin" => pin(&open(layout, &options)?, &options),
-        "unpin" => unpin(&open(layout, &options)?, &options),
-        "push" => carry::push(&open(layout, &options)?, &options),
-        "pull" => carry::pull(layout, &options),
-        "remove" => remove(&open(layout, &options)?, &options),
-        other => Err(Trouble::Usage(format!("no subcommand `{other}`"))),
-    });
-    match done {
+    carried_out(
+        &format!("image {verb}"),
+        USAGES,
+        rest,
+        |options| match verb.as_str() {
+            "build" => build(layout, options),
+            "list" => list::run(&open(layout, options)?, options),
+            "explain" => explain_images(layout, options),
+            "gc" => collect(&open(layout, options)?, options),
+            "pin" => pin(&open(layout, options)?, options),
+            "unpin" => unpin(&open(layout, options)?, options),
+            "push" => carry::push(&open(layout, options)?, options),
+            "pull" => carry::pull(layout, options),
+            "remove" => remove(&open(layout, options)?, options),
+            other => Err(Trouble::Usage(format!("no subcommand `{other}`"))),
+        },
+    )
+}
+
+/// Reads the options that commands about images share, does one, and tells what went wrong.
+pub(crate) fn carried_out(
+    name: &str,
+    usages: &str,
+    args: &[String],
+    act: impl FnOnce(&Options) -> Result<(), Trouble>,
+) -> u8 {
+    let options = Options::parse(args).map_err(Trouble::Usage);
+    match options.and_then(|options| act(&options)) {
         Ok(()) => OK,
         Err(Trouble::Failed(text)) => fail("matrix", text),
         Err(Trouble::Usage(text)) => {
-            eprintln!("matrix: image {verb}: {text}\n{USAGES}");
+            eprintln!("matrix: {name}: {text}\n{usages}");
             USAGE
         }
     }

@@ -17,6 +17,9 @@ const KNOWN: [Known; 6] = [
     value('\0', "seed"),
 ];
 
+/// Only the test bed is at fault.
+const TEST_BED: u8 = 2;
+
 pub(super) fn run(layout: &Layout, args: &[String]) -> u8 {
     let given = match desk::parse(args, &KNOWN) {
         Ok(given) => given,
@@ -26,18 +29,30 @@ pub(super) fn run(layout: &Layout, args: &[String]) -> u8 {
         Ok(seed) => seed.unwrap_or(0),
         Err(_) => return bad("--seed is a number"),
     };
-    let planned = Desk::open(layout, &given).and_then(|desk| desk.plan(layout, &given, seed));
-    let chosen = planned.and_then(|plan| Ok((desk::select(&plan, &given)?, plan)));
-    let (places, plan) = match chosen {
+    let desk = Desk::open(layout, &given);
+    let planned = desk.and_then(|desk| Ok((desk.plan(layout, &given, seed)?, desk.site)));
+    let chosen = planned.and_then(|(plan, site)| Ok((desk::select(&plan, &given)?, plan, site)));
+    let (places, plan, site) = match chosen {
         Ok(chosen) => chosen,
         Err(status) => return status,
     };
+    // A mirror that does not answer is the fault of the test bed, as it would be in the run.
+    let platforms = places.iter().map(|at| plan.platform(&plan.cells[*at]));
+    let is_blocked = platforms
+        .map(|it| &it.image)
+        .any(|it| it.unresolved.is_some());
+    let status = if is_blocked { TEST_BED } else { OK };
     if given.has("json") {
         println!("{:#}", plan.to_json());
-        return OK;
+        return status;
     }
     print(&plan, &places);
-    OK
+    if plan.cells.iter().any(|cell| cell.settings.disk.is_some())
+        && let Err(why) = site.limits_disk()
+    {
+        println!("note: what a cell takes on the disk is looked at after each step only: {why}");
+    }
+    status
 }
 
 fn print(plan: &Plan, places: &[usize]) {

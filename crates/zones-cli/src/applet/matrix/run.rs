@@ -1,9 +1,7 @@
 //! `zones matrix run`.
 
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::process::CommandExt as _;
+use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags};
@@ -21,7 +19,7 @@ use zones_sys::SignalFd;
 
 use super::desk::{self, Desk, FILE_OPTION, OFFLINE, SHARD, YES};
 use super::screen::{Screen, Style};
-use super::{NAME, bad};
+use super::{NAME, bad, reaper};
 use crate::getopt::{Given, Known, flag, value};
 use crate::report::fail;
 
@@ -132,7 +130,7 @@ impl<'a> Shift<'a> {
         let journal = JournalFile::create(&folder.journal());
         let journal = journal.map_err(|error| failed(zones_engine::chain(&error)))?;
         let tag = Site::tag(&self.id);
-        let (mut reaper, life) = self.reaper(&binary, &tag).map_err(failed)?;
+        let (mut reaper, life) = reaper::start(self.layout, &binary, &tag).map_err(failed)?;
         let bed = ByVerbs::new(&binary, site, &self.desk.folder, Some(life));
         let title = self.desk.matrix.name.clone();
         let screen = Screen::new(self.style, title, &self.history);
@@ -147,9 +145,8 @@ impl<'a> Shift<'a> {
         let shelf = folder.path().join("fresh");
         let made = std::fs::create_dir_all(&shelf);
         made.map_err(|error| failed(format!("{}: {error}", shelf.display())))?;
-        let brands = self.plan.platforms.iter().map(|it| it.brand.clone());
         let policy = &self.desk.matrix.leftovers;
-        let eyes = Eyes::new(site, policy, brands.collect(), shelf);
+        let eyes = Eyes::new(site, policy, (&self.plan, &self.places), shelf);
         let (helm, orders) = Helm::new();
         listen(&helm).map_err(failed)?;
         let crew = Crew {
@@ -213,27 +210,6 @@ impl<'a> Shift<'a> {
                 );
             }
         }
-    }
-
-    /// Starts who halts the zones when this process dies; the other end of its pipe comes back.
-    fn reaper(&self, binary: &Path, tag: &str) -> Result<(Child, OwnedFd), String> {
-        let (input, life) = std::io::pipe().map_err(|error| error.to_string())?;
-        let mut command = Command::new(binary);
-        command.arg("zonematrix");
-        if !self.layout.is_host() {
-            command.arg("-R").arg(self.layout.prefix());
-        }
-        command
-            .args(["reaper", tag])
-            .stdin(Stdio::from(OwnedFd::from(input)));
-        command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0);
-        let child = command
-            .spawn()
-            .map_err(|error| format!("cannot start the reaper: {error}"))?;
-        Ok((child, life.into()))
     }
 
     fn finish(&self, folder: &RunFolder) -> Result<u8, u8> {

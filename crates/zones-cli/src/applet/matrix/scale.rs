@@ -21,27 +21,18 @@ const AT_ONCE: Known = value('\0', "at-once");
 const ID: Known = value('\0', "id");
 const SEED: Known = value('\0', "seed");
 
-const SLURM: [Known; 8] = [
-    FILE_OPTION,
-    YES,
-    SHARES,
-    AT_ONCE,
-    ID,
-    SEED,
-    value('O', "option"),
-    flag('\0', "submit"),
-];
-const KUBERNETES: [Known; 9] = [
-    FILE_OPTION,
-    YES,
-    SHARES,
-    AT_ONCE,
-    ID,
-    SEED,
+const SLURM: [Known; 2] = [value('O', "option"), flag('\0', "submit")];
+const KUBERNETES: [Known; 3] = [
     value('\0', "image"),
     value('\0', "claim"),
     value('\0', "memory"),
 ];
+
+/// Options of one of them, `own`, and those of both.
+fn known(own: impl IntoIterator<Item = Known>) -> Vec<Known> {
+    let both = [FILE_OPTION, YES, SHARES, AT_ONCE, ID, SEED];
+    both.into_iter().chain(own).collect()
+}
 
 /// What is to be shared out.
 struct Work {
@@ -89,7 +80,7 @@ impl Work {
 }
 
 pub(super) fn slurm(layout: &Layout, args: &[String]) -> u8 {
-    let given = match desk::parse(args, &SLURM) {
+    let given = match desk::parse(args, &known(SLURM)) {
         Ok(given) => given,
         Err(text) => return bad(text),
     };
@@ -178,7 +169,7 @@ fn name(given: &Given) -> Result<String, u8> {
 }
 
 pub(super) fn kubernetes(layout: &Layout, args: &[String]) -> u8 {
-    let given = match desk::parse(args, &KUBERNETES) {
+    let given = match desk::parse(args, &known(KUBERNETES)) {
         Ok(given) => given,
         Err(text) => return bad(text),
     };

@@ -93,6 +93,15 @@ impl<'a> Screen<'a> {
         }
     }
 
+    /// The picture as it is now, when nothing happened.
+    pub(super) fn refresh(&self, at: Duration) {
+        if self.style == Style::Picture {
+            let mut seen = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.drawn_at = Some(at);
+            self.draw(&mut seen, at, None);
+        }
+    }
+
     /// A line of who makes an image.
     pub(super) fn say(&self, platform: &str, text: &str) {
         if self.style != Style::Json {
