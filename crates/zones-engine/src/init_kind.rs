@@ -68,9 +68,9 @@ pub(crate) fn of(root: &Path, candidates: &[String]) -> InitKind {
 /// In the place of a program: no init of the zone is started, ours waits for orphans and signals.
 const NO_INIT: &str = "none";
 
-/// Splits boot arguments: `-i PROGRAM` replaces the init, `-i none` has our own run, `-m` and its word are for Solaris'
-/// service manager and dropped, the rest goes to init. `-s` becomes `single`, which all inits
-/// understand.
+/// Splits boot arguments: `-i PROGRAM` replaces the init, `-i none` has our own run, `-m` and its
+/// word are for Solaris' service manager and dropped, the rest goes to init. `-s` becomes `single`,
+/// which all inits understand.
 pub(crate) fn boot_args(candidates: &[String], args: &[String]) -> (Vec<String>, Vec<String>) {
     let mut candidates = candidates.to_vec();
     let mut rest = Vec::new();

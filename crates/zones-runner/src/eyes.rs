@@ -73,8 +73,8 @@ impl Wishes {
 }
 
 impl Eyes {
-    /// `policy` says what may stay; `places` are those of the cells of the plan that are run; in the
-    /// folder `shelf`, which exists, cells share what a fresh installation looks like.
+    /// `policy` says what may stay; `places` are those of the cells of the plan that are run; in
+    /// the folder `shelf`, which exists, cells share what a fresh installation looks like.
     #[must_use]
     pub fn new(
         site: &Site,

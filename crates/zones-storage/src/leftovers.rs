@@ -94,8 +94,8 @@ pub fn repair(zonepath: &Path, is_up: bool) -> Result<(), EnvironmentError> {
     Ok(())
 }
 
-/// Completes, or takes back, what a killed command began with the layers of roots at a zonepath. It is
-/// found where it was begun alone: this comes before such roots are put aside.
+/// Completes, or takes back, what a killed command began with the layers of roots at a zonepath. It
+/// is found where it was begun alone: this comes before such roots are put aside.
 ///
 /// # Errors
 /// The store of layers cannot be read or changed.

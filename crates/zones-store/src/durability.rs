@@ -2,7 +2,7 @@
 //!
 //! It must, unless a process says that what it makes is disposable: nobody would look for it after
 //! one. Then nothing waits for the disk. That a process is killed changes nothing: what it wrote is
-//! the kernel's, in its order (docs/adr/0026).
+//! the kernel's, in its order (docs/adr/0027).
 
 use std::fs::File;
 use std::io;

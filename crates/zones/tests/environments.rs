@@ -5,7 +5,7 @@ mod support;
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use support::{Host, refused, until};
+use support::{Host, err, refused, until};
 
 /// Ready is who has a file, and in time.
 fn ready(seconds: u32) -> String {

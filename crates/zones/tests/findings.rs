@@ -1,5 +1,5 @@
-//! Faults seeded into a product: each is one finding of the check that is there for it, in the cells
-//! that have it and in no other.
+//! Faults seeded into a product: each is one finding of the check that is there for it, in the
+//! cells that have it and in no other.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;

@@ -92,7 +92,8 @@ impl Sight {
         self.seen.contains_key(when)
     }
 
-    /// Whether something runs after the reboot that did not run before, and that a check would find.
+    /// Whether something runs after the reboot that did not run before, and that a check would
+    /// find.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
         let check = Check::NoProcesses;
