@@ -481,7 +481,7 @@ pub(crate) fn top_folder(view: &View) -> Result<PathBuf, Errno> {
 }
 
 /// How often a store is looked for that goes while it is looked for.
-const TRIES: u32 = 8;
+const TRIES: u32 = 256;
 
 /// Attributes of such folders of a layer.
 const MARKS: [&str; 2] = ["trusted.overlay.opaque", "trusted.overlay.redirect"];

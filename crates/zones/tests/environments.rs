@@ -260,6 +260,6 @@ fn a_boot_may_wait_until_the_zone_is_up() {
     assert!(up.status.success(), "{}", err(&up));
     host.ok("zoneadm", &["-z", "z", "halt"]);
     support::refused(&boot(&["--", "-i", "/bin/true"]), 1, "its init ended");
-    let left = host.leftovers();
-    assert!(left.is_empty(), "{left:?}");
+    // The daemon of a zone whose init ended cleans up after whoever waited was told.
+    until("nothing is left", || host.leftovers().is_empty());
 }

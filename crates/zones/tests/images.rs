@@ -353,17 +353,21 @@ fn an_image_is_carried_by_key_and_shows_when_it_is_whole() {
 fn what_a_platform_changes_by_itself_is_learned_once() {
     let host = host_or_skip!("what_a_platform_changes_by_itself_is_learned_once");
     let bench = Bench::new(host);
-    bench.script("#!/bin/sh\necho 'date > /etc/booted' > /etc/rc.local\nchmod 755 /etc/rc.local\n");
+    let local = "#!/bin/sh\\ndate > /etc/booted\\n";
+    bench.script(&format!(
+        "#!/bin/sh\nprintf '{local}' > /etc/rc.local\nchmod 755 /etc/rc.local\n"
+    ));
     let noise = |args: &[&str]| {
         let mut command = bench.host.command("matrix", &[&["noise"], args].concat());
         let output = command.current_dir(bench.host.path()).output().unwrap();
         assert!(output.status.success(), "{}", err(&output));
         out(&output)
     };
-    let shown = noise(&["--show", "plain"]);
+    let shown = noise(&["--show", "scripted"]);
+    assert!(shown.contains("scripted: file /etc/booted\n"), "{shown}");
     assert!(!shown.contains("rc.local"), "{shown}");
     let begun = std::time::Instant::now();
-    assert_eq!(noise(&["--show", "plain"]), shown);
+    assert_eq!(noise(&["--show", "scripted"]), shown);
     assert!(begun.elapsed().as_secs() < 5);
     let lines = noise(&[]);
     assert_eq!(lines.lines().count(), 2, "{lines}");

@@ -191,7 +191,8 @@ fn wrong_lines_get_usage_and_status_2() {
         assert!(err(&output).contains("usage:"), "{args:?}");
     }
     assert!(
-        out(&host.zoneadm(&["help"])).contains("boot [-s] [-f] [-w] [-B BE] [-- boot_arguments]")
+        out(&host.zoneadm(&["help"]))
+            .contains("boot [-s] [-f] [-w] [-W] [-B BE] [-- boot_arguments]")
     );
     refused(
         &host.zoneadm(&["-z", "global", "boot"]),

@@ -404,7 +404,7 @@ fn a_run_is_watched_and_logs_are_followed_from_another_terminal() {
     let bench = Bench::new(host, MATRIX);
     let waits = "#!/bin/sh\necho begun\nwhile [ ! -e go ]; do sleep 0.1; done\necho ended\n";
     bench.write("matrix/smoke.sh", waits);
-    let (mut run, _) = bench.start(&["run", "one/plain/fresh"]);
+    let (mut run, _said) = bench.start(&["run", "one/plain/fresh"]);
     until("the step runs", || bench.journal_has("\"step\":1"));
     let (mut log, mut lines) = bench.start(&["log", "one/plain/fresh", "smoke", "-f"]);
     let mut text = String::new();
@@ -439,12 +439,12 @@ fn a_run_is_watched_and_logs_are_followed_from_another_terminal() {
     // A runner that is killed is not waited for.
     fs::remove_file(bench.path("go")).unwrap();
     let known = bench.last_run();
-    let (mut run, _) = bench.start(&["run", "one/plain/fresh"]);
+    let (mut run, _said) = bench.start(&["run", "one/plain/fresh"]);
     until("the step runs", || {
         bench.last_run() != known && bench.journal_has("\"step\":1")
     });
     let (mut status, mut shown) = bench.start(&["status", "--watch"]);
-    let (mut log, _) = bench.start(&["log", "one/plain/fresh", "smoke", "-f"]);
+    let (mut log, _told) = bench.start(&["log", "one/plain/fresh", "smoke", "-f"]);
     run.kill().unwrap();
     run.wait().unwrap();
     assert!(status.wait().unwrap().success() && log.wait().unwrap().success());
