@@ -14,6 +14,8 @@ pub struct CloneFlags(pub u64);
 impl CloneFlags {
     /// None: a plain fork.
     pub const NONE: Self = Self(0);
+    /// The caller goes on when the child executes a program or ends (`CLONE_VFORK`, clone(2)).
+    pub const UNTIL_EXEC: Self = Self(0x4000);
     /// Own user ids.
     pub const USER: Self = Self(0x1000_0000);
     /// Own process ids.

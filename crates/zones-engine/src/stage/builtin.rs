@@ -55,10 +55,11 @@ pub(super) fn run(environ: &[String], channel: &Channel) -> ! {
     let Ok(signals) = SignalFd::new(&wanted) else {
         zones_sys::exit_now(1)
     };
-    close_channel(channel);
     start(&["/etc/rc.local"], environ, false);
     zones_sys::trim_memory();
     let mut login = start_login(environ);
+    // Whoever looks at a zone that is booted finds these programs, and no copies of process 1.
+    close_channel(channel);
     loop {
         wait(&signals, None);
         while let Some(signal) = signals.next() {
@@ -125,7 +126,8 @@ fn exists(path: &str) -> bool {
     rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// Starts a program of the zone; with a terminal of its own when it is the login.
+/// Starts a program of the zone, and returns when it is executed; with a terminal of its own when it
+/// is the login.
 fn start(command: &[&str], environ: &[String], terminal: bool) -> Option<Pid> {
     if !exists(command[0]) {
         return None;
@@ -133,7 +135,7 @@ fn start(command: &[&str], environ: &[String], terminal: bool) -> Option<Pid> {
     let path = CString::new(command[0]).ok()?;
     let args = CStrings::new(command.iter().copied()).ok()?;
     let environ = CStrings::new(environ.iter().cloned()).ok()?;
-    match zones_sys::clone_process(CloneFlags::NONE, None).ok()? {
+    match zones_sys::clone_process(CloneFlags::UNTIL_EXEC, None).ok()? {
         Fork::Parent { pid, .. } => Some(pid),
         Fork::Child => {
             zones_sys::reset_signals();
