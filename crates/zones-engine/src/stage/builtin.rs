@@ -126,8 +126,8 @@ fn exists(path: &str) -> bool {
     rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// Starts a program of the zone, and returns when it is executed; with a terminal of its own when it
-/// is the login.
+/// Starts a program of the zone, and returns when it is executed; with a terminal of its own when
+/// it is the login.
 fn start(command: &[&str], environ: &[String], terminal: bool) -> Option<Pid> {
     if !exists(command[0]) {
         return None;
