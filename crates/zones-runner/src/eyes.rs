@@ -5,7 +5,7 @@ mod known;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use zones_archive::Candidates;
 use zones_matrix::checks::{self, Extra, When};
@@ -20,11 +20,11 @@ use crate::site::Site;
 use crate::supply::Golden;
 use known::{Base, Known, Shared};
 
-/// What starts with a system may for a moment be called otherwise, or end soon: only when something
-/// new runs after a reboot is it looked at again, so often.
-const SETTLES: u32 = 20;
-/// After this time. No descriptor tells that a program became another one.
+/// A zone that has not settled is looked at again after this time, and then after twice as long. No
+/// descriptor tells that a program became another one.
 const SETTLE: Duration = Duration::from_millis(100);
+/// The longest time between two looks.
+const AT_MOST: Duration = Duration::from_secs(1);
 
 /// Looks at the zones of a site.
 #[derive(Debug, Clone)]
@@ -66,6 +66,11 @@ impl Wishes {
                         cells.insert(cell.id.clone());
                     }
                 }
+            }
+            // Who shares all its steps runs none at which it could be looked at itself.
+            if let Some(last) = cell.steps.last() {
+                let cells = wishes.after.entry(last.node).or_default();
+                cells.insert(cell.id.clone());
             }
         }
         wishes
@@ -234,6 +239,19 @@ impl Followed {
         let seen = self.sight.look(&place, when, only.as_ref());
         seen.map_err(|error| error.to_string())
     }
+
+    /// The same, and again until the zone has settled.
+    fn watch(&mut self, zone: &str, when: &When) -> Result<(), String> {
+        let begun = Instant::now();
+        let mut pause = SETTLE;
+        self.see(zone, when)?;
+        while begun.elapsed() < self.sight.patience(when) {
+            std::thread::sleep(pause);
+            pause = AT_MOST.min(pause * 2);
+            self.see(zone, when)?;
+        }
+        Ok(())
+    }
 }
 
 impl Inspection for Followed {
@@ -241,7 +259,6 @@ impl Inspection for Followed {
         match when {
             Look::Start => self.is_begun(),
             Look::Step(at) => self.is_end(at) || self.is_seen(at),
-            Look::End(at) => !self.sight.has(&When::Step(at)),
             Look::Rebooted => true,
         }
     }
@@ -249,24 +266,13 @@ impl Inspection for Followed {
     fn look(&mut self, zone: &str, when: Look) -> Result<(), String> {
         match when {
             Look::Start => self.begin(zone).map_err(|error| error.to_string()),
-            Look::Rebooted => {
-                self.see(zone, &When::Rebooted)?;
-                for _ in 0..SETTLES {
-                    if !self.sight.is_unsettled() {
-                        break;
-                    }
-                    std::thread::sleep(SETTLE);
-                    self.see(zone, &When::Rebooted)?;
-                }
-                Ok(())
-            }
-            Look::End(at) => self.see(zone, &When::Step(at)),
+            Look::Rebooted => self.watch(zone, &When::Rebooted),
             Look::Step(at) => {
                 let when = When::Step(at);
                 match self.is_end(at) {
                     // The end, and still running.
                     true => {
-                        self.see(zone, &When::Alive)?;
+                        self.watch(zone, &When::Alive)?;
                         if self.is_seen(at) {
                             self.sight.also(&When::Alive, &when);
                         }
@@ -392,6 +398,9 @@ checks = ["no-leftovers"]
             let cells: Vec<&String> = wishes.after[node].iter().collect();
             assert_eq!(cells, [&plan.cells[upgrade].id]);
         }
+        // The end of a cell that is checked, for the case that another one runs all its steps.
+        let last = plan.cells[upgrade].steps[2].node;
+        assert!(wishes.after[&last].contains(&plan.cells[upgrade].id));
         // Nobody wants anything of a cell that is not run.
         assert_eq!(Wishes::of(&plan, &[bare]), Wishes::default());
     }

@@ -13,8 +13,6 @@ pub enum Look {
     Start,
     /// After the step of this place, running.
     Step(usize),
-    /// There as well, for a cell that ends with this step and does not run it itself.
-    End(usize),
     /// After all steps and a boot.
     Rebooted,
 }

@@ -38,6 +38,12 @@ fn down(services: &[String], now: &Inventory, when: &str) -> Vec<Finding> {
     found.collect()
 }
 
+/// Whether a service has no process although something starts it with the system.
+#[must_use]
+pub fn is_late(service: &str, now: &Inventory) -> bool {
+    !runs(service, now) && job(service, now) == Some(true)
+}
+
 /// A unit of systemd with a process, or a process that is called like the service.
 fn runs(service: &str, now: &Inventory) -> bool {
     let plain = service.strip_suffix(UNIT).unwrap_or(service);
@@ -54,4 +60,26 @@ fn job(service: &str, now: &Inventory) -> Option<bool> {
     let found = now.services.get(service);
     let found = found.or_else(|| now.services.get(&format!("{service}{UNIT}")));
     found.map(|job| job.enabled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leftovers::Job;
+
+    #[test]
+    fn a_service_is_late_when_something_starts_it_and_it_has_no_process() {
+        let mut now = Inventory::default();
+        assert!(!is_late("acmed", &now), "nobody knows it");
+        let job = |enabled| Job {
+            enabled,
+            ..Job::default()
+        };
+        now.services.insert("acmed.service".to_owned(), job(false));
+        assert!(!is_late("acmed", &now), "nothing starts it");
+        now.services.insert("acmed.service".to_owned(), job(true));
+        assert!(is_late("acmed", &now));
+        now.units.insert("acmed.service".to_owned());
+        assert!(!is_late("acmed", &now), "it is up");
+    }
 }

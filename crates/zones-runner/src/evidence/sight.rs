@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use zones_archive::Candidates;
 use zones_matrix::checks::{self, Absent, After, Extra, Moments, Repeated, When};
@@ -11,6 +12,11 @@ use zones_matrix::leftovers::{Finding, Noise, Rules, Weight};
 use zones_matrix::{Cell, Check, Policy};
 
 use super::{EvidenceError, Look, Owners, Scene, alive, tree};
+
+/// What starts with a system may for a moment be called otherwise, or end soon.
+const ENDS: Duration = Duration::from_secs(2);
+/// An emulated system may take that long to start a service that is enabled.
+const STARTS: Duration = Duration::from_secs(20);
 
 /// Where a zone is.
 #[derive(Debug, Clone)]
@@ -92,10 +98,36 @@ impl Sight {
         self.seen.contains_key(when)
     }
 
+    /// How long, from the first look at this moment on, is to be waited for the zone to become what
+    /// checks expect; no time when it has settled.
+    #[must_use]
+    pub fn patience(&self, when: &When) -> Duration {
+        if self.checks.contains(&Check::ServicesUp) && self.is_starting(when) {
+            STARTS
+        } else if *when == When::Rebooted && self.has_new_process() {
+            ENDS
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// Whether a service is late that something starts, and that was there before a reboot.
+    fn is_starting(&self, when: &When) -> bool {
+        let seen = |when| self.seen.get(&when).map(|scene| &scene.inventory);
+        let (Some(now), before) = (seen(when.clone()), seen(When::Alive)) else {
+            return false;
+        };
+        let before = before.filter(|_| *when == When::Rebooted);
+        let mut services = self.services.iter();
+        services.any(|service| {
+            checks::is_late(service, now)
+                && before.is_none_or(|before| !checks::is_late(service, before))
+        })
+    }
+
     /// Whether something runs after the reboot that did not run before, and that a check would
     /// find.
-    #[must_use]
-    pub fn is_unsettled(&self) -> bool {
+    fn has_new_process(&self) -> bool {
         let check = Check::NoProcesses;
         let is_new = |one: &Finding| one.detail.ends_with(checks::AFTER_REBOOT);
         self.checks.contains(&check) && self.judge(&check).findings.iter().any(is_new)
@@ -222,8 +254,9 @@ impl Sight {
     /// none. Told as the check `clock`, which passes.
     #[must_use]
     pub fn unmoved(&self) -> Option<CheckResult> {
-        let end = self.seen.get(&When::Alive);
-        let end = end.or_else(|| self.seen.get(&When::Last));
+        let last = When::Step(self.steps.len().saturating_sub(1));
+        let ends = [When::Alive, When::Last, last];
+        let end = ends.iter().find_map(|when| self.seen.get(when));
         let (before, now) = (self.golden.as_ref()?, end?);
         let findings = checks::overridden(&before.inventory, &now.inventory);
         let first = findings.first()?;

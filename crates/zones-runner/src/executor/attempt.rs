@@ -232,24 +232,11 @@ impl<'a> Attempt<'a> {
             done.push(taken);
             self.state(Moment::Done, State::Step(number))?;
             self.look(inspection, Look::Step(at))?;
-            if self.ends_another(step.node) {
-                self.look(inspection, Look::End(at))?;
-            }
             if self.makes.contains(&step.node) && !self.shop.job.strict {
                 self.share(step.node, inspection, done);
             }
         }
         Ok(())
-    }
-
-    /// Whether another cell, which has checks, begins with all that this one did so far, and ends
-    /// there: it runs no step at which it could be looked at itself.
-    fn ends_another(&self, node: usize) -> bool {
-        let is_end = |cell: &Cell| cell.steps.last().is_some_and(|last| last.node == node);
-        let mut cells = self.shop.job.plan.cells.iter();
-        self.makes.contains(&node)
-            && !self.shop.job.strict
-            && cells.any(|cell| cell.id != self.cell.id && !cell.checks.is_empty() && is_end(cell))
     }
 
     /// A storage that cannot limit a cell is asked what the cell took.
