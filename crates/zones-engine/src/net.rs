@@ -119,16 +119,18 @@ pub(crate) fn release(
     if left.is_empty() {
         return None;
     }
-    let _lock = Lock::network().ok()?;
+    let lock = Lock::network().ok()?;
     let mut filter = None;
-    let settings = settings();
-    let settings =
-        Some(settings).filter(|it| it.are_noted() && !others_need_settings(layout, zone));
+    let noted = settings();
+    let settings = Some(noted).filter(|it| it.are_noted() && !others_need_settings(layout, zone));
     let _ = zones_net::release(&left, netns, settings.as_ref(), &mut filter);
     // Under the lock still: of two zones that end together, the second must not count the first.
     if let Some(mut state) = RunState::read(layout, zone) {
         state.undo_network.clear();
         let _ = state.write(layout, zone);
+    }
+    if !self::settings().are_noted() {
+        lock.retire_network();
     }
     filter
 }

@@ -1,7 +1,8 @@
 //! Locks on the index and on a zone: `flock` on files below `/run/zones`.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -9,6 +10,9 @@ use rustix::io::Errno;
 use zones_types::ZoneName;
 
 use crate::{Layout, StoreError, atomic};
+
+/// How often a lock is made anew whose folder goes at the same moment.
+const TRIES: u32 = 1000;
 
 /// A lock that is held; dropping it lets go.
 #[derive(Debug)]
@@ -26,6 +30,12 @@ impl Lock {
     /// of zones in this network namespace.
     pub fn network() -> Result<Self, StoreError> {
         wait(&Layout::network().join("lock"))
+    }
+
+    /// Lets go of the lock on the network and takes its folder away, unless something is noted
+    /// there: a network namespace that is gone leaves nothing.
+    pub fn retire_network(self) {
+        retire(&Layout::network());
     }
 
     /// Waits for the lock on a zone, `/run/zones/ZONE/lock`.
@@ -48,6 +58,17 @@ impl Lock {
     }
 }
 
+/// Takes a folder away in which there is nothing but its lock, which the caller has.
+fn retire(folder: &Path) {
+    let only =
+        |mut names: std::fs::ReadDir| names.all(|it| it.is_ok_and(|it| it.file_name() == "lock"));
+    if std::fs::read_dir(folder).is_ok_and(only) {
+        // The folder of somebody who came meanwhile is not empty.
+        let _ = std::fs::remove_file(folder.join("lock"));
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
 fn zone_path(layout: &Layout, zone: &ZoneName) -> PathBuf {
     layout.run_zone(zone).join("lock")
 }
@@ -66,15 +87,33 @@ fn open(path: &Path) -> Result<File, StoreError> {
         .map_err(StoreError::io("open", path))
 }
 
+/// Waits for a lock. Whoever has one may take its file away, see [`Lock::retire_network`]: then the
+/// one that is there by now counts.
 fn wait(path: &Path) -> Result<Lock, StoreError> {
-    let file = open(path)?;
+    let mut tries = 0..TRIES;
     loop {
+        let file = match open(path) {
+            // Its folder was taken away right now.
+            Err(StoreError::Io { source, .. })
+                if source.kind() == ErrorKind::NotFound && tries.next().is_some() =>
+            {
+                continue;
+            }
+            other => other?,
+        };
         match flock(&file, FlockOperation::LockExclusive) {
-            Ok(()) => return Ok(Lock { _file: file }),
-            Err(Errno::INTR) => {}
+            Ok(()) if is_at(&file, path) => return Ok(Lock { _file: file }),
+            Ok(()) | Err(Errno::INTR) => {}
             Err(errno) => return Err(StoreError::io("lock", path)(errno.into())),
         }
     }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(held), Ok(there)) = (file.metadata(), std::fs::metadata(path)) else {
+        return false;
+    };
+    (held.dev(), held.ino()) == (there.dev(), there.ino())
 }
 
 #[cfg(test)]
@@ -92,5 +131,33 @@ mod tests {
         assert!(other.is_some());
         drop(held);
         assert!(Lock::try_zone(&layout, &zone).unwrap().is_some());
+    }
+    #[test]
+    fn a_lock_that_is_taken_away_still_keeps_others_out() {
+        const ROUNDS: usize = 200;
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().join("network/1");
+        let path = folder.join("lock");
+        let inside = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..ROUNDS {
+                        let lock = wait(&path).unwrap();
+                        let others = inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        assert_eq!(others, 0, "two have the lock");
+                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                        retire(&folder);
+                        drop(lock);
+                    }
+                });
+            }
+        });
+        assert!(!folder.exists());
+        let lock = wait(&path).unwrap();
+        std::fs::write(folder.join("settings"), "noted").unwrap();
+        retire(&folder);
+        assert!(path.exists(), "what is noted stays, and its lock with it");
+        drop(lock);
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Case {
 }
 
 /// Cheapest first. `power` is not among them: see `power.rs`.
-pub(super) const CASES: [Case; 4] = [
+pub(super) const CASES: [Case; 5] = [
     Case {
         name: "cgroup-v2",
         text: "limits, delegation and repair of one zone on cgroup v2 alone",
@@ -47,6 +47,14 @@ pub(super) const CASES: [Case; 4] = [
     Case {
         name: "zfs",
         text: "a zone's life on ZFS: snapshots, clones, streams, differences, delegation, kill -9",
+        init: Init::Plain,
+        boots: 1,
+        limit_s: 3600,
+        extra: share::nothing,
+    },
+    Case {
+        name: "speed",
+        text: "clone, snapshot, diff and rollback on ZFS beside its own commands: figures only",
         init: Init::Plain,
         boots: 1,
         limit_s: 3600,

@@ -163,6 +163,8 @@ fn kill_and_heal(at: usize) -> usize {
         let status = Command::new(&program)
             .args(["--exact", "kill::victim", "--test-threads=1"])
             .env(ROOT, world.path(""))
+            // Who is killed takes nothing of its own away: it goes with this world.
+            .env("TMPDIR", world.path(".."))
             .env(AT, at.to_string())
             .output()
             .expect("victim");

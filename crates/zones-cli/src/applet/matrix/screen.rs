@@ -56,6 +56,17 @@ struct Seen {
     drawn_at: Option<Duration>,
 }
 
+/// What a cell of these steps does, in this state.
+pub(super) fn doing(state: State, steps: &[&str]) -> String {
+    match state {
+        State::Step(at) => {
+            let name = steps.get(usize::from(at)).copied().unwrap_or_default();
+            format!("step {}/{} {name}", at + 1, steps.len())
+        }
+        state => format!("{state:?}").to_lowercase(),
+    }
+}
+
 impl<'a> Screen<'a> {
     pub(super) fn new(style: Style, title: String, history: &'a History) -> Self {
         Self {
@@ -155,18 +166,13 @@ impl<'a> Screen<'a> {
         );
         for (id, (state, since)) in seen.running.iter().take(ROWS) {
             let steps = seen.cells.get(id);
-            let doing = match state {
-                State::Step(at) => {
-                    let name = steps.and_then(|steps| steps.get(usize::from(*at)));
-                    let count = steps.map_or(0, Vec::len);
-                    format!(
-                        "step {}/{count} {}",
-                        at + 1,
-                        name.map_or("", String::as_str)
-                    )
-                }
-                state => format!("{state:?}").to_lowercase(),
-            };
+            let steps: Vec<&str> = steps
+                .iter()
+                .copied()
+                .flatten()
+                .map(String::as_str)
+                .collect();
+            let doing = doing(*state, &steps);
             let usual = match self.history.micros.get(id) {
                 Some(micros) => format!(" (usual {})", words(Duration::from_micros(*micros))),
                 None => String::new(),

@@ -9,7 +9,7 @@ use zones_store::Layout;
 
 use super::desk::{self, Desk, FILE_OPTION};
 use super::follow::Following;
-use super::screen::{Screen, Style};
+use super::screen::{Screen, Style, doing};
 use super::{NAME, bad};
 use crate::getopt::{Known, flag};
 use crate::report::{OK, fail};
@@ -53,7 +53,8 @@ pub(super) fn run(layout: &Layout, args: &[String]) -> u8 {
                 Moment::Intent => "",
                 Moment::Done => " done",
             };
-            println!("  {}  {:?}{about}", cell.info.id, cell.state);
+            let steps: Vec<&str> = cell.info.steps.iter().map(|it| it.name.as_str()).collect();
+            println!("  {}  {}{about}", cell.info.id, doing(cell.state, &steps));
         }
         Ok(OK)
     });
