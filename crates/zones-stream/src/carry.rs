@@ -8,7 +8,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use zones_archive::{Progress, Silent};
 
 use crate::error::StreamError;
-use crate::export::{Selection, export};
+use crate::export::{Described, Selection, export};
 use crate::receive::{Keep, Place, Received, receive};
 
 /// Lays all roots of the zone at `from` down at `to`, an empty folder: snapshots, boot environments
@@ -23,7 +23,7 @@ pub fn carry(from: &Path, to: &Path, progress: &dyn Progress) -> Result<Received
         let mut out = BufWriter::with_capacity(256 << 10, write);
         export(
             from,
-            ("", ""),
+            &Described::default(),
             &Selection::default(),
             None,
             &mut out,

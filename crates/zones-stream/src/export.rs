@@ -9,7 +9,7 @@ use zones_sys::RootFd;
 
 use crate::error::StreamError;
 use crate::frame::{FrameWriter, Kind, Token};
-use crate::header::{Base, Header, Root, RootKind};
+use crate::header::{Base, Header, Root, RootKind, Shared};
 use crate::record::Record;
 use crate::tree::{self, RecordWriter};
 
@@ -31,6 +31,17 @@ pub struct Exported {
     pub bytes: u64,
 }
 
+/// What is said of a zone beside its files.
+#[derive(Debug, Clone, Default)]
+pub struct Described<'a> {
+    /// Its name.
+    pub zone: &'a str,
+    /// Its configuration, as an XML document.
+    pub configuration: &'a str,
+    /// The base of a sparse zone.
+    pub shared: Option<Shared>,
+}
+
 /// A root of the zone that goes into the stream.
 struct Source {
     root: Root,
@@ -46,7 +57,7 @@ struct Source {
 /// not fit any more.
 pub fn export(
     zonepath: &Path,
-    (zone, configuration): (&str, &str),
+    described: &Described<'_>,
     selection: &Selection,
     resume: Option<Token>,
     out: impl Write,
@@ -55,9 +66,10 @@ pub fn export(
     let (sources, base) = sources(zonepath, selection)?;
     let environments = Environments::open(zonepath)?;
     let header = Header {
-        zone: zone.to_owned(),
-        configuration: configuration.to_owned(),
+        zone: described.zone.to_owned(),
+        configuration: described.configuration.to_owned(),
         active: environments.active().to_owned(),
+        shared: described.shared.clone(),
         roots: sources.iter().map(|it| it.root.clone()).collect(),
     };
     let mut frames = FrameWriter::new(out, resume)?;

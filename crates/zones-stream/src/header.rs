@@ -19,8 +19,20 @@ pub struct Header {
     pub configuration: String,
     /// The boot environment that its root is.
     pub active: String,
+    /// What a sparse zone shares folders with, which the receiver must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<Shared>,
     /// Its roots; the last one is the root itself.
     pub roots: Vec<Root>,
+}
+
+/// The base of a sparse zone: none of its files are in the stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its manifest, in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// One root.
@@ -162,6 +174,7 @@ mod tests {
             zone: "z".to_owned(),
             configuration: String::new(),
             active: active.to_owned(),
+            shared: None,
             roots,
         };
         Header::decode(&header.encode()?)

@@ -23,7 +23,7 @@ mod tree;
 
 pub use carry::carry;
 pub use error::StreamError;
-pub use export::{Exported, Selection, export};
+pub use export::{Described, Exported, Selection, export};
 pub use frame::Token;
-pub use header::{Base, Header, Root, RootKind};
+pub use header::{Base, Header, Root, RootKind, Shared};
 pub use receive::{Keep, Place, Received, forget, is_forgotten, kept, receive};

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use support::{Dice, Files, Pair, on};
 use zones_archive::{DiffOptions, Silent, differ};
 use zones_storage::{Environments, Snapshots, choose};
-use zones_stream::{Keep, Selection, StreamError, export, kept};
+use zones_stream::{Described, Keep, Selection, StreamError, export, kept};
 use zones_sys::RootFd;
 
 fn is_root() -> bool {
@@ -335,7 +335,7 @@ fn the_selection_must_exist() {
             base: Some("none".to_owned()),
         };
         let out = Vec::new();
-        let done = export(&from, ("z", ""), &selection, None, out, &Silent);
+        let done = export(&from, &Described::default(), &selection, None, out, &Silent);
         assert!(matches!(done, Err(StreamError::Snapshot(_))));
     });
 }

@@ -61,16 +61,18 @@ fn program() -> Vec<u8> {
     elf
 }
 
-/// A system whose shell is that program.
-fn archive(host: &Host) -> PathBuf {
+/// A system whose shell, and what else is named, is that program.
+fn archive(host: &Host, more: &[&str]) -> PathBuf {
     let path = host.path().join("foreign.tar");
     let mut tar = Builder::new(std::fs::File::create(&path).unwrap());
-    for folder in ["etc", "bin", "usr", "tmp"] {
+    for folder in ["etc", "bin", "sbin", "usr", "tmp"] {
         let mut folder_header = header(EntryType::Directory, 0o755);
         tar.append_data(&mut folder_header, folder, std::io::empty())
             .unwrap();
     }
-    add(&mut tar, "bin/sh", &program(), 0o755);
+    for path in ["bin/sh"].iter().chain(more) {
+        add(&mut tar, path, &program(), 0o755);
+    }
     let passwd = b"root:x:0:0:root:/root:/bin/sh\n";
     add(&mut tar, "etc/passwd", passwd, 0o644);
     tar.finish().unwrap();
@@ -79,7 +81,7 @@ fn archive(host: &Host) -> PathBuf {
 
 fn install(host: &Host, zone: &str, more: &str) {
     host.configure(zone, more);
-    let archive = archive(host);
+    let archive = archive(host, &[]);
     let line = ["-z", zone, "install", "-a", archive.to_str().unwrap()];
     host.ok("zoneadm", &line);
 }
@@ -166,6 +168,23 @@ fn a_zone_of_its_own_user_ids_has_an_emulator_that_nobody_else_sees() {
     host.ok("zoneadm", &["-z", "usual", "boot"]);
     assert!(!host.inside("usual", "uname -m").contains("aarch64"));
     host.ok("zoneadm", &["-z", "usual", "halt"]);
+    assert_eq!(host.leftovers(), Vec::<String>::new());
+}
+
+/// The emulator is known before the first program of the zone is run.
+#[test]
+fn process_1_may_be_a_program_of_another_processor() {
+    const BOOTS: usize = 25;
+    let host = emulator_or_skip!("process_1_may_be_a_program_of_another_processor");
+    host.configure("arm", "");
+    let archive = archive(&host, &["sbin/init"]);
+    let line = ["-z", "arm", "install", "-a", archive.to_str().unwrap()];
+    host.ok("zoneadm", &line);
+    for _ in 0..BOOTS {
+        host.ok("zoneadm", &["-z", "arm", "boot"]);
+        // It prints a word and ends, and with it the zone.
+        support::until("the end of the zone", || host.state("arm") == "installed");
+    }
     assert_eq!(host.leftovers(), Vec::<String>::new());
 }
 

@@ -428,3 +428,58 @@ fn a_sparse_zone_may_be_immutable_or_privileged() {
     }
     host.ok("zoneadm", &["base", "verify"]);
 }
+
+/// A stream holds nothing of the base, so the other host must have the same one.
+#[test]
+fn a_stream_wants_the_base_that_the_zone_had() {
+    let host = host_or_skip!("a_stream_wants_the_base_that_the_zone_had");
+    host.install("web", "");
+    host.ok("zoneadm", &["base", "create", "small", "-s", "web"]);
+    std::fs::write(
+        support::Files::open(&host.zonepath("web").join("root")).join("bin/more"),
+        "more",
+    )
+    .unwrap();
+    host.ok("zoneadm", &["base", "create", "other", "-s", "web"]);
+    configure(&host, "one", "");
+    let made = install(&host, "one", &["-b", "small"]);
+    assert!(made.status.success(), "{}", err(&made));
+    let stream = host.path().join("stream");
+    let stream = stream.to_str().unwrap();
+    host.ok("zoneadm", &["-z", "one", "export", stream]);
+
+    let named =
+        |base: &str| format!("add attr; set name=base; set type=string; set value={base}; end");
+    let import = |zone: &str, more: &[&str]| {
+        host.run(
+            "zoneadm",
+            &[&["-z", zone, "import"], more, &[stream]].concat(),
+        )
+    };
+    configure(&host, "two", &named("other"));
+    refused(&import("two", &[]), 1, "base other (");
+    host.configure("whole", "");
+    refused(&import("whole", &[]), 1, "configured with brand lx");
+    for zone in ["two", "whole"] {
+        assert!(!host.zonepath(zone).join("root").exists(), "{zone}");
+    }
+    let forced = import("two", &["-F"]);
+    assert!(forced.status.success(), "{}", err(&forced));
+    configure(&host, "three", &named("small"));
+    let same = import("three", &[]);
+    assert!(same.status.success(), "{}", err(&same));
+    for (zone, there) in [
+        ("two", "test -e /bin/more"),
+        ("three", "test ! -e /bin/more"),
+    ] {
+        host.ok("zoneadm", &["-z", zone, "boot"]);
+        host.inside(zone, there);
+        host.ok("zoneadm", &["-z", zone, "halt"]);
+    }
+    for zone in ["one", "two", "three"] {
+        host.ok("zoneadm", &["-z", zone, "uninstall", "-F"]);
+    }
+    host.ok("zoneadm", &["base", "destroy", "small"]);
+    configure(&host, "four", &named("small"));
+    refused(&import("four", &[]), 1, "there is no base `small`");
+}

@@ -241,6 +241,13 @@ impl Live {
         let (master, to_init) = settle(stage.init)?;
         send(&stage.sched, &ToSched::Enter, &[master.as_fd()])
             .map_err(EngineError::kernel("talk to zsched"))?;
+        if plan.emulation.as_ref().is_some_and(|it| it.is_own) {
+            // Only then does the kernel know by what the programs of the zone are run.
+            match hear(&stage.sched)? {
+                FromSched::Entered => {}
+                other => return Err(unexpected(&other)),
+            }
+        }
         state.phase = phase;
         state.since = now_s();
         keep(&state)?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use zones_archive::Silent;
 use zones_storage::choose;
-use zones_stream::{Keep, Place, Selection, StreamError, Token, export, receive};
+use zones_stream::{Described, Keep, Place, Selection, StreamError, Token, export, receive};
 use zones_sys::RootFd;
 
 /// Numbers that are the same each time.
@@ -82,7 +82,11 @@ impl Pair {
         let mut bytes = Vec::new();
         export(
             zone,
-            ("zone", "<zone/>"),
+            &Described {
+                zone: "zone",
+                configuration: "<zone/>",
+                shared: None,
+            },
             selection,
             resume,
             &mut bytes,

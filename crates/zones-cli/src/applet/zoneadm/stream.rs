@@ -11,9 +11,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
+use zones_brand::sparse::{self, Bases};
+use zones_config::ZoneConfig;
 use zones_engine::chain;
 use zones_store::{Lock, write_document};
-use zones_stream::{Selection, Token, export as write_stream};
+use zones_stream::{Described, Selection, Shared, Token, export as write_stream};
 use zones_types::ZoneState;
 
 use super::Target;
@@ -53,6 +55,19 @@ fn parse(args: &[String]) -> Result<Wish, String> {
         }
     }
     Ok(wish)
+}
+
+/// What a sparse zone has of its base goes into no stream: only which one that is.
+fn shared(target: &Target<'_>, config: &ZoneConfig) -> Result<Option<Shared>, String> {
+    if !sparse::is_sparse(config) {
+        return Ok(None);
+    }
+    let base = Bases::open(target.layout.bases()).find(sparse::base_of(config));
+    let base = base.map_err(|error| chain(&error))?;
+    Ok(Some(Shared {
+        name: base.name,
+        sha256: base.sha256,
+    }))
 }
 
 pub(super) fn export(target: &Target<'_>, args: &[String]) -> u8 {
@@ -97,11 +112,22 @@ fn really(target: &Target<'_>, wish: &Wish) -> Result<(), String> {
     let zonepath = config.zonepath.clone().ok_or("zonepath not specified")?;
     let text = write_document(&config);
     let meter = Meter::new("Export");
-    let source = (target.zone.as_str(), text.as_str());
+    let source = Described {
+        zone: target.zone.as_str(),
+        configuration: &text,
+        shared: shared(target, &config)?,
+    };
     let write = |out: File| {
         let mut out = BufWriter::with_capacity(256 << 10, out);
         let path = zonepath.as_path();
-        let done = write_stream(path, source, &wish.selection, wish.resume, &mut out, &meter);
+        let done = write_stream(
+            path,
+            &source,
+            &wish.selection,
+            wish.resume,
+            &mut out,
+            &meter,
+        );
         let done = done.map_err(|error| chain(&error))?;
         let flushed = out.into_inner().map_err(|error| error.to_string());
         Ok((

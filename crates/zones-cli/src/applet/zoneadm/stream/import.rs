@@ -6,10 +6,11 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use zones_brand::sparse::{self, Bases};
 use zones_config::ZoneConfig;
 use zones_engine::chain;
 use zones_store::{Layout, Lock, Store, journal, read_document};
-use zones_stream::{Header, Keep, Place, Received, StreamError, kept, receive};
+use zones_stream::{Header, Keep, Place, Received, Shared, StreamError, kept, receive};
 use zones_types::{ZoneName, ZonePath, ZoneState};
 
 use super::meter::{Meter, Patient};
@@ -214,7 +215,10 @@ impl Job<'_> {
                      goes on from one of its snapshots: export -i",
                 );
             }
-            (true, true) => return header.find_base(zonepath.as_path()),
+            (true, true) => {
+                self.accept_base(header.shared.as_ref(), &self.config()?)?;
+                return header.find_base(zonepath.as_path());
+            }
             (false, false) => {}
         }
         if zonepath.root().exists() {
@@ -222,28 +226,64 @@ impl Job<'_> {
         }
         let theirs = read_document(&header.configuration)
             .map_err(|error| StreamError::Malformed(format!("configuration: {error}")))?;
-        match self.state {
+        let ours = match self.state {
             None => {
                 let mut config = theirs.clone();
                 config.name = self.zone.clone();
                 config.zonepath = Some(zonepath.clone());
                 config.uuid = String::new();
-                self.store.save(&config)?;
-                *is_configured = true;
-                warn(&config, &theirs);
+                config
             }
-            Some(_) => {
-                let ours = zones_engine::load(self.layout, self.zone)
-                    .map_err(|error| StreamError::Unfit(error.chain()))?;
-                warn(&ours, &theirs);
-            }
+            Some(_) => self.config()?,
+        };
+        self.accept_base(header.shared.as_ref(), &ours)?;
+        if self.state.is_none() {
+            self.store.save(&ours)?;
+            *is_configured = true;
         }
+        warn(&ours, &theirs);
         let target = self.target(ZoneState::Configured);
         // It has said why.
         let verified = verify::before(&target, "import", &[]);
         verified
             .map_err(|_| StreamError::Unfit(String::from("the zone cannot be imported here")))?;
         Ok(None)
+    }
+
+    /// As it is configured here.
+    fn config(&self) -> Result<ZoneConfig, StreamError> {
+        let config = zones_engine::load(self.layout, self.zone);
+        config.map_err(|error| StreamError::Unfit(error.chain()))
+    }
+
+    /// Whether the zone gets back the base that it had where it was exported.
+    fn accept_base(&self, theirs: Option<&Shared>, config: &ZoneConfig) -> Result<(), StreamError> {
+        let Some(theirs) = theirs else {
+            return Ok(());
+        };
+        let unfit = |text: String| Err(StreamError::Unfit(text));
+        let known = format!("base {} ({})", theirs.name, theirs.sha256);
+        if !sparse::is_sparse(config) {
+            let brand = config.brand_or_default();
+            return unfit(format!(
+                "the stream holds what a sparse zone has beside {known}; the zone is configured \
+                 with brand {brand}"
+            ));
+        }
+        let name = sparse::base_of(config);
+        match Bases::open(self.layout.bases()).find(name) {
+            Ok(ours) if ours.sha256 == theirs.sha256 || self.wish.is_forced => Ok(()),
+            Ok(ours) => unfit(format!(
+                "the zone was exported beside {known}, and base {name} ({}) of this host is another \
+                 one: make that base here under another name (zoneadm base create), configure the \
+                 zone with it (attr base), or import with -F",
+                ours.sha256
+            )),
+            Err(error) => unfit(format!(
+                "the zone was exported beside {known}: {}",
+                chain(&error)
+            )),
+        }
     }
 
     fn target(&self, state: ZoneState) -> Target<'_> {
