@@ -50,7 +50,7 @@ const VERBS: [Verb; 7] = [
     },
     Verb {
         name: "bench",
-        arguments: "[--rounds N] [--install-peers] [--only NAME,...] [--quick]",
+        arguments: "[--rounds N] [--install-peers] [--only GROUP] [--quick]",
         text: "measures us beside the peers that are installed",
         run: bench::run,
     },
@@ -80,6 +80,13 @@ fn main() -> ExitCode {
         eprintln!("xtask: no verb `{name}`");
         return usage(2);
     };
+    if rest.iter().any(|word| word == "--help" || word == "-h") {
+        println!(
+            "usage: cargo xtask {} {}\n\n{}",
+            verb.name, verb.arguments, verb.text
+        );
+        return ExitCode::SUCCESS;
+    }
     match (verb.run)(rest) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
