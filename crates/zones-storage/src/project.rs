@@ -104,6 +104,39 @@ pub(crate) fn limit_of(root: &Path) -> Option<u64> {
     project_usage(open(zonepath).ok()?, project).ok()?.1
 }
 
+/// Room in a project that is full, until it is dropped. overlayfs makes folders for itself when it
+/// is mounted, and shows everything read-only where it cannot; then nothing could be removed.
+#[derive(Debug)]
+pub(crate) struct Room {
+    folder: OwnedFd,
+    project: u32,
+    limit: u64,
+}
+
+impl Room {
+    /// For the zone of a root; nothing where there is no limit, or room enough.
+    pub(crate) fn of(root: &Path) -> Option<Self> {
+        const ENOUGH: u64 = 1 << 20;
+        let folder = open(zonepath_of(root)?).ok()?;
+        let project = project_of(&folder).ok().filter(|it| *it != 0)?;
+        let (used, limit) = project_usage(&folder, project).ok()?;
+        let limit = limit.filter(|it| used.saturating_add(ENOUGH) > *it)?;
+        limit_project(&folder, project, used.checked_add(ENOUGH)).ok()?;
+        Some(Self {
+            folder,
+            project,
+            limit,
+        })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // Who is killed before leaves a limit that is a little higher.
+        let _ = limit_project(&self.folder, self.project, Some(self.limit));
+    }
+}
+
 /// Whether what zones in a folder take can be limited, as the file system there says.
 ///
 /// # Errors

@@ -13,6 +13,7 @@ use zones_sys::{MountAttr, RootFd, mount_setattr};
 
 use crate::driver::StorageError;
 use crate::overlay;
+use crate::project::Room;
 use crate::zfs::{self, Dataset};
 
 /// What must be put together to see the files of a root.
@@ -219,6 +220,7 @@ impl Layers {
             mount_setattr(tree.as_fd(), attr)?;
             return Ok(tree);
         }
+        let _room = self.top.as_deref().and_then(Room::of);
         match self.compose(mapping) {
             // Kernels before 6.15 take neither descriptors nor mounts that are not attached.
             Err(Errno::INVAL | Errno::BADF | Errno::NOSYS | Errno::OPNOTSUPP) => {

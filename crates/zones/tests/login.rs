@@ -149,8 +149,15 @@ fn the_console_takes_one_client_and_outlives_reboots() {
     );
     keys.write_all(b"echo $((20+3))con\r").unwrap();
     read_until(&mut output, &mut seen, "23con");
+    let broken = "printf '#!/none\\n' > /etc/rc.local; chmod 755 /etc/rc.local";
+    host.inside("z", broken);
     host.ok("zoneadm", &["-z", "z", "reboot"]);
     read_until(&mut output, &mut seen, "[NOTICE: Zone rebooting]");
+    read_until(
+        &mut output,
+        &mut seen,
+        "init: cannot run /etc/rc.local: No such file",
+    );
     host.ok("zoneadm", &["-z", "z", "halt"]);
     read_until(&mut output, &mut seen, "[NOTICE: Zone halted]");
     keys.write_all(b"\r~.").unwrap();

@@ -144,7 +144,10 @@ fn start(command: &[&str], environ: &[String], terminal: bool) -> Option<Pid> {
                 // The console belongs to process 1; root of the zone may take it over.
                 let _ = steal_terminal();
             }
-            let _ = zones_sys::exec(&path, &args, &environ);
+            let error = zones_sys::exec(&path, &args, &environ);
+            // The console, and with it the zone's console.log.
+            let text = format!("init: cannot run {}: {error}\r\n", command[0]);
+            let _ = rustix::io::write(rustix::stdio::stderr(), text.as_bytes());
             zones_sys::exit_now(127)
         }
     }
