@@ -16,7 +16,7 @@ use crate::leftovers::{self, Finding, Inventory, Rules, Subject, Verdicts, find}
 
 pub use deps::{closed, overridden};
 pub use moments::{Absent, After, Extra, Moments, Repeated, Want, When};
-pub use services::is_late;
+pub use services::{is_late, is_up};
 
 /// A check, what it says to people, and what it looks at.
 #[derive(Debug, Clone, Copy)]

@@ -29,6 +29,7 @@ use zones_matrix::leftovers::{Inventory, Path, shown};
 use zones_sys::RootFd;
 
 pub use alive::{Living, alive};
+pub(crate) use sight::STARTS;
 pub use sight::{Place, Sight};
 pub use timing::{Offset, Sampler, Stalls, server_offset};
 

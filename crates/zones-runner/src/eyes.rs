@@ -14,7 +14,7 @@ use zones_matrix::leftovers::{Noise, known_noise};
 use zones_matrix::{Cell, Check, Clock, Plan, Policy};
 use zones_store::Layout;
 
-use crate::evidence::{EvidenceError, Place, Sight};
+use crate::evidence::{EvidenceError, Place, STARTS, Sight};
 use crate::inspect::{Inspection, Inspector, Look};
 use crate::site::Site;
 use crate::supply::Golden;
@@ -126,6 +126,7 @@ impl Inspector for Eyes {
             image: golden.origin.zone.clone(),
             shared: self.known.of(&golden.origin.zone),
             own: None,
+            up: Vec::new(),
         })
     }
 }
@@ -159,6 +160,8 @@ struct Followed {
     shared: Shared,
     /// What the zone may have had of its own when it was looked at first.
     own: Option<Candidates>,
+    /// Services that ran when it was kept for others.
+    up: Vec<String>,
 }
 
 impl Followed {
@@ -301,6 +304,22 @@ impl Inspection for Followed {
         let place = self.place(zone);
         let seen = self.sight.again(extra, exit, &place);
         seen.map_err(|error| error.to_string())
+    }
+
+    fn leaves(&mut self, zone: &str) {
+        self.up = self.sight.services_up(&self.place(zone));
+    }
+
+    fn resumes(&self, zone: &str) {
+        let begun = Instant::now();
+        let place = self.place(zone);
+        let is_back = || {
+            let now = self.sight.services_up(&place);
+            self.up.iter().all(|it| now.contains(it))
+        };
+        while begun.elapsed() < STARTS && !is_back() {
+            std::thread::sleep(SETTLE);
+        }
     }
 
     fn fork(&self, cell: &Cell) -> Box<dyn Inspection> {

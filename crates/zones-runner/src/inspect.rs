@@ -50,6 +50,13 @@ pub trait Inspection: Send {
         Ok(())
     }
 
+    /// The zone is about to be kept as it is now, for cells that go on from here.
+    fn leaves(&mut self, _zone: &str) {}
+
+    /// The zone is a copy of one that was kept, and was booted: waits until it runs the services
+    /// that the other one did, as if it had never been down.
+    fn resumes(&self, _zone: &str) {}
+
     /// The same for a cell whose steps began alike: this one, or another.
     fn fork(&self, cell: &Cell) -> Box<dyn Inspection>;
 

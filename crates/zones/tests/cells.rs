@@ -301,6 +301,30 @@ fn what_an_image_changes_by_itself_is_learned_by_the_run_that_needs_it() {
     assert!(out(&third).contains("/etc/booted"), "{}", out(&third));
 }
 
+/// A cell that goes on from a snapshot boots a copy of a zone whose services ran.
+#[test]
+fn services_that_ran_at_the_end_of_a_shared_beginning_are_waited_for() {
+    let host = host_or_skip!("services_that_ran_at_the_end_of_a_shared_beginning_are_waited_for");
+    let mut matrix = MATRIX.replace("MORE", "");
+    matrix = matrix.replace("plain = {}", "plain = { services = [\"napper\"] }");
+    let (start, _) = matrix.split_once("[scenario.fresh]").unwrap();
+    let look = "busybox ps | busybox grep -q '[n]apper'";
+    let matrix = format!(
+        "{start}look.run = \"{look}\"\nsee.run = \"{look} && true\"\n\
+         [scenario.one]\nsteps = [\"install:new\", \"look\"]\n\
+         [scenario.two]\nsteps = [\"install:new\", \"see\"]\n"
+    );
+    let script = "printf '#!/bin/sh\nbusybox sleep 60\n' > /bin/napper\n\
+        printf '#!/bin/sh\n(busybox sleep 2; busybox setsid /bin/napper) > /dev/null 2>&1 &\n' \
+        > /etc/rc.local\nchmod 755 /bin/napper /etc/rc.local\n\
+        busybox setsid /bin/napper > /dev/null 2>&1 &\nbusybox sleep 1\n";
+    lay(host.path(), &host, &matrix, script);
+    let done = run(host.path(), &["run"]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
+    let shared = out(&run(host.path(), &["plan"]));
+    assert!(shared.contains("3 times"), "{shared}");
+}
+
 #[test]
 fn ignore_lists_of_another_program_become_a_table_of_a_matrix_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -20,7 +20,7 @@ pub(super) fn up(moments: &Moments<'_>) -> Result<Vec<Finding>, Absent> {
 }
 
 fn down(services: &[String], now: &Inventory, when: &str) -> Vec<Finding> {
-    let idle = services.iter().filter(|service| !runs(service, now));
+    let idle = services.iter().filter(|service| !is_up(service, now));
     let found = idle.map(|service| {
         let why = match job(service, now) {
             None => "there is no such service",
@@ -41,11 +41,13 @@ fn down(services: &[String], now: &Inventory, when: &str) -> Vec<Finding> {
 /// Whether a service has no process although something starts it with the system.
 #[must_use]
 pub fn is_late(service: &str, now: &Inventory) -> bool {
-    !runs(service, now) && job(service, now) == Some(true)
+    !is_up(service, now) && job(service, now) == Some(true)
 }
 
-/// A unit of systemd with a process, or a process that is called like the service.
-fn runs(service: &str, now: &Inventory) -> bool {
+/// Whether a service has a process: a unit of systemd with one, or one that is called like the
+/// service.
+#[must_use]
+pub fn is_up(service: &str, now: &Inventory) -> bool {
     let plain = service.strip_suffix(UNIT).unwrap_or(service);
     if now.units.contains(service) || now.units.contains(&format!("{plain}{UNIT}")) {
         return true;

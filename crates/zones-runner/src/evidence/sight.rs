@@ -8,7 +8,7 @@ use std::time::Duration;
 use zones_archive::Candidates;
 use zones_matrix::checks::{self, Absent, After, Extra, Moments, Repeated, When};
 use zones_matrix::journal::{CheckResult, Status};
-use zones_matrix::leftovers::{Finding, Noise, Rules, Weight};
+use zones_matrix::leftovers::{Finding, Inventory, Noise, Rules, Weight};
 use zones_matrix::{Cell, Check, Policy};
 
 use super::{EvidenceError, Look, Owners, Scene, alive, tree};
@@ -16,7 +16,7 @@ use super::{EvidenceError, Look, Owners, Scene, alive, tree};
 /// What starts with a system may for a moment be called otherwise, or end soon.
 const ENDS: Duration = Duration::from_secs(2);
 /// An emulated system may take that long to start a service that is enabled.
-const STARTS: Duration = Duration::from_secs(20);
+pub(crate) const STARTS: Duration = Duration::from_secs(20);
 
 /// Where a zone is.
 #[derive(Debug, Clone)]
@@ -96,6 +96,18 @@ impl Sight {
     #[must_use]
     pub fn has(&self, when: &When) -> bool {
         self.seen.contains_key(when)
+    }
+
+    /// Services of the cell that have a process in the zone now; none in a zone that is down.
+    #[must_use]
+    pub fn services_up(&self, place: &Place) -> Vec<String> {
+        let Some(Ok(living)) = place.init.map(alive) else {
+            return Vec::new();
+        };
+        let mut now = Inventory::default();
+        living.put(&mut now);
+        let up = self.services.iter().filter(|it| checks::is_up(it, &now));
+        up.cloned().collect()
     }
 
     /// How long, from the first look at this moment on, is to be waited for the zone to become what

@@ -164,8 +164,9 @@ impl<'a> Attempt<'a> {
         self.boot(&self.zone)?;
         self.state(Moment::Done, State::Booting)?;
         let sampler = self.shop.crew.bed.sampler(&self.zone);
-        if taken.is_empty() {
-            self.look(&mut *inspection, Look::Start)?;
+        match taken.is_empty() {
+            true => self.look(&mut *inspection, Look::Start)?,
+            false => inspection.resumes(&self.zone),
         }
         for (at, step) in taken.iter().enumerate() {
             self.record(at, Some(0), step.micros, true, step.log.clone())?;
@@ -255,8 +256,9 @@ impl<'a> Attempt<'a> {
     }
 
     /// Keeps the zone as it is for others. When that fails they do the steps themselves.
-    fn share(&self, node: usize, inspection: &dyn Inspection, done: &[Taken]) {
+    fn share(&self, node: usize, inspection: &mut dyn Inspection, done: &[Taken]) {
         let name = format!("step{}", done.len());
+        inspection.leaves(&self.zone);
         if self.shop.crew.bed.snapshot(&self.zone, &name).is_err() {
             return;
         }
