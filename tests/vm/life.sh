@@ -41,7 +41,8 @@ first() {
     systemctl restart zones.service
     equal 'after a restart' running "$(zone web)"
     check 'systemd-run' systemd-run --quiet --wait -p MemoryMax=256M zlogin web true
-    equal 'failed units' '' "$(systemctl --failed --no-legend --plain)"
+    # The guest's own weekly look at xfs, due when its clock is set, finds none to look at.
+    equal 'failed units' '' "$(systemctl --failed --no-legend --plain | grep -v '^xfs_scrub')"
 }
 
 second() {

@@ -1,10 +1,11 @@
 //! The dataset of a zonepath, which holds those of the zone's roots: what a zone takes is seen,
 //! sent and limited by it. Source: zoneadm(8), "install"; zones(7), the layout of datasets.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
+use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use super::command;
@@ -37,15 +38,26 @@ pub(super) fn of(zonepath: &Path) -> Option<String> {
     (place.mountpoint == zonepath).then_some(place.holder)
 }
 
+/// Waits until nobody gives a dataset to a folder beside this one. A command that does so has the
+/// lock as well: it may outlive whoever started it, and the next one must not overtake it.
+fn lock(zonepath: &Path) -> Result<File, Cause> {
+    let parent = zonepath.parent().ok_or(Errno::INVAL)?;
+    let lock = File::open(parent);
+    let lock = lock.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    rustix::fs::flock(&lock, FlockOperation::LockExclusive)?;
+    Ok(lock)
+}
+
 /// Makes a zonepath that is not there yet; where it cannot be a dataset of its own, a folder.
 pub(super) fn make(zonepath: &Path) -> Result<(), Cause> {
     if let Some(name) = name_for(zonepath) {
-        match command::run("create", &PROPERTIES, &name) {
+        let lock = lock(zonepath)?;
+        match command::run_locked(&lock, "create", &PROPERTIES, &[&name]) {
             Ok(_) if is_at(zonepath, &name) => return Ok(()),
             // Mounted elsewhere, or not at all: not what a zonepath is.
             Ok(_) => drop(command::run("destroy", &[], &name)?),
             Err(error) if error.is_taken() => {
-                find(zonepath)?;
+                mount(zonepath, &name)?;
                 if is_at(zonepath, &name) {
                     return Ok(());
                 }
@@ -62,13 +74,22 @@ pub(super) fn find(zonepath: &Path) -> Result<(), Cause> {
     let Some(name) = name_for(zonepath).filter(|it| !is_at(zonepath, it)) else {
         return Ok(());
     };
+    let _lock = lock(zonepath)?;
+    mount(zonepath, &name)
+}
+
+/// As [`find`], with the lock held.
+fn mount(zonepath: &Path, name: &str) -> Result<(), Cause> {
+    if is_at(zonepath, name) {
+        return Ok(());
+    }
     const ASK: [&str; 4] = ["-H", "-p", "-o", "mountpoint"];
-    let place = match command::run("list", &ASK, &name) {
+    let place = match command::run("list", &ASK, name) {
         Err(error) if error.is_missing() => return Ok(()),
         other => other?,
     };
     if Path::new(place.trim_end_matches('\n')) == zonepath {
-        command::run("mount", &[], &name)?;
+        command::run("mount", &[], name)?;
     }
     Ok(())
 }
@@ -85,14 +106,15 @@ pub(super) fn relocate(from: &Path, to: &Path) -> Result<bool, Cause> {
     };
     // The kernel makes it again.
     let _ = fs::remove_dir(to);
-    command::run_words::<&str>("rename", &[], &[&old, &new])?;
-    find(to)?;
+    let lock = lock(from)?;
+    command::run_locked::<&str>(&lock, "rename", &[], &[&old, &new])?;
+    mount(to, &new)?;
     let _ = fs::remove_dir(from);
     match is_at(to, &new) {
         true => Ok(true),
         false => {
-            command::run_words::<&str>("rename", &[], &[&new, &old])?;
-            find(from)?;
+            command::run_locked::<&str>(&lock, "rename", &[], &[&new, &old])?;
+            mount(from, &old)?;
             Ok(false)
         }
     }

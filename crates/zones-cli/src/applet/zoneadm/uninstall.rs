@@ -168,6 +168,8 @@ fn remove(target: &Target<'_>, args: &[String]) -> u8 {
 /// Takes the standard entries away, then the folder itself when nothing else is in it. Large trees
 /// are only put aside here; see [`trash`].
 pub(super) fn remove_files(layout: &Layout, zonepath: &Path) -> Result<(), String> {
+    // It may be there and not be seen: not mounted, or being made by what a killed command began.
+    zones_storage::find_home(zonepath).map_err(|error| zones_engine::chain(&error))?;
     if !zonepath.exists() {
         return Ok(());
     }
