@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{PidfdFlags, Signal};
-use zones_store::{Layout, Store};
+use zones_store::{Layout, Lock, Store};
 use zones_types::{ZoneName, ZoneState};
 
 use crate::Verbs;
+
+/// How often a zone is removed whose state somebody changes meanwhile.
+const TRIES: u32 = 3;
 
 pub(super) struct BuildZone<'a> {
     verbs: &'a Verbs,
@@ -39,6 +42,20 @@ impl<'a> BuildZone<'a> {
 
     /// Removes what is there of the zone, in whatever state somebody left it.
     pub(super) fn clear(&self) -> Result<(), String> {
+        let mut cleared = self.clear_once();
+        for _ in 0..TRIES {
+            if cleared.is_ok() {
+                break;
+            }
+            // A command that a killed runner had begun may be at work still: it has the lock.
+            let layout = Layout::below(self.verbs.root());
+            drop(Lock::zone(&layout, &self.name).map_err(|error| error.to_string())?);
+            cleared = self.clear_once();
+        }
+        cleared
+    }
+
+    fn clear_once(&self) -> Result<(), String> {
         let store = Store::open(Layout::below(self.verbs.root()));
         let entry = store.get(&self.name).map_err(|error| error.to_string())?;
         let Some(entry) = entry else { return Ok(()) };
