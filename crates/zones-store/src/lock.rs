@@ -93,13 +93,17 @@ fn wait(path: &Path) -> Result<Lock, StoreError> {
     let mut tries = 0..TRIES;
     loop {
         let file = match open(path) {
-            // Its folder was taken away right now.
+            Ok(file) => file,
+            // Its folder was taken away right now: before it was opened, or while it was made.
             Err(StoreError::Io { source, .. })
-                if source.kind() == ErrorKind::NotFound && tries.next().is_some() =>
+                if matches!(
+                    source.kind(),
+                    ErrorKind::NotFound | ErrorKind::AlreadyExists
+                ) && tries.next().is_some() =>
             {
                 continue;
             }
-            other => other?,
+            Err(error) => return Err(error),
         };
         match flock(&file, FlockOperation::LockExclusive) {
             Ok(()) if is_at(&file, path) => return Ok(Lock { _file: file }),
