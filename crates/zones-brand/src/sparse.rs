@@ -20,6 +20,9 @@ pub use sum::Look;
 
 /// The brand.
 pub const BRAND: &str = "sparse";
+/// The attr that the description of a detached zone has and a configuration does not: the hash of
+/// the manifest of its base.
+pub const BASE_HASH: &str = "base-sha256";
 /// Name of the base of zones that name none.
 const DEFAULT_BASE: &str = "default";
 /// What a zone shares that names nothing. Those that a base does not have, or has as a link into

@@ -247,6 +247,61 @@ fn bases_are_made_of_zones_listed_verified_and_removed() {
 }
 
 #[test]
+fn a_detached_zone_wants_the_base_that_it_had() {
+    let home = host_or_skip!("a_detached_zone_wants_the_base_that_it_had");
+    let away = host_or_skip!("a_detached_zone_wants_the_base_that_it_had");
+    let archive = home.archive();
+    let archive = archive.to_str().unwrap();
+    home.ok(
+        "zoneadm",
+        &["base", "create", "small", "-t", "lx", "-a", archive],
+    );
+    configure(&home, "one", "");
+    let made = install(&home, "one", &["-b", "small"]);
+    assert!(made.status.success(), "{}", err(&made));
+    home.ok("zoneadm", &["-z", "one", "detach"]);
+    let place = home.zonepath("one").display().to_string();
+    let described = format!("{place}/SUNWdetached.xml");
+    let text = std::fs::read_to_string(&described).unwrap();
+    assert!(text.contains("base-sha256"), "{text}");
+    // Where it was, all is right.
+    home.ok("zoneadm", &["-z", "one", "attach", "-n", &described]);
+    home.ok("zoneadm", &["-z", "one", "attach"]);
+    home.ok("zoneadm", &["-z", "one", "detach"]);
+
+    // Another host, without the base at first, then with another one of this name.
+    away.ok("zonecfg", &["-z", "one", &format!("create -a {place}")]);
+    let config = away.ok("zonecfg", &["-z", "one", "export"]);
+    assert!(!config.contains("base-sha256"), "{config}");
+    refused(
+        &away.run("zoneadm", &["-z", "one", "attach", "-n", &described]),
+        1,
+        "there is no base `small`",
+    );
+    away.install("web", "");
+    {
+        let root = support::Files::open(&away.zonepath("web").join("root"));
+        std::fs::write(root.join("bin/other"), "").unwrap();
+    }
+    away.ok("zoneadm", &["base", "create", "small", "-s", "web"]);
+    let other = "is another one: make that base here under another name";
+    refused(
+        &away.run("zoneadm", &["-z", "one", "attach", "-n", &described]),
+        1,
+        other,
+    );
+    refused(&away.run("zoneadm", &["-z", "one", "attach"]), 1, other);
+    assert_eq!(away.state("one"), "configured");
+    assert!(Path::new(&described).exists());
+    away.ok("zoneadm", &["-z", "one", "attach", "-F"]);
+    assert_eq!(away.state("one"), "installed");
+    away.ok("zoneadm", &["-z", "one", "boot"]);
+    away.inside("one", "test -x /bin/busybox");
+    away.ok("zoneadm", &["-z", "one", "halt"]);
+    away.ok("zoneadm", &["-z", "one", "uninstall", "-F"]);
+}
+
+#[test]
 fn a_base_that_was_changed_is_refused() {
     let host = host_or_skip!("a_base_that_was_changed_is_refused");
     let archive = host.archive();

@@ -152,7 +152,7 @@ fn with_zone(
         return FAILURE;
     };
     if subcommand.name == "attach"
-        && let Some(status) = attach::dry_run(rest)
+        && let Some(status) = attach::dry_run(layout, rest)
     {
         return status;
     }

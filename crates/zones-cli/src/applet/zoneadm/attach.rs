@@ -3,14 +3,16 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use zones_brand::{Hook, HookEnd};
+use zones_brand::{Hook, HookEnd, sparse};
+use zones_config::ZoneConfig;
 use zones_engine::{Hooks, chain};
 use zones_image::{Image, Wanted};
 use zones_ips::Stem;
 use zones_solver::Operation;
-use zones_store::{atomic, read_document, write_document};
+use zones_store::{Layout, atomic, read_document, write_document};
 use zones_types::{Verb, Verdict, ZoneState, judge};
 
+use super::base::same;
 use super::{Target, hooks, storage, uninstall, verify};
 use crate::applet::pkg;
 use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
@@ -35,7 +37,13 @@ pub(super) fn detach(target: &Target<'_>, args: &[String]) -> u8 {
     }
     let run = || -> Result<(), String> {
         let _lock = target.lock()?;
-        let config = target.config()?;
+        let mut config = target.config()?;
+        match same::of(target.layout, &config) {
+            Ok(Some(base)) => same::describe(&mut config, &base),
+            Ok(None) => {}
+            // It may leave without; attach then cannot tell.
+            Err(text) => eprintln!("zone '{}': WARNING: {text}", target.zone),
+        }
         let text = write_document(&config);
         if is_trial {
             print!("{text}");
@@ -108,7 +116,7 @@ pub(super) fn attach(target: &Target<'_>, args: &[String]) -> u8 {
         Some(_) if wish.is_forced => {
             return fail("zoneadm", "-F and -n flags are mutually exclusive");
         }
-        Some(path) => return trial(path),
+        Some(path) => return trial(target.layout, path),
         None => {}
     }
     if let Verdict::Refuse(refusal) = judge(target.state, Verb::Attach) {
@@ -126,15 +134,15 @@ pub(super) fn attach(target: &Target<'_>, args: &[String]) -> u8 {
 
 /// `attach -n` without more: the zone of a description need not be configured here. `None` for any
 /// other line.
-pub(super) fn dry_run(args: &[String]) -> Option<u8> {
+pub(super) fn dry_run(layout: &Layout, args: &[String]) -> Option<u8> {
     match args {
-        [flag, path] if flag == "-n" => Some(trial(path)),
+        [flag, path] if flag == "-n" => Some(trial(layout, path)),
         _ => None,
     }
 }
 
 /// `-n`: whether the zone of this manifest could be attached.
-fn trial(path: &str) -> u8 {
+fn trial(layout: &Layout, path: &str) -> u8 {
     let mut text = String::new();
     let read = match path {
         "-" => std::io::stdin().read_to_string(&mut text).map(drop),
@@ -144,10 +152,35 @@ fn trial(path: &str) -> u8 {
         return fail("zoneadm", format!("cannot read `{path}`: {error}"));
     }
     match read_document(&text) {
-        Ok(_) => OK,
+        Ok(config) => match own_base(layout, &config, &config) {
+            Ok(()) => OK,
+            Err(text) => fail("zoneadm", text),
+        },
         Err(_) if path == "-" => fail("zoneadm", "Input is not a valid XML file"),
         Err(_) => fail("zoneadm", format!("{path} is not an XML file")),
     }
+}
+
+/// Whether a zone finds the base that it had where it was detached.
+fn own_base(layout: &Layout, config: &ZoneConfig, described: &ZoneConfig) -> Result<(), String> {
+    let theirs = same::described(described).filter(|_| sparse::is_sparse(config));
+    let Some(theirs) = theirs else { return Ok(()) };
+    match same::difference(layout, config, &theirs, ("detached", "attach"))? {
+        Some(text) => Err(text),
+        None => Ok(()),
+    }
+}
+
+/// What the zone left beside its root when it was detached; one that came without has nothing to
+/// hold against.
+fn description(zonepath: &Path) -> Result<Option<ZoneConfig>, String> {
+    let path = zonepath.join(DETACHED);
+    let Some(text) = atomic::read(&path).map_err(|error| chain(&error))? else {
+        return Ok(None);
+    };
+    let read = read_document(&text);
+    let read = read.map_err(|error| format!("{}: {error}", path.display()));
+    read.map(Some)
 }
 
 fn really(target: &Target<'_>, wish: &Wish, hooks: Option<&Hooks>) -> Result<(), String> {
@@ -162,6 +195,11 @@ fn really(target: &Target<'_>, wish: &Wish, hooks: Option<&Hooks>) -> Result<(),
         return Err(format!(
             "there is no root at {root}; put the files of the zone there first"
         ));
+    }
+    if sparse::is_sparse(&config) && !wish.is_forced {
+        if let Some(described) = description(zonepath.as_path())? {
+            own_base(target.layout, &config, &described)?;
+        }
     }
     let is_ours = config.brand_or_default().as_str() == BRAND;
     if is_ours && !wish.is_forced {

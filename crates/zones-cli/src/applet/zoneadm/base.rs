@@ -2,6 +2,7 @@
 
 mod list;
 mod make;
+pub(super) mod same;
 
 use zones_brand::sparse::{self, Bases, Look};
 use zones_engine::chain;

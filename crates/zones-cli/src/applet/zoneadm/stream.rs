@@ -11,14 +11,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
-use zones_brand::sparse::{self, Bases};
-use zones_config::ZoneConfig;
 use zones_engine::chain;
 use zones_store::{Lock, write_document};
-use zones_stream::{Described, Selection, Shared, Token, export as write_stream};
+use zones_stream::{Described, Selection, Token, export as write_stream};
 use zones_types::ZoneState;
 
 use super::Target;
+use super::base::same;
 use crate::report::{OK, USAGE, fail_zone};
 use meter::Meter;
 
@@ -55,19 +54,6 @@ fn parse(args: &[String]) -> Result<Wish, String> {
         }
     }
     Ok(wish)
-}
-
-/// What a sparse zone has of its base goes into no stream: only which one that is.
-fn shared(target: &Target<'_>, config: &ZoneConfig) -> Result<Option<Shared>, String> {
-    if !sparse::is_sparse(config) {
-        return Ok(None);
-    }
-    let base = Bases::open(target.layout.bases()).find(sparse::base_of(config));
-    let base = base.map_err(|error| chain(&error))?;
-    Ok(Some(Shared {
-        name: base.name,
-        sha256: base.sha256,
-    }))
 }
 
 pub(super) fn export(target: &Target<'_>, args: &[String]) -> u8 {
@@ -115,7 +101,7 @@ fn really(target: &Target<'_>, wish: &Wish) -> Result<(), String> {
     let source = Described {
         zone: target.zone.as_str(),
         configuration: &text,
-        shared: shared(target, &config)?,
+        shared: same::of(target.layout, &config)?,
     };
     let write = |out: File| {
         let mut out = BufWriter::with_capacity(256 << 10, out);

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, MemfdFlags, access, memfd_create};
+use zones_brand::sparse::BASE_HASH;
 use zones_brand::{Hook, HookEnd, Stream};
 use zones_config::ZoneConfig;
 use zones_config::session::{Effect, Env};
@@ -204,7 +205,11 @@ impl Env for Host<'_> {
         let file = PathBuf::from(path).join(DETACHED);
         let text = std::fs::read_to_string(&file)
             .map_err(|_| "invalid path to detached zone".to_owned())?;
-        read_document(&text).map_err(|error| format!("{}: {error}", file.display()))
+        let read = read_document(&text);
+        let mut config = read.map_err(|error| format!("{}: {error}", file.display()))?;
+        // For zoneadm attach, which reads it there.
+        config.attrs.retain(|it| it.name != BASE_HASH);
+        Ok(config)
     }
 
     fn check(&self, config: &ZoneConfig) -> Result<(), Vec<String>> {

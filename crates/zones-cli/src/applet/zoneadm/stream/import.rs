@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use zones_brand::sparse::{self, Bases};
+use zones_brand::sparse;
 use zones_config::ZoneConfig;
 use zones_engine::chain;
 use zones_store::{Layout, Lock, Store, journal, read_document};
@@ -14,6 +14,7 @@ use zones_stream::{Header, Keep, Place, Received, Shared, StreamError, kept, rec
 use zones_types::{ZoneName, ZonePath, ZoneState};
 
 use super::meter::{Meter, Patient};
+use crate::applet::zoneadm::base::same;
 use crate::applet::zoneadm::clone::in_both;
 use crate::applet::zoneadm::{Target, state_of, verify};
 use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
@@ -262,27 +263,18 @@ impl Job<'_> {
             return Ok(());
         };
         let unfit = |text: String| Err(StreamError::Unfit(text));
-        let known = format!("base {} ({})", theirs.name, theirs.sha256);
         if !sparse::is_sparse(config) {
             let brand = config.brand_or_default();
             return unfit(format!(
-                "the stream holds what a sparse zone has beside {known}; the zone is configured \
-                 with brand {brand}"
+                "the stream holds what a sparse zone has beside base {} ({}); the zone is \
+                 configured with brand {brand}",
+                theirs.name, theirs.sha256
             ));
         }
-        let name = sparse::base_of(config);
-        match Bases::open(self.layout.bases()).find(name) {
-            Ok(ours) if ours.sha256 == theirs.sha256 || self.wish.is_forced => Ok(()),
-            Ok(ours) => unfit(format!(
-                "the zone was exported beside {known}, and base {name} ({}) of this host is another \
-                 one: make that base here under another name (zoneadm base create), configure the \
-                 zone with it (attr base), or import with -F",
-                ours.sha256
-            )),
-            Err(error) => unfit(format!(
-                "the zone was exported beside {known}: {}",
-                chain(&error)
-            )),
+        match same::difference(self.layout, config, theirs, ("exported", "import")) {
+            Ok(Some(text)) if !self.wish.is_forced => unfit(text),
+            Ok(_) => Ok(()),
+            Err(text) => unfit(text),
         }
     }
 
