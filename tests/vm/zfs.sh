@@ -176,6 +176,30 @@ done
 check 'halt old' zoneadm -z old halt
 check 'uninstall old' zoneadm -z old uninstall -F
 check 'delete old' zonecfg -z old delete -F
+# A command of ZFS that outlives the uninstall that started it is waited for.
+check 'zonecfg late' make late $at
+check 'install late' zoneadm -z late install -a /share/zone.tar
+mv /usr/sbin/zfs /usr/sbin/zfs.real
+cat > /usr/sbin/zfs << 'end'
+#!/bin/sh
+[ "$*" = 'destroy tank/zones/late' ] || exec /usr/sbin/zfs.real "$@"
+touch /tmp/late-begun
+sleep 3
+/usr/sbin/zfs.real "$@"
+touch /tmp/late-done
+end
+chmod 755 /usr/sbin/zfs
+zoneadm -z late uninstall -F > /tmp/out 2>&1 &
+pid=$!
+for round in $(seq 600); do [ -e /tmp/late-begun ] || sleep 0.1; done
+kill -9 $pid
+wait $pid 2> /dev/null
+check 'a destroy that outlives it' test -e /tmp/late-begun
+check 'uninstall after it' zoneadm -z late uninstall -F
+check 'it was waited for' test -e /tmp/late-done
+mv /usr/sbin/zfs.real /usr/sbin/zfs
+equal 'no dataset of it' '' "$(names tank/zones/late)"
+check 'delete late' zonecfg -z late delete -F
 healthy 'after clones'
 
 # Boot environments.

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use zones_sys::{limit_project, project_of, project_usage, set_project};
 
@@ -119,6 +119,10 @@ impl Room {
         const ENOUGH: u64 = 1 << 20;
         let folder = open(zonepath_of(root)?).ok()?;
         let project = project_of(&folder).ok().filter(|it| *it != 0)?;
+        project_usage(&folder, project).ok()?.1?;
+        // Who else mounts the zone has its room, and gives back the true limit, before this one
+        // looks.
+        rustix::fs::flock(&folder, FlockOperation::LockExclusive).ok()?;
         let (used, limit) = project_usage(&folder, project).ok()?;
         let limit = limit.filter(|it| used.saturating_add(ENOUGH) > *it)?;
         limit_project(&folder, project, used.checked_add(ENOUGH)).ok()?;
@@ -132,7 +136,7 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        // Who is killed before leaves a limit that is a little higher.
+        // Who is killed before leaves a limit that is a little higher, until the next boot sets it.
         let _ = limit_project(&self.folder, self.project, Some(self.limit));
     }
 }

@@ -13,7 +13,7 @@ mod pointer;
 mod stream;
 mod usage;
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -193,8 +193,8 @@ fn remove_plain(root: &Path) -> Result<(), Cause> {
 
 /// Removes a dataset, if it is there. What was copied from it stays: the newest snapshot that has
 /// clones, and with it all older ones, becomes that of a clone. What nobody here made is left, and
-/// the dataset with it.
-fn remove(dataset: &str) -> Result<(), Cause> {
+/// the dataset with it. A `lock` is held until the command that removes it has ended.
+fn remove(dataset: &str, lock: Option<&File>) -> Result<(), Cause> {
     let Some(census) = Census::of(dataset)? else {
         return Ok(());
     };
@@ -205,14 +205,18 @@ fn remove(dataset: &str) -> Result<(), Cause> {
     for snapshot in plan.destroy {
         command::run("destroy", &["-d"], snapshot)?;
     }
+    let destroy = || match lock {
+        Some(lock) => command::run_locked::<&str>(lock, "destroy", &[], &[dataset]),
+        None => command::run("destroy", &[], dataset),
+    };
     for _ in 0..MOMENTS {
-        match command::run("destroy", &[], dataset) {
+        match destroy() {
             Err(error) if error.is_busy() => std::thread::sleep(MOMENT),
             Err(error) if error.is_missing() => return Ok(()),
             other => return Ok(other.map(drop)?),
         }
     }
-    Ok(command::run("destroy", &[], dataset).map(drop)?)
+    Ok(destroy().map(drop)?)
 }
 
 fn failed(verb: &'static str, path: &Path, source: Cause) -> StorageError {

@@ -38,8 +38,9 @@ pub(super) fn of(zonepath: &Path) -> Option<String> {
     (place.mountpoint == zonepath).then_some(place.holder)
 }
 
-/// Waits until nobody gives a dataset to a folder beside this one. A command that does so has the
-/// lock as well: it may outlive whoever started it, and the next one must not overtake it.
+/// Waits until nobody gives a dataset to a folder beside this one, or takes one away. A command that
+/// does so has the lock as well: it may outlive whoever started it, and the next one must not
+/// overtake it.
 fn lock(zonepath: &Path) -> Result<File, Cause> {
     let parent = zonepath.parent().ok_or(Errno::INVAL)?;
     let lock = File::open(parent);
@@ -122,6 +123,8 @@ pub(super) fn relocate(from: &Path, to: &Path) -> Result<bool, Cause> {
 
 /// Removes an empty zonepath. Of its dataset nothing is removed that zones did not make.
 pub(super) fn remove(zonepath: &Path) -> Result<(), Cause> {
+    // Else the next zone of this name would find the dataset, and lose it to what goes on.
+    let lock = lock(zonepath)?;
     let place = Place::of(zonepath)?;
     let Some(dataset) = of(zonepath) else {
         // Others may have their roots there, too.
@@ -136,11 +139,11 @@ pub(super) fn remove(zonepath: &Path) -> Result<(), Cause> {
     if let Some(census) = Census::of(&dataset)? {
         census.without(&container).plan(&dataset)?;
     }
-    match command::run("destroy", &[], &container) {
+    match command::run_locked::<&str>(&lock, "destroy", &[], &[&container]) {
         Err(error) if !error.is_missing() => return Err(error.into()),
         _ => {}
     }
-    super::remove(&dataset)?;
+    super::remove(&dataset, Some(&lock))?;
     remove_folder(zonepath)
 }
 

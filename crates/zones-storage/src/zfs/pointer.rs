@@ -199,7 +199,7 @@ pub(super) fn wait_for(path: &Path) -> Result<Option<File>, Errno> {
 /// Removes a pointer with its dataset, and the snapshot that this was being made of.
 pub(super) fn undo(path: &Path) -> Result<(), Cause> {
     if let Some(dataset) = resolve(path)? {
-        super::remove(&dataset)?;
+        super::remove(&dataset, None)?;
     }
     if let Some(origin) = attribute(path, ORIGIN) {
         match command::run("destroy", &["-d"], &origin) {
