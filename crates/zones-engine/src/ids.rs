@@ -6,13 +6,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::FlockOperation;
-use zones_store::Layout;
+use zones_store::{Layout, atomic};
 use zones_types::{IdRange, ZoneId, ZoneName};
 
 use crate::runtime::RunState;
 
 /// The file that says where the ranges begin.
 const ID_BASE: &str = "idbase";
+/// The file that says which zone has which range.
+const ID_RANGES: &str = "idranges";
 
 /// Why no number could be had.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +93,7 @@ fn first(layout: &Layout) -> u32 {
 /// # Errors
 /// When all are taken or the table cannot be kept.
 pub fn id_range(layout: &Layout, zone: &ZoneName, known: &[ZoneName]) -> Result<IdRange, IdError> {
-    let path = layout.lib().join("idranges");
+    let path = layout.lib().join(ID_RANGES);
     let file = |source| IdError::File {
         path: path.display().to_string(),
         source,
@@ -122,9 +124,19 @@ pub fn id_range(layout: &Layout, zone: &ZoneName, known: &[ZoneName]) -> Result<
     }
     base.checked_add(IdRange::COUNT).ok_or(IdError::NoRange)?;
     table.push_str(&format!("{zone} {base}\n"));
-    zones_store::atomic::write(&path, table.as_bytes(), 0o644)?;
+    atomic::write(&path, table.as_bytes(), 0o644)?;
     drop(lock);
     Ok(IdRange { base })
+}
+
+/// Removes what a writer of the table left that was killed.
+pub fn sweep_id_ranges(layout: &Layout) {
+    let path = layout.lib().join(ID_RANGES);
+    if atomic::has_twin(&path) {
+        // Whoever writes has the lock. Without it, the next one tries.
+        let lock = lock_beside(&path);
+        lock.iter().for_each(|_| atomic::sweep_file(&path));
+    }
 }
 
 fn ranges(table: &str) -> impl Iterator<Item = (&str, u32)> {

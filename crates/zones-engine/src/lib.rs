@@ -36,7 +36,7 @@ pub use error::{EngineError, chain};
 pub use event::note_event;
 pub use hooks::Hooks;
 pub use host::{brand_folder, load, plan};
-pub use ids::{IdError, id_range};
+pub use ids::{IdError, id_range, sweep_id_ranges};
 pub use login::{Relay, Session, relay_for, run};
 pub use owners::{WalkError, forget_owners, settle_owners};
 pub use plan::{

@@ -45,8 +45,10 @@ pub trait Content: Sync {
     fn open(&self, fmri: &Fmri, action: &Action) -> io::Result<Source>;
 
     /// Hears that the payload of an action is not what the manifest promises, so that it is not
-    /// given again.
-    fn refuse(&self, _action: &Action) {}
+    /// given again; whether there is another one now.
+    fn replace(&self, _fmri: &Fmri, _action: &Action) -> bool {
+        false
+    }
 }
 
 /// An opened payload.

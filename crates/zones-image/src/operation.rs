@@ -286,7 +286,11 @@ impl Image {
             .and_licenses(&planned.plan, &options.licenses)
             .write(&self.root, note)?;
         let say = |it| tell(Event::Apply(it));
-        let report = apply(&planned.plan, &self.root, &Cached(&cache), &options, &say)?;
+        let content = Cached {
+            cache: &cache,
+            origins: &origins,
+        };
+        let report = apply(&planned.plan, &self.root, &content, &options, &say)?;
         let mut state = self.folder.batch();
         self.finish(planned, &mut state, tell)?;
         // Once for all that was laid down and for the new state, which counts after that.

@@ -251,20 +251,31 @@ fn get(origins: &Origins, cache: &Cache, it: &Wanted<'_>) -> Result<()> {
     })
 }
 
-/// Content from the cache.
+/// Content from the cache, and from the origins what is not right there.
 #[derive(Debug)]
-pub(crate) struct Cached<'a>(pub(crate) &'a Cache);
+pub(crate) struct Cached<'a> {
+    pub(crate) cache: &'a Cache,
+    pub(crate) origins: &'a Origins,
+}
 
 impl Content for Cached<'_> {
     fn open(&self, _: &Fmri, action: &Action) -> io::Result<apply::Source> {
         let name = action.payload_digest();
         let name = name.ok_or_else(|| io::Error::other("the action has no payload"))?;
-        self.0.get(&name, &Expected::of(action))
+        self.cache.get(&name, &Expected::of(action))
     }
 
-    fn refuse(&self, action: &Action) {
-        if let Some(name) = action.payload_digest() {
-            self.0.forget(&name);
-        }
+    fn replace(&self, fmri: &Fmri, action: &Action) -> bool {
+        let Some(name) = action.payload_digest() else {
+            return false;
+        };
+        self.cache.forget(&name);
+        let wanted = Wanted {
+            fmri,
+            name,
+            expected: Expected::of(action),
+            package: 0,
+        };
+        get(self.origins, self.cache, &wanted).is_ok()
     }
 }

@@ -82,14 +82,25 @@ pub fn is_temporary(name: &str) -> bool {
 
 /// As [`sweep`], for one file of a folder with several writers; call it with the lock of that file.
 pub fn sweep_file(path: &Path) {
-    let Some(folder) = path.parent() else { return };
+    for twin in twins(path) {
+        // As those of [`sweep`].
+        let _ = fs::remove_file(twin);
+    }
+}
+
+/// Whether [`sweep_file`] has something to do, or somebody is writing the file just now.
+#[must_use]
+pub fn has_twin(path: &Path) -> bool {
+    twins(path).next().is_some()
+}
+
+fn twins(path: &Path) -> impl Iterator<Item = PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let twin = format!(".{name}{MARK}");
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&twin) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
+    let entries = path.parent().map(fs::read_dir).and_then(Result::ok);
+    let entries = entries.into_iter().flatten().flatten();
+    let found = entries.filter(move |it| it.file_name().to_string_lossy().starts_with(&twin));
+    found.map(|it| it.path())
 }
 
 fn temp_of(path: &Path) -> PathBuf {

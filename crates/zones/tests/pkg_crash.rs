@@ -267,3 +267,52 @@ fn a_few_kills_of_each_command_are_healed_by_the_next() {
     println!("{killed} of {all} were killed at work");
     assert!(killed > 0, "none was killed at work");
 }
+
+/// Files of the host's cache of payloads: the name of each is a digest.
+fn kept(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for item in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = item.file_name().into_string().unwrap();
+        let digest = name.strip_suffix(".gz").unwrap_or(&name);
+        if item.file_type().unwrap().is_dir() {
+            found.extend(kept(&item.path()));
+        } else if digest.len() == 40 && digest.bytes().all(|it| it.is_ascii_hexdigit()) {
+            found.push(item.path());
+        }
+    }
+    found
+}
+
+/// A power loss may leave files in the cache that have a name and no content, or half of it, or
+/// that of others: the next installation fetches these again and completes, at once.
+#[test]
+fn payloads_that_a_power_loss_cut_short_are_fetched_again() {
+    if let Some(reason) = support::missing() {
+        println!("SKIP cut payloads: {reason}");
+        return;
+    }
+    let site = Site::new();
+    site.image(Some("app/crash@1"));
+    let tree = site.tree();
+    let payloads = kept(&site.path("root"));
+    assert!(payloads.len() > FILES / 2, "{payloads:?}");
+    for (number, path) in payloads.iter().enumerate() {
+        let bytes = std::fs::read(path).unwrap();
+        match number % 4 {
+            0 => std::fs::write(path, "").unwrap(),
+            1 => std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap(),
+            2 => std::fs::remove_file(path).unwrap(),
+            _ => {}
+        }
+    }
+    // With the disk of a repository that is away, nothing can be completed, and it says so.
+    let (here, away) = (site.path("repo"), site.path("away"));
+    site.image(None);
+    std::fs::rename(&here, &away).unwrap();
+    assert!(!site.run(&["install", "-q", "app/crash@1"]).status.success());
+    std::fs::rename(&away, &here).unwrap();
+    site.image(Some("app/crash@1"));
+    assert_eq!(site.tree(), tree);
+    let verified = site.run(&["verify"]);
+    assert!(verified.status.success(), "{}", out(&verified));
+}

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek as _, Write};
 use std::sync::atomic::Ordering;
 
 use rustix::io::Errno;
@@ -136,22 +136,30 @@ impl Hand<'_, '_> {
     pub(super) fn fill(&mut self, item: Item, file: &mut File) -> Result<(), ApplyError> {
         let (fmri, action) = (self.job.plan.fmri(item), self.job.plan.action(item));
         let named = Named { fmri, action };
-        let source = self.job.content.open(fmri, action);
-        let done = match source.map_err(|error| named.unreadable(error))? {
-            Source::Plain(from) => self.copy(&named, &from, file),
-            Source::Packed(from) => Self::unpack(&named, from, file),
-        };
         let is_damage = |error: &ApplyError| {
             use ApplyError::{Content, Digest, Size};
             matches!(error, Content { .. } | Digest { .. } | Size { .. })
         };
-        let bytes = done.inspect_err(|error| {
-            if is_damage(error) {
-                self.job.content.refuse(action);
+        let bytes = match self.pour(&named, file) {
+            // A power loss may have cut short what was kept.
+            Err(error) if is_damage(&error) && self.job.content.replace(fmri, action) => {
+                let emptied = file.rewind().and_then(|()| file.set_len(0));
+                emptied.map_err(|error| named.unwritable(error))?;
+                self.pour(&named, file)?
             }
-        })?;
+            other => other?,
+        };
         self.job.bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Once; how many bytes.
+    fn pour(&mut self, named: &Named<'_>, file: &mut File) -> Result<u64, ApplyError> {
+        let source = self.job.content.open(named.fmri, named.action);
+        match source.map_err(|error| named.unreadable(error))? {
+            Source::Plain(from) => self.copy(named, &from, file),
+            Source::Packed(from) => Self::unpack(named, from, file),
+        }
     }
 
     fn copy(&mut self, named: &Named<'_>, from: &File, to: &mut File) -> Result<u64, ApplyError> {

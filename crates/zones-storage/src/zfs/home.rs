@@ -38,8 +38,8 @@ pub(super) fn of(zonepath: &Path) -> Option<String> {
     (place.mountpoint == zonepath).then_some(place.holder)
 }
 
-/// Waits until nobody gives a dataset to a folder beside this one, or takes one away. A command that
-/// does so has the lock as well: it may outlive whoever started it, and the next one must not
+/// Waits until nobody gives a dataset to a folder beside this one, or takes one away. A command
+/// that does so has the lock as well: it may outlive whoever started it, and the next one must not
 /// overtake it.
 fn lock(zonepath: &Path) -> Result<File, Cause> {
     let parent = zonepath.parent().ok_or(Errno::INVAL)?;

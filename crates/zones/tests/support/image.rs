@@ -42,6 +42,37 @@ impl Ground {
         }
     }
 
+    /// What makes one in a file.
+    pub fn program(self) -> &'static str {
+        self.mkfs().first().copied().unwrap_or_default()
+    }
+
+    /// Makes one in a file.
+    pub fn format(self, image: &Path) {
+        let (program, args) = self.mkfs().split_first().unwrap();
+        tool(program, &[args, &[image.to_str().unwrap()]].concat());
+    }
+
+    const fn checking(self) -> &'static [&'static str] {
+        match self {
+            Self::Btrfs => &["btrfs", "check", "--readonly"],
+            Self::Ext4 => &["e2fsck", "-f", "-n"],
+            Self::Xfs => &["xfs_repair", "-n", "-f"],
+            Self::Dir => &[],
+        }
+    }
+
+    /// What tells whether one is whole.
+    pub fn checker(self) -> &'static str {
+        self.checking().first().copied().unwrap_or_default()
+    }
+
+    /// One that is not mounted is whole, as its own program says.
+    pub fn check(self, image: &Path) {
+        let (program, args) = self.checking().split_first().unwrap();
+        tool(program, &[args, &[image.to_str().unwrap()]].concat());
+    }
+
     /// Where it is mounted.
     pub fn place(self, host: &Host) -> PathBuf {
         host.path().join(self.name())
@@ -56,9 +87,8 @@ impl Ground {
         let image = host.path().join(format!("{}.image", self.name()));
         let file = std::fs::File::create(&image).unwrap();
         file.set_len(bytes).unwrap();
-        let (program, args) = self.mkfs().split_first().unwrap();
+        self.format(&image);
         let (image, place) = (image.to_str().unwrap(), place.to_str().unwrap());
-        tool(program, &[args, &[image]].concat());
         tool("mount", &["-o", "loop", image, place]);
     }
 }

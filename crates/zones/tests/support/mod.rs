@@ -14,7 +14,9 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+pub mod bed;
 pub mod image;
+pub mod verbs;
 
 pub const ZONES: &str = env!("CARGO_BIN_EXE_zones");
 

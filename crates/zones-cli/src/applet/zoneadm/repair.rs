@@ -32,6 +32,7 @@ pub(crate) fn repair(
         return Ok(());
     }
     trash::sweep(layout);
+    zones_engine::sweep_id_ranges(layout);
     let entry = store.get(zone).map_err(|error| chain(&error))?;
     let Some(entry) = entry else { return Ok(()) };
     // Somebody who has the lock is at work there.

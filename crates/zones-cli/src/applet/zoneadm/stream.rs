@@ -157,9 +157,15 @@ fn to_file<T>(
     };
     let mode = Mode::from_raw_mode(0o600);
     let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    // Its name is no less to be kept than what is in it.
+    let sync = || File::open(folder).and_then(|it| it.sync_all());
     let out = match rustix::fs::open(folder, flags, mode) {
         // A file system that has none without a name.
-        Err(Errno::OPNOTSUPP | Errno::ISDIR) => return to_named(path, write, &failed),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => {
+            let done = to_named(path, write, &failed)?;
+            sync().map_err(failed("name"))?;
+            return Ok(done);
+        }
         other => other.map_err(|errno| failed("create")(errno.into()))?,
     };
     let (done, file) = write(File::from(out))?;
@@ -177,6 +183,7 @@ fn to_file<T>(
         }
         other => other.map_err(failed("name"))?,
     }
+    sync().map_err(failed("name"))?;
     Ok(done)
 }
 
