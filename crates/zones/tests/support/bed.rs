@@ -64,36 +64,48 @@ impl<'a> Bed<'a> {
         self.publish();
     }
 
-    /// An image, and a repository with two versions of a package.
+    /// An image, and a repository with two versions of a package, and what would be a third one.
     fn publish(&self) {
-        let at = |name: &str| self.host.path().join(name).display().to_string();
-        let (repository, image) = (at("repository"), at("image"));
+        let image = self.image().display().to_string();
+        let repository = self.repository();
         self.ok(&format!("pkgrepo create {repository}"));
         self.ok(&format!(
             "pkgrepo set -s {repository} publisher/prefix=test"
         ));
-        let proto = self.host.path().join("proto");
-        fs::create_dir(&proto).unwrap();
-        for version in ["1", "2"] {
-            let mut manifest = format!("set name=pkg.fmri value=app@{version}\n");
-            for number in 0..8 {
-                let file = format!("file{number}");
-                fs::write(proto.join(&file), format!("{version} {number}\n")).unwrap();
-                manifest +=
-                    &format!("file {file} path=usr/{file} owner=root group=root mode=0644\n");
+        fs::create_dir(self.host.path().join("proto")).unwrap();
+        for (name, version) in [("app", "1"), ("app", "2"), ("other", "1")] {
+            self.write(name, version);
+            if name == "app" {
+                self.ok(&self.publication());
             }
-            let path = self.host.path().join("manifest");
-            fs::write(&path, manifest).unwrap();
-            let (proto, path) = (proto.display(), path.display());
-            self.ok(&format!(
-                "pkgsend -s {repository} publish -d {proto} {path}"
-            ));
         }
         let create = format!("image-create -F -p test={repository} {image}");
         let mut command = Command::new(ZONES);
         command.env("ZONES_ROOT", self.host.path()).arg("pkg");
         let made = command.args(create.split(' ')).output().unwrap();
         assert!(made.status.success(), "{}", err(&made));
+    }
+
+    /// What is to be published.
+    fn write(&self, name: &str, version: &str) {
+        let proto = self.host.path().join("proto");
+        let mut manifest = format!("set name=pkg.fmri value={name}@{version}\n");
+        for number in 0..8 {
+            let file = format!("file{number}");
+            fs::write(proto.join(&file), format!("{version} {number}\n")).unwrap();
+            manifest += &format!("file {file} path=usr/{file} owner=root group=root mode=0644\n");
+        }
+        fs::write(self.host.path().join("manifest"), manifest).unwrap();
+    }
+
+    /// The line that publishes it.
+    pub fn publication(&self) -> String {
+        let (repository, here) = (self.repository(), self.host.path().display());
+        format!("pkgsend -s {repository} publish -d {here}/proto {here}/manifest")
+    }
+
+    pub fn repository(&self) -> String {
+        self.host.path().join("repository").display().to_string()
     }
 
     fn image(&self) -> PathBuf {
@@ -147,8 +159,9 @@ impl<'a> Bed<'a> {
 
     pub fn ok(&self, line: &str) -> String {
         let output = self.run(line);
-        assert!(output.status.success(), "{line}: {}", err(&output));
-        out(&output)
+        let (said, complaint) = (out(&output), err(&output));
+        assert!(output.status.success(), "{line}: {said}{complaint}");
+        said
     }
 
     pub fn mark(&self, text: &str) {

@@ -57,6 +57,11 @@ fn has_base(bed: &Bed) -> bool {
     bed.ok("zoneadm base list -p").starts_with("k:")
 }
 
+fn is_published(bed: &Bed) -> bool {
+    let list = bed.run(&format!("pkgrepo list -H -s {}", bed.repository()));
+    out(&list).contains("other")
+}
+
 /// The same command completes what was begun; else there is nothing to do.
 fn again(bed: &Bed, line: &str) {
     const NOTHING_TO_DO: i32 = 4;
@@ -72,7 +77,7 @@ fn is_limited(bed: &Bed) -> bool {
 
 const NOTHING: fn(&Bed) = |_| {};
 
-pub const VERBS: [Verb; 24] = [
+pub const VERBS: [Verb; 26] = [
     Verb {
         name: "snapshot",
         prepare: NOTHING,
@@ -405,6 +410,44 @@ pub const VERBS: [Verb; 24] = [
             assert_eq!(bed.version(), None);
         },
         is_done: |bed| bed.version().is_none(),
+        is_across: false,
+    },
+    Verb {
+        name: "pkgsend publish",
+        prepare: NOTHING,
+        line: |bed| words(&bed.publication()),
+        after: |bed| {
+            let repository = bed.repository();
+            let verified = bed.run(&format!("pkgrepo verify -s {repository}"));
+            if out(&verified).contains("run: pkgrepo refresh") {
+                bed.ok(&format!("pkgrepo refresh -s {repository}"));
+            }
+            bed.ok(&format!("pkgrepo verify -s {repository}"));
+            bed.ok(&bed.publication());
+            assert!(is_published(bed));
+            bed.ok(&format!("pkgrepo remove -s {repository} other"));
+            assert!(!is_published(bed));
+        },
+        is_done: is_published,
+        is_across: false,
+    },
+    Verb {
+        name: "boot",
+        prepare: NOTHING,
+        line: |_| words("zoneadm -z z boot"),
+        after: |bed| {
+            let state = bed.host.state("z");
+            assert!(
+                ["installed", "ready", "running"].contains(&&*state),
+                "{state}"
+            );
+            if state != "running" {
+                bed.ok("zoneadm -z z boot");
+            }
+            assert_eq!(bed.host.inside("z", "cat /mark"), "one");
+            bed.ok("zoneadm -z z halt");
+        },
+        is_done: |_| true,
         is_across: false,
     },
 ];
