@@ -68,8 +68,9 @@ pub struct Brand {
     /// When its zones count as come up.
     #[serde(default)]
     pub ready: Ready,
-    /// Files that the zone makes of others before its init starts.
-    #[serde(default)]
+    /// Files that the zone makes of others before its init starts; without a word of it, those of
+    /// `brands/derived.toml`.
+    #[serde(default = "usual_derived")]
     pub derived: Vec<BrandDerived>,
     /// Where its files are, or would be.
     #[serde(skip)]
@@ -137,6 +138,16 @@ pub struct BrandDerived {
     pub from: String,
     /// What makes it, a program of the zone with its arguments.
     pub command: Vec<String>,
+}
+
+pub(crate) fn usual_derived() -> Vec<BrandDerived> {
+    #[derive(Deserialize)]
+    struct Usual {
+        derived: Vec<BrandDerived>,
+    }
+    // A test sees to it that this parses.
+    let usual: Result<Usual, _> = toml::from_str(include_str!("../../../brands/derived.toml"));
+    usual.map(|it| it.derived).unwrap_or_default()
 }
 
 fn default_path() -> String {
@@ -310,6 +321,7 @@ mod tests {
             let brand = Brand::find(&name.parse().unwrap(), Path::new("/nonexistent")).unwrap();
             assert_eq!(brand.name.as_str(), name);
             assert!(brand.path.starts_with('/') && !brand.init.is_empty());
+            assert_eq!(brand.derived.len(), 2, "the data parses");
         }
     }
 

@@ -246,6 +246,27 @@ fn bases_are_made_of_zones_listed_verified_and_removed() {
     assert_eq!(left.count(), 0);
 }
 
+/// What a zone of packages makes of others at its first boot, a sparse one on such a base does, too.
+#[test]
+fn a_base_of_packages_has_dpkg_know_them() {
+    let host = host_or_skip!("a_base_of_packages_has_dpkg_know_them");
+    host.install("web", "");
+    {
+        let root = support::Files::open(&host.zonepath("web").join("root"));
+        let parts = root.join("var/lib/dpkg/status.d");
+        std::fs::create_dir_all(&parts).unwrap();
+        std::fs::write(parts.join("app"), "Package: app\n").unwrap();
+    }
+    host.ok("zoneadm", &["base", "create", "small", "-s", "web"]);
+    configure(&host, "one", "");
+    let made = install(&host, "one", &["-b", "small"]);
+    assert!(made.status.success(), "{}", err(&made));
+    host.ok("zoneadm", &["-z", "one", "boot"]);
+    let known = host.inside("one", "cat /var/lib/dpkg/status");
+    assert_eq!(known, "Package: app\n");
+    host.ok("zoneadm", &["-z", "one", "halt"]);
+}
+
 #[test]
 fn a_detached_zone_wants_the_base_that_it_had() {
     let home = host_or_skip!("a_detached_zone_wants_the_base_that_it_had");

@@ -45,7 +45,7 @@ struct Element {
 /// Reads `config.xml`.
 pub(super) fn config(name: &BrandName, text: &str) -> Result<Brand, String> {
     let mut brand = Brand {
-        derived: Vec::new(),
+        derived: super::usual_derived(),
         name: name.clone(),
         summary: String::new(),
         installer: Installer::Hook,
