@@ -281,6 +281,74 @@ done
 equal 'no dataset left' tank/zones "$(names tank/zones)"
 equal 'no folder left' '' "$(ls $at)"
 
+# Something of everything, by streams from btrfs to layers, ZFS and plain folders.
+mkfs.btrfs -q -f /dev/vde
+mkfs.xfs -q -f /dev/vdd
+mkdir -p /t/btrfs /t/xfs
+check 'mount btrfs' mount /dev/vde /t/btrfs
+check 'mount xfs' mount /dev/vdd /t/xfs
+# Runs a function among the files of a copy of a zone, with the tools of the guest.
+among() {
+    beadm -z "$1" create look && beadm -z "$1" mount look /tmp/be && (cd /tmp/be && $2)
+    beadm -z "$1" unmount look && beadm -z "$1" destroy -F look
+}
+rich() {
+    mkdir -p opt/rich/given && cd opt/rich || return
+    echo tool > tool && ln tool two && ln tool three && chmod 4755 tool
+    ln -s nowhere link && chown -h 5:6 link
+    mkfifo -m 620 fifo && mknod null c 1 3 && chmod 666 null
+    truncate -s 64M holes && echo end | dd of=holes bs=1 seek=60000000 conv=notrunc 2> /dev/null
+    head -c 3000000 /dev/urandom > noise && echo own > owned && chown 101:102 owned
+    setfattr -n user.note -v value tool && setfacl -m u:7:r owned && setfacl -d -m g:9:rx given
+    cp tool capable && setcap cap_net_raw+ep capable && chmod 1700 given
+    touch -h -d '2001-09-09 01:46:40.123456789' link noise given
+}
+# Names, kinds, modes, owners, lengths, times and links; files that are one; content; attributes, and
+# so access lists and capabilities. A folder has a length and links of its file system's liking.
+listing() {
+    find . -xdev -type d -printf '%p %y %m %U %G %T@\n' -o -printf '%p %y %m %U %G %s %T@ %n %l\n' |
+        LC_ALL=C sort
+    find . -xdev -type f -links +1 -printf '%i %p\n' | LC_ALL=C sort -k 2 |
+        awk '{ if (!($1 in first)) first[$1] = $2; print $2, "is", first[$1] }'
+    find . -xdev -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+    find . -xdev | LC_ALL=C sort | getfattr -h -d -m - -e hex - 2> /dev/null
+}
+blocks() { stat -c %b opt/rich/holes; }
+check 'zonecfg rich' make rich /t/btrfs
+mkdir -p /t/ext4/tree
+check 'tree' tar -xf /share/zone.tar -C /t/ext4/tree
+(cd /t/ext4/tree && rich)
+check 'archive of it' tar --xattrs --xattrs-include='*' --acls --sparse -C /t/ext4/tree -cf /tmp/rich.tar .
+rm -rf /t/ext4/tree
+check 'install rich' zoneadm -z rich install -a /tmp/rich.tar
+among rich listing > /tmp/listing
+for it in 'security.capability=' 'system.posix_acl_access=' 'system.posix_acl_default=' \
+    'user.note=' './opt/rich/two is ./opt/rich/three' '1000000000.1234567890'; do
+    check "rich has $it" grep -qF -e "$it" /tmp/listing
+done
+check 'export rich' sh -c 'zoneadm -z rich export > /tmp/stream'
+check 'zonecfg in layers' make layers /t/ext4
+check 'zonecfg in datasets' make datasets $at
+check 'zonecfg in folders' make folders /t/xfs \
+    'add attr; set name=storage; set type=string; set value=dir; end'
+for zone in layers datasets folders; do
+    check "import in $zone" zoneadm -z $zone import /tmp/stream
+    among $zone listing > /tmp/listing.$zone
+    check "the same in $zone" cmp /tmp/listing /tmp/listing.$zone
+    diff /tmp/listing /tmp/listing.$zone | head -n 20
+    found=$(among $zone blocks)
+    check "holes in $zone: $found blocks" test "$found" -lt 4000
+    check "boot in $zone" zoneadm -z $zone boot
+    equal "tree in $zone" "$before" "$(tree $zone)"
+    check "halt in $zone" zoneadm -z $zone halt
+done
+equal 'drivers' 'dir overlay zfs' "$(zoneadm list -ic -p -o zonename,driver |
+    sed -n 's/^\(layers\|datasets\|folders\)://p' | sort | xargs)"
+for zone in rich layers datasets folders; do
+    check "uninstall $zone" zoneadm -z $zone uninstall -F
+    check "delete $zone" zonecfg -z $zone delete -F
+done
+
 # Delegated datasets. The zone gets the programs of the guest beside its own.
 check 'zfs create data' zfs create tank/data
 check 'zfs create other' zfs create tank/other

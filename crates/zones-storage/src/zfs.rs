@@ -107,11 +107,7 @@ impl Driver for Zfs {
     }
 
     fn usage_of_zone(&self, zonepath: &Path) -> Result<Usage, StorageError> {
-        let known = usage::of_zone(zonepath);
-        match known.map_err(|source| failed("measure", zonepath, source))? {
-            Some(usage) => Ok(usage),
-            None => crate::usage::of_roots(self, zonepath),
-        }
+        usage::of_zone(zonepath).map_err(|source| failed("measure", zonepath, source))
     }
 
     /// For the whole of the zonepath's dataset.

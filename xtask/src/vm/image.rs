@@ -16,7 +16,7 @@ use super::module::module;
 use crate::shell::{Outcome, output, read, run, top, write};
 
 /// Installed in the guest.
-const PACKAGES: [&str; 12] = [
+const PACKAGES: [&str; 15] = [
     "systemd-sysv",
     "dbus",
     "udev",
@@ -28,6 +28,9 @@ const PACKAGES: [&str; 12] = [
     "xfsprogs",
     "e2fsprogs",
     "busybox-static",
+    "acl",
+    "attr",
+    "libcap2-bin",
     "libssl3t64",
 ];
 

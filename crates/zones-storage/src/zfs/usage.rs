@@ -5,11 +5,19 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use super::{command, home, pointer};
-use crate::driver::Cause;
+use crate::driver::{Cause, roots};
 use crate::usage::{Usage, walked};
 
 /// What a dataset says of itself. Source: zfsprops(7).
-struct Figures([u64; 5]);
+struct Figures {
+    /// With what its snapshots alone have.
+    used: u64,
+    /// Since the newest snapshot, which a clone needs: ours go with their last clone.
+    written: u64,
+    referenced: u64,
+    quota: u64,
+    reservation: u64,
+}
 
 impl Figures {
     fn of(dataset: &str) -> Result<Self, Cause> {
@@ -17,17 +25,24 @@ impl Figures {
             "-H",
             "-p",
             "-o",
-            "used,usedbydataset,referenced,quota,reservation",
+            "used,written,referenced,quota,reservation",
         ];
         let text = command::run("list", &ASK, dataset)?;
         let numbers: Option<Vec<u64>> = text.trim().split('\t').map(|it| it.parse().ok()).collect();
-        let numbers = numbers.and_then(|it| it.try_into().ok());
+        let numbers: Option<[u64; 5]> = numbers.and_then(|it| it.try_into().ok());
         let odd = || command::ZfsError::Odd {
             verb: "list",
             dataset: dataset.to_owned(),
             line: text.trim().to_owned(),
         };
-        Ok(Self(numbers.ok_or_else(odd)?))
+        let [used, written, referenced, quota, reservation] = numbers.ok_or_else(odd)?;
+        Ok(Self {
+            used,
+            written,
+            referenced,
+            quota,
+            reservation,
+        })
     }
 }
 
@@ -40,28 +55,42 @@ pub(super) fn of_root(root: &Path) -> Result<Usage, Cause> {
     let Some(dataset) = pointer::resolve(root)? else {
         return Ok(walked(root)?);
     };
-    let Figures([_, own, refers, ..]) = Figures::of(&dataset)?;
+    let figures = Figures::of(&dataset)?;
     Ok(Usage {
-        own,
-        refers,
+        own: figures.written,
+        refers: figures.referenced,
         is_exact: true,
         ..Usage::default()
     })
 }
 
-/// With all that lies in the dataset of the zonepath, if it has one.
-pub(super) fn of_zone(zonepath: &Path) -> Result<Option<Usage>, Cause> {
+/// With all that lies in the dataset of the zonepath, if it has one; else with all its roots. What
+/// clones of other zones need, too, counts for the zone that it was written in.
+pub(super) fn of_zone(zonepath: &Path) -> Result<Usage, Cause> {
+    let refers = of_root(&zonepath.join("root"))?.refers;
     let Some(dataset) = home::of(zonepath) else {
-        return Ok(None);
+        let mut own = 0;
+        for root in roots(zonepath) {
+            own += match pointer::resolve(&root)? {
+                Some(dataset) => Figures::of(&dataset)?.used,
+                None => walked(&root)?.own,
+            };
+        }
+        return Ok(Usage {
+            own,
+            refers,
+            is_exact: true,
+            ..Usage::default()
+        });
     };
-    let Figures([own, _, _, quota, reservation]) = Figures::of(&dataset)?;
-    Ok(Some(Usage {
-        own,
-        refers: of_root(&zonepath.join("root"))?.refers,
-        limit: some(quota),
-        reserved: some(reservation),
+    let figures = Figures::of(&dataset)?;
+    Ok(Usage {
+        own: figures.used,
+        refers,
+        limit: some(figures.quota),
+        reserved: some(figures.reservation),
         is_exact: true,
-    }))
+    })
 }
 
 /// Sets `quota` or `reservation` of the dataset of a zonepath.
