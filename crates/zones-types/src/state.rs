@@ -158,7 +158,7 @@ pub enum Refusal {
     Incomplete,
     #[error("is already installed.")]
     AlreadyInstalled,
-    #[error("{0} operation is invalid for running zones.")]
+    #[error("{0} operation is invalid for running zones.{hint}", hint = hint(.0))]
     Active(&'static str),
     #[error("{0} operation is invalid for zones in state '{1}'")]
     InState(&'static str, ZoneState),
@@ -168,6 +168,14 @@ pub enum Refusal {
     AlreadyInState(ZoneState),
     #[error("shutdown already in progress")]
     ShutdownInProgress,
+}
+
+/// What somebody may do whose zone runs; Solaris leaves it at the first sentence.
+fn hint(verb: &str) -> &'static str {
+    match verb {
+        "rollback" => " Halt it first, or have that done: rollback -r.",
+        _ => " Halt it first.",
+    }
 }
 
 /// What the table says of a verb in a state.

@@ -125,7 +125,11 @@ pub(super) fn relocate(from: &Path, to: &Path) -> Result<bool, Cause> {
 pub(super) fn remove(zonepath: &Path) -> Result<(), Cause> {
     // Else the next zone of this name would find the dataset, and lose it to what goes on.
     let lock = lock(zonepath)?;
-    let place = Place::of(zonepath)?;
+    let place = match Place::of(zonepath) {
+        // What went on has taken it away.
+        Err(Errno::NOENT) => return Ok(()),
+        other => other?,
+    };
     let Some(dataset) = of(zonepath) else {
         // Others may have their roots there, too.
         let _ = command::run("destroy", &[], &place.container());

@@ -124,7 +124,8 @@ fn source<'a>(target: &Target<'a>, wish: &Wish) -> Result<Target<'a>, u8> {
     if is_up && wish.snapshot.is_none() {
         return Err(fail_zone(
             &zone,
-            "clone operation is invalid for running zones.",
+            "clone operation is invalid for running zones. Halt it first, or clone one of its \
+             snapshots: clone -s.",
         ));
     }
     if !is_up && source.state != ZoneState::Installed {
