@@ -254,6 +254,7 @@ contract! {
     roots_are_moved_and_exchanged,
     changes_name_all_that_differs,
     usage_tells_own_from_shared,
+    usage_tells_what_only_a_frozen_root_has,
     a_long_past_costs_little,
 }
 
@@ -263,7 +264,9 @@ mod mutation;
 mod space;
 
 use mutation::changes_name_all_that_differs;
-use space::{a_long_past_costs_little, usage_tells_own_from_shared};
+use space::{
+    a_long_past_costs_little, usage_tells_own_from_shared, usage_tells_what_only_a_frozen_root_has,
+};
 
 fn driver(parent: &Path) -> Box<dyn Driver> {
     choose_as(parent, WISH.get()).unwrap().driver

@@ -46,6 +46,24 @@ impl Figures {
     }
 }
 
+/// What only the snapshot has that a dataset was made of: it goes with its last clone.
+fn held(dataset: &str) -> Result<u64, Cause> {
+    let origin = command::run("list", &["-H", "-o", "origin"], dataset)?;
+    let origin = origin.trim();
+    if origin == "-" {
+        return Ok(0);
+    }
+    let line = command::run("list", &["-H", "-p", "-o", "used,clones"], origin)?;
+    let found = line.trim().split_once('\t');
+    let found = found.and_then(|(used, clones)| Some((used.parse::<u64>().ok()?, clones)));
+    let (used, clones) = found.ok_or_else(|| command::ZfsError::Odd {
+        verb: "list",
+        dataset: origin.to_owned(),
+        line: line.trim().to_owned(),
+    })?;
+    Ok(if clones.contains(',') { 0 } else { used })
+}
+
 /// Zero stands for none.
 fn some(bytes: u64) -> Option<u64> {
     (bytes > 0).then_some(bytes)
@@ -57,7 +75,7 @@ pub(super) fn of_root(root: &Path) -> Result<Usage, Cause> {
     };
     let figures = Figures::of(&dataset)?;
     Ok(Usage {
-        own: figures.written,
+        own: figures.written + held(&dataset)?,
         refers: figures.referenced,
         is_exact: true,
         ..Usage::default()
