@@ -297,7 +297,6 @@ rich() {
     echo tool > tool && ln tool two && ln tool three && chmod 4755 tool
     ln -s nowhere link && chown -h 5:6 link
     mkfifo -m 620 fifo && mknod null c 1 3 && chmod 666 null
-    truncate -s 64M holes && echo end | dd of=holes bs=1 seek=60000000 conv=notrunc 2> /dev/null
     head -c 3000000 /dev/urandom > noise && echo own > owned && chown 101:102 owned
     setfattr -n user.note -v value tool && setfacl -m u:7:r owned && setfacl -d -m g:9:rx given
     cp tool capable && setcap cap_net_raw+ep capable && chmod 1700 given
@@ -318,9 +317,13 @@ check 'zonecfg rich' make rich /t/btrfs
 mkdir -p /t/ext4/tree
 check 'tree' tar -xf /share/zone.tar -C /t/ext4/tree
 (cd /t/ext4/tree && rich)
-check 'archive of it' tar --xattrs --xattrs-include='*' --acls --sparse -C /t/ext4/tree -cf /tmp/rich.tar .
+check 'archive of it' tar --xattrs --xattrs-include='*' -C /t/ext4/tree -cf /tmp/rich.tar .
 rm -rf /t/ext4/tree
 check 'install rich' zoneadm -z rich install -a /tmp/rich.tar
+check 'boot rich' zoneadm -z rich boot
+zlogin rich 'cd /opt/rich && truncate -s 64M holes &&
+    echo end | dd of=holes bs=1 seek=60000000 conv=notrunc' 2> /dev/null
+check 'halt rich' zoneadm -z rich halt
 among rich listing > /tmp/listing
 for it in 'security.capability=' 'system.posix_acl_access=' 'system.posix_acl_default=' \
     'user.note=' './opt/rich/two is ./opt/rich/three' '1000000000.1234567890'; do

@@ -246,7 +246,7 @@ fn bases_are_made_of_zones_listed_verified_and_removed() {
     assert_eq!(left.count(), 0);
 }
 
-/// What a zone of packages makes of others at its first boot, a sparse one on such a base does, too.
+/// What a zone of packages makes of others at its first boot, a sparse one on such a base has, too.
 #[test]
 fn a_base_of_packages_has_dpkg_know_them() {
     let host = host_or_skip!("a_base_of_packages_has_dpkg_know_them");
