@@ -10,12 +10,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::FileType;
-use tar::{Archive, Entry, EntryType};
+use tar::{Archive, Entry, EntryType, Header};
 use zones_sys::RootFd;
 
 use crate::compress::{Compression, Sums, decoder};
 use crate::error::ArchiveError;
 use crate::layer::{LayError, Layer, Meta, apply_folders, is_kept_xattr};
+use crate::pax::{self, Records};
 use crate::pipe::ahead;
 use crate::progress::{Phase, Progress};
 
@@ -125,6 +126,7 @@ pub fn unpack<R: BufRead + Send>(
         layer: Layer::new(root),
         report: Report::default(),
         last: String::from("(none)"),
+        records: Records::default(),
         progress,
     };
     std::thread::scope(|scope| job.run(how, ahead(scope, plain)))?;
@@ -151,11 +153,14 @@ struct Job<'a> {
     layer: Layer<'a>,
     report: Report,
     last: String,
+    records: Records,
     progress: &'a dyn Progress,
 }
 
 impl Job<'_> {
     fn run(&mut self, how: Compression, plain: impl Read) -> Result<(), ArchiveError> {
+        let (plain, records) = pax::Reader::new(plain);
+        self.records = records;
         let mut archive = Archive::new(plain);
         let entries = archive.entries().map_err(|e| self.damaged(e))?;
         for entry in entries {
@@ -212,7 +217,7 @@ impl Job<'_> {
         let Some(path) = self.place(&raw)? else {
             return Ok(());
         };
-        let meta = self.meta(&mut entry)?;
+        let meta = self.meta(entry.header())?;
         self.report.members += 1;
         self.check_limit(self.report.members, self.options.max_members, "members")?;
         let kind = entry.header().entry_type();
@@ -310,8 +315,8 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn meta<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<Meta, ArchiveError> {
-        match member_meta(entry) {
+    fn meta(&mut self, header: &Header) -> Result<Meta, ArchiveError> {
+        match member_meta(header, &self.records) {
             Ok((meta, skipped)) => {
                 self.report.xattrs_skipped += skipped;
                 Ok(meta)
@@ -324,12 +329,11 @@ impl Job<'_> {
 
 /// Mode, owner, time and attributes of a member, and how many attributes were left out.
 ///
-/// Numbers come from the header, or from pax records where the header has no room.
+/// Numbers come from the header, or from records of an extended header where that has no room.
 ///
 /// # Errors
 /// When the header is malformed; `Unsupported` for a sparse file in pax format.
-pub fn member_meta<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<(Meta, u64)> {
-    let header = entry.header();
+pub fn member_meta(header: &Header, records: &Records) -> io::Result<(Meta, u64)> {
     let id = |n: io::Result<u64>| n.map(|n| u32::try_from(n).unwrap_or(u32::MAX - 1));
     let mut meta = Meta {
         mode: header.mode()? & 0o7777,
@@ -339,40 +343,52 @@ pub fn member_meta<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<(Meta, u64)>
         mtime_nanos: 0,
         xattrs: Vec::new(),
     };
-    let mut skipped = 0;
-    let Some(records) = entry.pax_extensions()? else {
-        return Ok((meta, 0));
-    };
-    for record in records {
-        let record = record?;
-        let (Ok(key), value) = (record.key(), record.value_bytes()) else {
-            continue;
-        };
+    let (mut skipped, mut lists, mut is_sparse) = (0, 0, false);
+    records.each(|key, value| {
         let text = std::str::from_utf8(value).unwrap_or_default();
         match key {
             "uid" => meta.uid = text.parse().unwrap_or(meta.uid),
             "gid" => meta.gid = text.parse().unwrap_or(meta.gid),
             "mtime" => {
-                let whole = text.split('.').next().unwrap_or_default();
-                meta.mtime = whole.parse().unwrap_or(meta.mtime);
+                let time = time(text).unwrap_or((meta.mtime, 0));
+                (meta.mtime, meta.mtime_nanos) = time;
             }
-            "GNU.sparse.major" => {
-                let kind = io::ErrorKind::Unsupported;
-                return Err(io::Error::new(kind, "sparse file in pax format"));
-            }
-            _ => {
-                let Some(name) = key.strip_prefix("SCHILY.xattr.") else {
-                    continue;
-                };
-                if is_kept_xattr(name) {
+            "GNU.sparse.major" => is_sparse = true,
+            // Says more than the mode does.
+            "SCHILY.acl.access" if text.contains("mask:") => lists += 1,
+            "SCHILY.acl.default" if !text.is_empty() => lists += 1,
+            _ => match key.strip_prefix("SCHILY.xattr.") {
+                Some(name) if is_kept_xattr(name) => {
                     meta.xattrs.push((name.into(), value.to_vec()));
-                } else {
-                    skipped += 1;
                 }
-            }
+                Some(_) => skipped += 1,
+                None => {}
+            },
         }
+    });
+    if is_sparse {
+        let kind = io::ErrorKind::Unsupported;
+        return Err(io::Error::new(kind, "sparse file in pax format"));
     }
+    // An access list as text names users of the machine where it was made; the attribute has their
+    // numbers.
+    let is_list = |name: &str| name.starts_with("system.posix_acl_");
+    let attributes = meta.xattrs.iter();
+    let known = attributes.filter(|(name, _)| name.to_str().is_some_and(is_list));
+    skipped += (lists as u64).saturating_sub(known.count() as u64);
     Ok((meta, skipped))
+}
+
+/// Seconds since 1970 and nanoseconds, of a decimal number.
+fn time(text: &str) -> Option<(i64, u32)> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let whole: i64 = whole.parse().ok()?;
+    let nanos: u32 = format!("{part:0<9}").get(..9)?.parse().ok()?;
+    match text.starts_with('-') && nanos > 0 {
+        // Before 1970 the part counts away from zero.
+        true => Some((whole.checked_sub(1)?, 1_000_000_000 - nanos)),
+        false => Some((whole, nanos)),
+    }
 }
 
 /// The place of a member below the root: a leading `/` or `./` is dropped, `..` gives nothing.

@@ -291,6 +291,13 @@ fn unpack(
             report.devices_skipped
         ));
     }
+    if report.xattrs_skipped > 0 {
+        notes.push(format!(
+            "{} attributes left out: those of the machine, and access lists that name users \
+             (tar --xattrs --xattrs-include='*' keeps these by number)",
+            report.xattrs_skipped
+        ));
+    }
     Ok(notes)
 }
 

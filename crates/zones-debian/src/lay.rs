@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
 use tar::{Archive, EntryType};
-use zones_archive::{Layer, member_meta, member_path};
+use zones_archive::{Layer, PaxReader, member_meta, member_path};
 
 use crate::deb::{Control, Deb};
 use crate::error::DebianError;
@@ -111,6 +111,7 @@ fn members(
         .collect();
     let all_md5 = laid.control.file("md5sums").is_none();
     let mut room = package.limit;
+    let (data, records) = PaxReader::new(data);
     let mut archive = Archive::new(data);
     for entry in archive.entries().map_err(cut)? {
         let mut entry = entry.map_err(cut)?;
@@ -129,7 +130,7 @@ fn members(
             laid.files.push(path.clone());
         }
         laid.list.push(path.clone());
-        let (meta, _) = member_meta(&mut entry).map_err(cut)?;
+        let (meta, _) = member_meta(entry.header(), &records).map_err(cut)?;
         let link = |entry: &tar::Entry<'_, _>| entry.link_name_bytes().map(|l| l.into_owned());
         match kind {
             EntryType::Directory => layer.folder(&path, meta).map_err(refused)?,

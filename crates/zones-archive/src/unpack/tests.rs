@@ -93,6 +93,72 @@ fn every_compression_gives_the_same_tree() {
     }
 }
 
+/// Values of extended headers are bytes, of so many as is said; files that come after are not
+/// touched, whatever they look like.
+#[test]
+fn extended_headers_have_any_bytes() {
+    let mut tar = Builder::new(Vec::new());
+    let content = "12 key=value\n30 path=elsewhere\n".repeat(40);
+    let header = |name: &str, size: usize| {
+        let mut header = Header::new_gnu();
+        header.set_path(name).expect("name");
+        header.set_mode(0o644);
+        header.set_uid(u64::from(rustix::process::geteuid().as_raw()));
+        header.set_gid(u64::from(rustix::process::getegid().as_raw()));
+        header.set_mtime(7);
+        header.set_size(size as u64);
+        header.set_cksum();
+        header
+    };
+    let size = content.len().to_string();
+    let note: &[u8] = b"one\n9 two=\n\0\xff";
+    let records: [(&str, &[u8]); 5] = [
+        ("SCHILY.acl.access", b"user::rw-\nuser:lp:r--\nmask::r--\n"),
+        ("SCHILY.xattr.user.note", note),
+        ("SCHILY.xattr.security.selinux", b"label\n"),
+        ("size", size.as_bytes()),
+        ("mtime", b"1000000000.25"),
+    ];
+    tar.append_pax_extensions(records).expect("records");
+    // Only the record has the length, as for files of over 8 GiB.
+    tar.append(&header("rich", 0), content.as_bytes())
+        .expect("rich");
+    let long = "long/".repeat(40) + "name";
+    tar.append_data(&mut header("x", content.len()), &long, content.as_bytes())
+        .expect("long");
+    tar.append_pax_extensions([("mtime", &b"-1.5"[..])])
+        .expect("records");
+    tar.append(&header("old", 0), &b""[..]).expect("old");
+    tar.append(&header("plain", content.len()), content.as_bytes())
+        .expect("plain");
+    let (temp, report) = run(
+        &tar.into_inner().expect("archive"),
+        &Options::new("rich.tar"),
+    );
+    let report = report.expect("report");
+    assert_eq!((report.members, report.xattrs_skipped), (4, 2));
+    let root = temp.path().join("root");
+    for name in ["rich", &long, "plain"] {
+        let found = fs::read_to_string(root.join(name)).expect(name);
+        assert!(found == content, "{name}");
+    }
+    let time = |name: &str| {
+        let meta = fs::metadata(root.join(name)).expect(name);
+        (meta.mtime(), meta.mtime_nsec())
+    };
+    assert_eq!(time("rich"), (1_000_000_000, 250_000_000));
+    assert_eq!(time("old"), (-2, 500_000_000));
+    assert_eq!((time(&long), time("plain")), ((7, 0), (7, 0)));
+    let mut value = [0; 64];
+    let noted = rustix::fs::getxattr(root.join("rich"), "user.note", &mut value);
+    // Not every file system has them.
+    if let Ok(len) = noted {
+        assert_eq!(&value[..len], note);
+    }
+    let none = rustix::fs::getxattr(root.join("plain"), "user.note", &mut value);
+    assert!(none.is_err());
+}
+
 #[test]
 fn nothing_leads_out_of_the_root() {
     let bad: [&[Row<'_>]; 6] = [
