@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use tar::EntryType;
-use zones_archive::{Compression, Sums, decoder};
+use zones_archive::{Compression, PaxReader, Sums, decoder};
 use zones_ips::pattern::glob_matches;
 use zones_ips::{Action, ActionKind, Timestamp};
 
@@ -168,6 +168,7 @@ impl Bundle {
         let first = std::io::BufRead::fill_buf(&mut reader).map_err(damaged)?;
         let how = Compression::sniff(first);
         let plain = decoder(how, Sums::Check, reader).map_err(damaged)?;
+        let (plain, _) = PaxReader::new(plain);
         let mut archive = tar::Archive::new(plain);
         for entry in archive.entries().map_err(damaged)? {
             let mut entry = entry.map_err(damaged)?;
