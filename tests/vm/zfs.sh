@@ -310,14 +310,14 @@ listing() {
     find . -xdev -type f -links +1 -printf '%i %p\n' | LC_ALL=C sort -k 2 |
         awk '{ if (!($1 in first)) first[$1] = $2; print $2, "is", first[$1] }'
     find . -xdev -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
-    find . -xdev | LC_ALL=C sort | getfattr -h -d -m - -e hex - 2> /dev/null
+    find . -xdev -print0 | LC_ALL=C sort -z | xargs -0 getfattr -h -d -m - -e hex
 }
 blocks() { stat -c %b opt/rich/holes; }
 check 'zonecfg rich' make rich /t/btrfs
 mkdir -p /t/ext4/tree
 check 'tree' tar -xf /share/zone.tar -C /t/ext4/tree
 (cd /t/ext4/tree && rich)
-check 'archive of it' tar --xattrs --xattrs-include='*' -C /t/ext4/tree -cf /tmp/rich.tar .
+check 'archive of it' tar --xattrs --xattrs-include='*' --acls -C /t/ext4/tree -cf /tmp/rich.tar .
 rm -rf /t/ext4/tree
 check 'install rich' zoneadm -z rich install -a /tmp/rich.tar
 check 'boot rich' zoneadm -z rich boot

@@ -99,6 +99,50 @@ fn a_file_and_a_zone_that_is_configured_already() {
     assert!(!host.zonepath("own").exists());
 }
 
+/// The driver is the one that the zone asks for, here as with install; what somebody asked for
+/// elsewhere and nobody can fulfil is told and left out.
+#[test]
+fn an_imported_zone_has_the_driver_that_it_asks_for() {
+    let host = host_or_skip!("an_imported_zone_has_the_driver_that_it_asks_for");
+    let driver = |host: &Host, zone: &str| {
+        let fields = ["-z", zone, "list", "-p", "-o", "driver"];
+        host.ok("zoneadm", &fields).trim().to_owned()
+    };
+    let asks =
+        |name: &str| format!("add attr; set name=storage; set type=string; set value={name}; end");
+    host.install("web", "");
+    let file = host.path().join("web.zone");
+    let file = file.to_str().unwrap();
+    export(&host, &[file]);
+    host.configure("own", &asks("dir"));
+    host.ok("zoneadm", &["-z", "own", "import", file]);
+    assert_eq!(driver(&host, "own"), "dir");
+    host.ok("zoneadm", &["-z", "own", "snapshot", "one"]);
+    assert!(host.zonepath("own").join("snap/one/bin").is_dir());
+    // One that asks for what is not here.
+    host.ok("zonecfg", &["-z", "web", &asks("zfs")]);
+    export(&host, &[file]);
+    let path = host.zonepath("new");
+    let args = ["-z", "new", "import", "-d", path.to_str().unwrap(), file];
+    let said = host.run("zoneadm", &args);
+    assert!(said.status.success(), "{}", err(&said));
+    assert!(
+        err(&said).contains("attr storage is left out"),
+        "{}",
+        err(&said)
+    );
+    let config = host.ok("zonecfg", &["-z", "new", "export"]);
+    assert!(!config.contains("zfs"), "{config}");
+    host.ok("zoneadm", &["-z", "new", "boot"]);
+    host.ok("zoneadm", &["-z", "new", "halt"]);
+    // Who asks here is refused, and nothing is left.
+    host.configure("bad", &asks("zfs"));
+    let said = host.run("zoneadm", &["-z", "bad", "import", file]);
+    support::refused(&said, 1, "asks for storage driver zfs, which cannot work");
+    assert!(!host.zonepath("bad").exists());
+    assert_eq!(host.state("bad"), "configured");
+}
+
 #[test]
 fn nothing_is_left_of_what_is_refused() {
     let host = host_or_skip!("nothing_is_left_of_what_is_refused");

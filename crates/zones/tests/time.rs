@@ -450,6 +450,29 @@ fn a_zone_moves_with_all_that_it_has() {
     host.ok("zoneadm", &["-z", "z", "halt"]);
     let list = host.ok("beadm", &["-z", "z", "list", "-H"]);
     assert!(list.contains("spare;"), "{list}");
+    // The driver that the zone asks for goes along, or the zone stays.
+    let ask = |kind: &str| {
+        let text = format!("add attr; set name=storage; set type=string; set value={kind}; end");
+        host.ok("zonecfg", &["-z", "z", &text]);
+    };
+    let back = host.zonepath("back");
+    let back = back.to_str().unwrap();
+    ask("zfs");
+    let refusal = host.zoneadm(&["-z", "z", "move", back]);
+    refused(
+        &refusal,
+        1,
+        "asks for storage driver zfs, which cannot work",
+    );
+    assert_eq!(zonepath_of(&host, "z"), far.to_str().unwrap());
+    assert!(!std::path::Path::new(back).exists());
+    host.ok("zonecfg", &["-z", "z", "remove attr name=storage"]);
+    ask("dir");
+    host.ok("zoneadm", &["-z", "z", "move", back]);
+    let driver = host.ok("zoneadm", &["-z", "z", "list", "-p", "-o", "driver"]);
+    assert_eq!(driver.trim(), "dir");
+    host.ok("zoneadm", &["-z", "z", "boot"]);
+    host.ok("zoneadm", &["-z", "z", "halt"]);
     host.ok("zoneadm", &["-z", "z", "uninstall", "-F"]);
     assert!(!far.exists());
     assert_eq!(host.leftovers(), Vec::<String>::new());

@@ -196,10 +196,11 @@ fn really(target: &Target<'_>, wish: &Wish, hooks: Option<&Hooks>) -> Result<(),
             "there is no root at {root}; put the files of the zone there first"
         ));
     }
-    if sparse::is_sparse(&config) && !wish.is_forced {
-        if let Some(described) = description(zonepath.as_path())? {
-            own_base(target.layout, &config, &described)?;
-        }
+    if sparse::is_sparse(&config)
+        && !wish.is_forced
+        && let Some(described) = description(zonepath.as_path())?
+    {
+        own_base(target.layout, &config, &described)?;
     }
     let is_ours = config.brand_or_default().as_str() == BRAND;
     if is_ours && !wish.is_forced {

@@ -10,9 +10,9 @@ use std::path::Path;
 use zones_archive::Progress;
 use zones_engine::chain;
 use zones_store::{Layout, Lock, Store, journal};
-use zones_types::{Verb, Verdict, ZoneName, ZonePath, judge};
+use zones_types::{Verb, Verdict, ZoneName, ZonePath, ZoneState, judge};
 
-use super::{Target, clone, run as verbs, uninstall, verify};
+use super::{Target, clone, run as verbs, storage, uninstall, verify};
 use crate::progress::Waiting;
 use crate::report::{OK, fail_zone};
 
@@ -94,6 +94,15 @@ impl<'a> Move<'a> {
         })
     }
 
+    fn target(&self) -> Target<'_> {
+        Target {
+            layout: self.layout,
+            store: self.store.clone(),
+            zone: self.zone.clone(),
+            state: ZoneState::Installed,
+        }
+    }
+
     fn note(&self, how: &str) -> Result<(), String> {
         let fields = [
             ("from", self.from.as_str()),
@@ -152,6 +161,7 @@ impl<'a> Move<'a> {
         let copied = self.note(COPY).and_then(|()| {
             let to = self.to.as_path();
             clone::make_zonepath(to)?;
+            storage::choose(&self.target(), to)?;
             copy_all(self.from.as_path(), to, &Waiting::new(None))
         });
         if let Err(text) = copied.and_then(|()| self.note(COPIED)) {

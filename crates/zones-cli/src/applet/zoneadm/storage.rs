@@ -85,6 +85,18 @@ fn wish(layout: &Layout, attr: Option<&str>) -> Result<Option<(DriverKind, Strin
     Ok(Some((kind, who)))
 }
 
+/// Takes a wish out of the configuration of a zone that comes from another host, when nobody here
+/// can fulfil it; which driver that was.
+pub(super) fn forget_impossible(config: &mut ZoneConfig, zonepath: &Path) -> Option<String> {
+    let name = config.attr(DRIVER)?.to_owned();
+    let kind = DriverKind::named(&name);
+    if kind.is_some_and(|kind| choose_as(zonepath, Some(kind)).is_ok()) {
+        return None;
+    }
+    config.attrs.retain(|it| it.name != DRIVER);
+    Some(name)
+}
+
 /// The driver for a zone that is about to get files at an existing zonepath; written down there.
 pub(super) fn choose(target: &Target<'_>, zonepath: &Path) -> Result<Box<dyn Driver>, String> {
     let choice = match wish(target.layout, target.config()?.attr(DRIVER))? {

@@ -16,7 +16,7 @@ use zones_types::{ZoneName, ZonePath, ZoneState};
 use super::meter::{Meter, Patient};
 use crate::applet::zoneadm::base::same;
 use crate::applet::zoneadm::clone::in_both;
-use crate::applet::zoneadm::{Target, state_of, verify};
+use crate::applet::zoneadm::{Target, state_of, storage, verify};
 use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
 
 /// What the command line asks for.
@@ -233,6 +233,14 @@ impl Job<'_> {
                 config.name = self.zone.clone();
                 config.zonepath = Some(zonepath.clone());
                 config.uuid = String::new();
+                let path = zonepath.as_path();
+                if let Some(driver) = storage::forget_impossible(&mut config, path) {
+                    eprintln!(
+                        "zone '{}': WARNING: storage driver {driver} cannot work on the file \
+                         system of `{zonepath}`; attr storage is left out",
+                        self.zone
+                    );
+                }
                 config
             }
             Some(_) => self.config()?,
@@ -248,6 +256,7 @@ impl Job<'_> {
         let verified = verify::before(&target, "import", &[]);
         verified
             .map_err(|_| StreamError::Unfit(String::from("the zone cannot be imported here")))?;
+        storage::choose(&target, zonepath.as_path()).map_err(StreamError::Unfit)?;
         Ok(None)
     }
 
