@@ -158,7 +158,8 @@ fn assert_that_power_takes(machine: &Machine) {
     fs::remove_file(copy).unwrap();
 }
 
-fn cut_all(name: &'static str, ground: Ground) {
+/// `driver`: another one than the file system is made for.
+fn cut_all(name: &'static str, ground: Ground, driver: Option<&'static str>) {
     let tools = [ground.program(), ground.checker(), "mkfs.xfs"];
     let lacking = tools.into_iter().find(|it| !has_tool(it));
     if let Some(reason) = missing().or(lacking) {
@@ -171,6 +172,11 @@ fn cut_all(name: &'static str, ground: Ground) {
         let disk = machine.disk();
         assert_that_power_takes(&machine);
         machine.on(&disk);
+        if let Some(driver) = driver {
+            let folder = machine.host.path().join("etc/zones");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("host.toml"), format!("storage = \"{driver}\"")).unwrap();
+        }
         let bed = Bed::whole(&machine.host, ground);
         bed.lay();
         tool("sync", &["-f", machine.host.path().to_str().unwrap()]);
@@ -207,15 +213,20 @@ fn cut_all(name: &'static str, ground: Ground) {
 
 #[test]
 fn on_layers_of_ext4() {
-    cut_all("on_layers_of_ext4", Ground::Ext4);
+    cut_all("on_layers_of_ext4", Ground::Ext4, None);
 }
 
 #[test]
 fn on_layers_of_xfs() {
-    cut_all("on_layers_of_xfs", Ground::Xfs);
+    cut_all("on_layers_of_xfs", Ground::Xfs, None);
 }
 
 #[test]
 fn on_subvolumes() {
-    cut_all("on_subvolumes", Ground::Btrfs);
+    cut_all("on_subvolumes", Ground::Btrfs, None);
+}
+
+#[test]
+fn on_folders() {
+    cut_all("on_folders", Ground::Xfs, Some("dir"));
 }
