@@ -5,10 +5,13 @@ use std::process::Command;
 use crate::shell::{Outcome, has, is_root, run};
 
 /// Program, package, and whether nothing works without it.
-const TOOLS: [(&str, &str, bool); 5] = [
+const TOOLS: [(&str, &str, bool); 8] = [
     ("cc", "gcc", true),
     ("busybox", "busybox-static", false),
     ("mkfs.btrfs", "btrfs-progs", false),
+    ("mkfs.ext4", "e2fsprogs", false),
+    ("mkfs.xfs", "xfsprogs", false),
+    ("strace", "strace", false),
     ("unshare", "util-linux", false),
     ("qemu-aarch64-static", "qemu-user-static", false),
 ];
