@@ -540,13 +540,7 @@ mod tests {
     use zones_archive::Silent;
 
     use super::*;
-
-    fn zone() -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("root")).unwrap();
-        fs::write(folder.path().join("root/version"), "1").unwrap();
-        folder
-    }
+    use crate::example::Zone;
 
     fn version(zonepath: &Path) -> String {
         let root = crate::look(&zonepath.join("root")).unwrap();
@@ -563,7 +557,7 @@ mod tests {
 
     #[test]
     fn a_rollback_brings_the_old_files_back() {
-        let folder = zone();
+        let folder = Zone::new();
         let path = folder.path();
         let mut all = Environments::open(path).unwrap();
         assert_eq!(
@@ -600,7 +594,7 @@ mod tests {
     #[test]
     fn a_switch_that_was_killed_is_completed() {
         for steps in 0..3 {
-            let folder = zone();
+            let folder = Zone::new();
             let path = folder.path();
             let mut all = Environments::open(path).unwrap();
             all.create("before", "zbe", 7, &Silent).unwrap();
@@ -624,7 +618,7 @@ mod tests {
 
     #[test]
     fn an_environment_that_does_not_come_up_is_left_for_the_one_before() {
-        let folder = zone();
+        let folder = Zone::new();
         let path = folder.path();
         let mut all = Environments::open(path).unwrap();
         assert_eq!(all.trial(), None);
@@ -664,7 +658,7 @@ mod tests {
 
     #[test]
     fn what_was_half_made_or_half_removed_is_swept() {
-        let folder = zone();
+        let folder = Zone::new();
         let path = folder.path();
         fs::create_dir_all(path.join("be/.new-a/deep")).unwrap();
         fs::create_dir_all(path.join("be/.gone-b")).unwrap();

@@ -111,10 +111,11 @@ pub fn settle_layers(zonepath: &Path) -> Result<(), StorageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::example::Zone;
 
     #[test]
     fn what_is_left_is_found_and_removed() {
-        let zone = tempfile::tempdir().unwrap();
+        let zone = Zone::new();
         let path = zone.path();
         for folder in ["root", "be/new", "snap/s"] {
             fs::create_dir_all(path.join(folder)).unwrap();

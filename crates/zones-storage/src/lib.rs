@@ -8,6 +8,8 @@ mod choice;
 mod dir;
 mod driver;
 mod environment;
+#[cfg(test)]
+mod example;
 mod leftovers;
 mod name;
 mod overlay;

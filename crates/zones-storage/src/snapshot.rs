@@ -271,17 +271,11 @@ mod tests {
     use zones_archive::Silent;
 
     use super::*;
-
-    fn zone() -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("root")).unwrap();
-        fs::write(folder.path().join("root/version"), "1").unwrap();
-        folder
-    }
+    use crate::example::Zone;
 
     #[test]
     fn a_rollback_keeps_newer_snapshots() {
-        let folder = zone();
+        let folder = Zone::new();
         let root = folder.path().join("root");
         let version = Path::new("version");
         let write = |text: &str| {
@@ -315,7 +309,7 @@ mod tests {
 
     #[test]
     fn what_was_half_made_is_swept() {
-        let folder = zone();
+        let folder = Zone::new();
         fs::create_dir_all(folder.path().join("snap/.new-a/deep")).unwrap();
         fs::create_dir_all(folder.path().join("snap/.gone-b")).unwrap();
         let mut all = Snapshots::open(folder.path()).unwrap();
