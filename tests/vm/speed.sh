@@ -3,10 +3,7 @@
 # the figures are notes, and the checks say that what was measured did what it should.
 sizes='1000 10000 100000'
 rounds=3
-# More files than a disk of this size usually has.
-mkfs.ext4 -q -F -N 200000 /dev/vdc
-mkdir -p /t/ext4 /tmp/ms
-check 'mount ext4' mount /dev/vdc /t/ext4
+mkdir -p /tmp/ms
 check 'zpool create' zpool create -f -O mountpoint=/t/zfs tank /dev/vdf
 check 'zfs create' zfs create tank/zones
 at=/t/zfs/zones
@@ -25,18 +22,14 @@ median() { sort -n "$1" | sed -n "$((($(wc -l < "$1") + 1) / 2))p"; }
 files() { find "$1/usr/files" -type f | wc -l; }
 
 for size in $sizes; do
-    tree=/t/ext4/tree
-    mkdir -p $tree
-    tar -xf /share/zone.tar -C $tree
-    number=0
-    while [ $number -lt $size ]; do
-        mkdir -p $tree/usr/files/$number
-        (cd $tree/usr/files/$number && for it in $(seq 100); do echo "text $it" > "$it"; done)
-        number=$((number + 100))
-    done
     check "zonecfg base, $size files" make base
-    check "install, $size files" zoneadm -z base install -d $tree
-    rm -rf $tree
+    check "install, $size files" zoneadm -z base install -a /share/zone.tar
+    check "boot, $size files" zoneadm -z base boot
+    zlogin base "for number in \$(seq 100 100 $size); do
+        mkdir -p /usr/files/\$number && cd /usr/files/\$number || exit
+        for it in \$(seq 100); do echo text \$it > \$it; done
+    done"
+    check "halt, $size files" zoneadm -z base halt
     root=$(zfs list -H -o name -t filesystem -r tank/zones/base/ROOT | grep /zbe)
     for round in $(seq $rounds); do
         make one
