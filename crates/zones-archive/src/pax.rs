@@ -10,7 +10,7 @@ use tar::{EntryType, Header};
 
 /// Bytes of a block, and of a header.
 const BLOCK: usize = 512;
-/// Larger extended headers are left as they are.
+/// Larger extended headers are refused: they are held in memory.
 const LEN_MAX: u64 = 1 << 20;
 /// Where a header of GNU's sparse files, and a block that continues one, says that a further block
 /// follows.
@@ -21,8 +21,9 @@ const CONTINUES: [usize; 2] = [482, 504];
 pub struct Records(Rc<RefCell<Vec<u8>>>);
 
 impl Records {
-    /// Calls `each` with keys and values, in order, up to the first that is malformed.
-    pub fn each(&self, mut each: impl FnMut(&str, &[u8])) {
+    /// Calls `each` with keys and values, in order, up to the first that is malformed; whether none
+    /// is.
+    pub fn each(&self, mut each: impl FnMut(&str, &[u8])) -> bool {
         let bytes = self.0.borrow();
         let mut rest = bytes.as_slice();
         while let Some((record, after)) = first(rest) {
@@ -31,6 +32,7 @@ impl Records {
             }
             rest = after;
         }
+        rest.iter().all(|it| *it == 0)
     }
 }
 
@@ -123,17 +125,20 @@ impl<R: Read> Reader<R> {
         };
         let padded = |size: u64| size.checked_next_multiple_of(BLOCK as u64);
         match kind {
-            EntryType::XHeader if size <= LEN_MAX => {
+            EntryType::XHeader if size > LEN_MAX => {
+                let text = format!("an extended header of {size} bytes, more than {LEN_MAX}");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+            EntryType::XHeader => {
                 self.read_more(padded(size).unwrap_or(size))?;
                 let end = self.block.len().min(BLOCK + size as usize);
                 let payload = &mut self.block[BLOCK..end];
                 self.coming = payload.to_vec();
                 hide_newlines(payload);
             }
-            EntryType::XHeader
-            | EntryType::XGlobalHeader
-            | EntryType::GNULongName
-            | EntryType::GNULongLink => self.content = padded(size).unwrap_or(size),
+            EntryType::XGlobalHeader | EntryType::GNULongName | EntryType::GNULongLink => {
+                self.content = padded(size).unwrap_or(size);
+            }
             _ => {
                 *self.records.0.borrow_mut() = std::mem::take(&mut self.coming);
                 let mut size = size;

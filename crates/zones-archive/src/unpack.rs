@@ -344,7 +344,7 @@ pub fn member_meta(header: &Header, records: &Records) -> io::Result<(Meta, u64)
         xattrs: Vec::new(),
     };
     let (mut skipped, mut lists, mut is_sparse) = (0, 0, false);
-    records.each(|key, value| {
+    let is_whole = records.each(|key, value| {
         let text = std::str::from_utf8(value).unwrap_or_default();
         match key {
             "uid" => meta.uid = text.parse().unwrap_or(meta.uid),
@@ -366,6 +366,10 @@ pub fn member_meta(header: &Header, records: &Records) -> io::Result<(Meta, u64)
             },
         }
     });
+    if !is_whole {
+        let kind = io::ErrorKind::InvalidData;
+        return Err(io::Error::new(kind, "malformed extended header"));
+    }
     if is_sparse {
         let kind = io::ErrorKind::Unsupported;
         return Err(io::Error::new(kind, "sparse file in pax format"));

@@ -159,6 +159,42 @@ fn extended_headers_have_any_bytes() {
     assert!(none.is_err());
 }
 
+/// What an extended header says is not lost in silence, and not held whatever it takes.
+#[test]
+fn malformed_and_huge_extended_headers_are_refused() {
+    let large = vec![b'x'; 2 << 20];
+    for (records, why) in [
+        (&b"11 uid=12\n999 mtime=1\n"[..], "malformed"),
+        (&large, "extended header of 2097152 bytes"),
+    ] {
+        let mut tar = Builder::new(Vec::new());
+        let members = [
+            (FILE, "first", &b"text"[..]),
+            (EntryType::XHeader, "records", records),
+            (FILE, "name", b"text"),
+        ];
+        for (kind, name, content) in members {
+            let mut header = Header::new_ustar();
+            header.set_path(name).expect("name");
+            header.set_entry_type(kind);
+            header.set_mode(0o644);
+            header.set_uid(u64::from(rustix::process::geteuid().as_raw()));
+            header.set_gid(u64::from(rustix::process::getegid().as_raw()));
+            header.set_mtime(0);
+            header.set_size(content.len() as u64);
+            header.set_cksum();
+            tar.append(&header, content).expect("append");
+        }
+        let (_temp, report) = run(
+            &tar.into_inner().expect("archive"),
+            &Options::new("bad.tar"),
+        );
+        let error = report.expect_err("refused");
+        let text = format!("{error:?}");
+        assert!(text.contains(why), "{text}");
+    }
+}
+
 #[test]
 fn nothing_leads_out_of_the_root() {
     let bad: [&[Row<'_>]; 6] = [
