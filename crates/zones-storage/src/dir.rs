@@ -157,11 +157,13 @@ fn empty_folder(root: OwnedFd) -> Result<(), Errno> {
     let mut here = root;
     while let Some(level) = levels.last_mut() {
         if let Some(name) = level.folders.last() {
-            match enter(here.as_fd(), name.as_c_str()) {
+            let inner = enter(here.as_fd(), name.as_c_str());
+            match inner.and_then(|it| Ok((clear(it.as_fd())?, it))) {
+                // Somebody else who removes it was faster.
                 Err(Errno::NOENT) => drop(level.folders.pop()),
                 Err(error) => return Err(error),
-                Ok(folder) => {
-                    levels.push(clear(folder.as_fd())?);
+                Ok((level, folder)) => {
+                    levels.push(level);
                     here = folder;
                 }
             }

@@ -149,10 +149,7 @@ pub(crate) fn has_leftovers(zonepath: &Path) -> bool {
 /// Completes it or takes it back.
 pub(crate) fn repair(zonepath: &Path) -> Result<(), Errno> {
     match Store::above(zonepath) {
-        Some(store) if store.has_leftovers() => {
-            drop(store.lock()?);
-            store.empty()
-        }
+        Some(store) if store.has_leftovers() => store.settle(),
         _ => Ok(()),
     }
 }
@@ -318,8 +315,7 @@ impl Overlay {
         let done = change(&locked);
         drop(locked);
         if done.is_err() && !self.is_dead() {
-            drop(store.lock()?);
-            store.empty()?;
+            store.settle()?;
         }
         done
     }

@@ -112,7 +112,7 @@ pub fn receive(
     let frames = FrameReader::new(from)?;
     let folder = place.zonepath.join(FOLDER);
     let mut job = Job {
-        driver: choose(place.zonepath)?,
+        zonepath: place.zonepath,
         folder,
         frames,
         progress,
@@ -143,7 +143,7 @@ pub fn receive(
                 Some(_) => false,
             };
             if !kept {
-                discard(&*job.driver, &job.folder)?;
+                discard(&*job.driver()?, &job.folder)?;
             }
             Err(error)
         }
@@ -186,7 +186,7 @@ impl Received {
 }
 
 struct Job<'a, R> {
-    driver: Box<dyn Driver>,
+    zonepath: &'a Path,
     folder: PathBuf,
     frames: FrameReader<R>,
     progress: &'a dyn Progress,
@@ -200,6 +200,11 @@ struct Job<'a, R> {
 }
 
 impl<R: Read> Job<'_, R> {
+    /// That of the zone, which whoever accepts the stream may write down.
+    fn driver(&self) -> Result<Box<dyn Driver>, StreamError> {
+        Ok(choose(self.zonepath)?)
+    }
+
     fn run(
         &mut self,
         place: &Place<'_>,
@@ -221,7 +226,7 @@ impl<R: Read> Job<'_, R> {
             Kind::Header => {
                 let header = Header::decode(&content)?;
                 self.base = accept(&header)?;
-                discard(&*self.driver, &self.folder)?;
+                discard(&*self.driver()?, &self.folder)?;
                 let mut builder = fs::DirBuilder::new();
                 let made = builder.mode(0o700).create(&self.folder);
                 made.map_err(StreamError::folder("make", &self.folder))?;
@@ -364,10 +369,11 @@ impl<R: Read> Job<'_, R> {
             return Err(StreamError::Malformed("a root is left out".to_owned()));
         }
         self.tree = None;
+        let driver = self.driver()?;
         let path = root_of(&self.folder, index);
-        self.driver.destroy(&path)?;
+        driver.destroy(&path)?;
         let new = self.folder.join("new");
-        self.driver.destroy(&new)?;
+        driver.destroy(&new)?;
         let base = match (&root.base, index.checked_sub(1), &self.base) {
             (Base::Nothing, ..) => None,
             (Base::Before, Some(before), _) => Some(root_of(&self.folder, before)),
@@ -375,12 +381,12 @@ impl<R: Read> Job<'_, R> {
             _ => return Err(StreamError::Malformed("a base is missing".to_owned())),
         };
         match base {
-            None => self.driver.create(&new)?,
+            None => driver.create(&new)?,
             Some(base) => {
-                self.driver.copy(&base, &new, false, self.progress)?;
+                driver.copy(&base, &new, false, self.progress)?;
             }
         }
-        self.driver.rename(&new, &path)?;
+        driver.rename(&new, &path)?;
         self.next = self.next.max(number + 1);
         self.tree = Some((number, self.open(&path)?));
         Ok(())

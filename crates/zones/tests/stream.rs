@@ -111,6 +111,7 @@ fn an_imported_zone_has_the_driver_that_it_asks_for() {
     let asks =
         |name: &str| format!("add attr; set name=storage; set type=string; set value={name}; end");
     host.install("web", "");
+    host.ok("zoneadm", &["-z", "web", "snapshot", "first"]);
     let file = host.path().join("web.zone");
     let file = file.to_str().unwrap();
     export(&host, &[file]);
@@ -118,7 +119,10 @@ fn an_imported_zone_has_the_driver_that_it_asks_for() {
     host.ok("zoneadm", &["-z", "own", "import", file]);
     assert_eq!(driver(&host, "own"), "dir");
     host.ok("zoneadm", &["-z", "own", "snapshot", "one"]);
-    assert!(host.zonepath("own").join("snap/one/bin").is_dir());
+    for root in ["root", "snap/first", "snap/one"] {
+        let root = host.zonepath("own").join(root);
+        assert!(root.join("bin").is_dir(), "{}", root.display());
+    }
     // One that asks for what is not here.
     host.ok("zonecfg", &["-z", "web", &asks("zfs")]);
     export(&host, &[file]);

@@ -118,17 +118,32 @@ impl Store {
 
     /// Takes the lock, then completes or takes back what somebody left who died.
     pub(super) fn lock(&self) -> Result<Locked<'_>, Errno> {
+        let locked = self.hold_what_is_there()?;
+        locked.sweep()?;
+        Ok(locked)
+    }
+
+    /// Completes or takes back what somebody left who died, and removes what is gone.
+    pub(super) fn settle(&self) -> Result<(), Errno> {
+        match self.hold_what_is_there() {
+            Ok(locked) => locked.sweep()?,
+            // Whoever emptied it took it away: nothing was left.
+            Err(Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        self.empty()
+    }
+
+    fn hold_what_is_there(&self) -> Result<Locked<'_>, Errno> {
         let mut lock = self.hold()?;
         // The last one may have taken the folder away meanwhile, and another one made it again.
         while number(fs::symlink_metadata(&self.path))? != number(lock.metadata())? {
             lock = self.hold()?;
         }
-        let locked = Locked {
+        Ok(Locked {
             store: self,
             _lock: lock,
-        };
-        locked.sweep()?;
-        Ok(locked)
+        })
     }
 
     fn hold(&self) -> Result<File, Errno> {

@@ -111,6 +111,7 @@ fn a_store_may_be_taken_away_while_it_is_looked_for() {
         return;
     };
     let zone = folder.path().join("z");
+    fs::create_dir(folder.path().join("neighbour")).unwrap();
     let is_done = std::sync::atomic::AtomicBool::new(false);
     let order = std::sync::atomic::Ordering::Relaxed;
     std::thread::scope(|scope| {
@@ -121,6 +122,14 @@ fn a_store_may_be_taken_away_while_it_is_looked_for() {
                 // Another one may be removing the same.
                 let _ = store.empty();
             }
+        });
+        // A neighbour who begins something repairs first.
+        let neighbour = scope.spawn(|| {
+            let path = folder.path().join("neighbour");
+            while !is_done.load(order) {
+                repair(&path)?;
+            }
+            Ok::<_, Errno>(())
         });
         let driver = Overlay::default();
         let one = |number: u32| {
@@ -135,6 +144,7 @@ fn a_store_may_be_taken_away_while_it_is_looked_for() {
         let done: Result<Vec<()>, String> = (0..200).map(one).collect();
         is_done.store(true, order);
         done.unwrap();
+        neighbour.join().unwrap().unwrap();
     });
 }
 
