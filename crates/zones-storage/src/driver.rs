@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, Mode, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use zones_archive::{ArchiveError, Candidates, CopyReport, Devices, Progress, copy_tree};
 use zones_store::durability;
@@ -369,14 +369,8 @@ fn relocate(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
         RenameFlags::EXCHANGE => swap(from, to)?,
         flags => rustix::fs::renameat_with(CWD, from, CWD, to, flags)?,
     }
-    for path in [from, to] {
-        let folder = path.parent().ok_or(Errno::INVAL)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        if !durability::is_disposable() {
-            rustix::fs::fsync(rustix::fs::openat(CWD, folder, flags, Mode::empty())?)?;
-        }
-    }
-    Ok(())
+    let synced = durability::sync_rename(from, to);
+    synced.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
 /// The copy that every file system can make: file by file, into a root of `driver`.

@@ -514,12 +514,7 @@ impl Environments {
 /// A rename that outlives a power loss.
 fn move_to(from: &Path, to: &Path) -> Result<(), EnvironmentError> {
     fs::rename(from, to).map_err(failed("move", from))?;
-    for path in [from, to] {
-        let folder = path.parent().unwrap_or_else(|| Path::new("/"));
-        let synced = fs::File::open(folder).and_then(|it| durability::sync(&it));
-        synced.map_err(failed("sync", folder))?;
-    }
-    Ok(())
+    durability::sync_rename(from, to).map_err(failed("sync the place of", to))
 }
 
 fn checked(name: &str) -> Result<(), EnvironmentError> {

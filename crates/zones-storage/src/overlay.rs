@@ -6,7 +6,6 @@
 
 pub(crate) mod changes;
 mod measure;
-mod order;
 pub(crate) mod stack;
 mod store;
 #[cfg(test)]
@@ -386,7 +385,7 @@ impl Overlay {
             locked.begin(&note)?;
             self.step()?;
             rustix::fs::rename(root, store.gone(&stack.id))?;
-            stack::sync_folder(root.parent().ok_or(Errno::INVAL)?)?;
+            stack::keep_order(root.parent().ok_or(Errno::INVAL)?)?;
             self.step()?;
             locked.forget(stack)?;
             self.step()?;

@@ -1,6 +1,6 @@
 //! Files that are either the old or the new ones, whatever happens in between.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -122,9 +122,7 @@ fn write_temp(temp: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 }
 
 fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder)
-        .and_then(|folder| durability::sync(&folder))
-        .map_err(StoreError::io("sync", folder))
+    durability::sync_folder(folder).map_err(StoreError::io("sync", folder))
 }
 
 #[cfg(test)]

@@ -4,8 +4,13 @@
 //! one. Then nothing waits for the disk. That a process is killed changes nothing: what it wrote is
 //! the kernel's, in its order (docs/adr/0027).
 
+mod order;
+
+pub use order::is_kept as is_order_kept;
+
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Set to `1` for the commands of which a caller says that what they make is disposable.
@@ -51,6 +56,39 @@ pub fn sync(file: &File) -> io::Result<()> {
         true => Ok(()),
         false => file.sync_all(),
     }
+}
+
+/// Brings the names in a folder to disk, unless they are disposable.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    sync(&File::open(folder)?)
+}
+
+/// Has the disk know what was done in a folder no later than what comes next on the same file
+/// system. It may know neither after a power failure: whoever says that something is done syncs.
+///
+/// # Errors
+/// What the system says.
+pub fn keep_order(folder: &Path) -> io::Result<()> {
+    match is_disposable() || is_order_kept(folder) {
+        true => Ok(()),
+        false => sync_folder(folder),
+    }
+}
+
+/// Brings a rename to disk, unless it is disposable.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_rename(from: &Path, to: &Path) -> io::Result<()> {
+    let parent = |path: &Path| path.parent().unwrap_or_else(|| Path::new("/")).to_owned();
+    let (from, to) = (parent(from), parent(to));
+    if from != to {
+        keep_order(&from)?;
+    }
+    sync_folder(&to)
 }
 
 #[cfg(test)]

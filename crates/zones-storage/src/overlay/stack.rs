@@ -67,7 +67,7 @@ impl Stack {
         }
         let id = self.id.as_bytes();
         rustix::fs::lsetxattr(root, ATTRIBUTE, id, XattrFlags::CREATE)?;
-        sync_folder(root)
+        keep_order(root)
     }
 
     /// Writes it to a new file, and to the disk.
@@ -99,8 +99,12 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), Errno> {
 }
 
 pub(crate) fn sync_folder(path: &Path) -> Result<(), Errno> {
-    let synced = File::open(path).and_then(|it| durability::sync(&it));
-    synced.map_err(|error| kernel(&error))
+    durability::sync_folder(path).map_err(|error| kernel(&error))
+}
+
+/// See [`durability::keep_order`].
+pub(crate) fn keep_order(path: &Path) -> Result<(), Errno> {
+    durability::keep_order(path).map_err(|error| kernel(&error))
 }
 
 /// Owner, mode, times and attributes of a folder: those of the root as the zone sees it.

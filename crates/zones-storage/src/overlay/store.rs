@@ -13,8 +13,8 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use zones_store::durability;
 
+use super::kernel;
 use super::stack::{self, Stack, mark_of};
-use super::{kernel, order};
 use crate::dir::remove_tree;
 use crate::driver::{swap, zonepath_of};
 use crate::view::UPPER;
@@ -75,7 +75,7 @@ impl Store {
             let path = folder.join(NAME);
             match stack::make_folder(&path) {
                 Ok(()) => {
-                    stack::sync_folder(folder)?;
+                    stack::keep_order(folder)?;
                     return Ok(Self { path });
                 }
                 Err(Errno::EXIST) if is_ours(&path) => return Ok(Self { path }),
@@ -222,7 +222,7 @@ impl Locked<'_> {
         let place = self.note(&note.stack.id);
         let text = serde_json::to_vec(note).map_err(|_| Errno::BADMSG)?;
         stack::write_new(&place, &text)?;
-        stack::sync_folder(&self.store.path)?;
+        stack::keep_order(&self.store.path)?;
         Ok(place)
     }
 
@@ -252,7 +252,7 @@ impl Locked<'_> {
 
     pub(super) fn complete_tree(&self, id: &str) -> Result<(), Errno> {
         rustix::fs::rename(self.new_tree(id), self.store.tree(id))?;
-        stack::sync_folder(&self.store.layer(id))
+        stack::keep_order(&self.store.layer(id))
     }
 
     /// A copied layer becomes one that can be named.
@@ -263,16 +263,16 @@ impl Locked<'_> {
 
     /// Notes in every layer that the stack names it.
     pub(super) fn refer(&self, stack: &Stack) -> Result<(), Errno> {
-        let is_ordered = order::is_kept(&self.store.path);
-        for (at, id) in stack.layers.iter().enumerate() {
+        let is_ordered = durability::is_order_kept(&self.store.path);
+        for id in &stack.layers {
             let refs = self.store.layer(id).join(REFS);
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
             rustix::fs::open(refs.join(&stack.id), flags, Mode::from_raw_mode(0o600))?;
-            if !is_ordered || at + 1 == stack.layers.len() {
+            if !is_ordered {
                 stack::sync_folder(&refs)?;
             }
         }
-        stack::sync_folder(&self.store.path)
+        stack::keep_order(&self.store.path)
     }
 
     /// The stack is no more; layers that nothing else names are put aside. What was done already is
@@ -366,8 +366,8 @@ impl Locked<'_> {
     pub(super) fn exchange(&self, layer: &str, root: &Path) -> Result<(), Errno> {
         let tree = self.store.tree(layer);
         swap(&tree, root)?;
-        stack::sync_folder(&self.store.layer(layer))?;
-        stack::sync_folder(root.parent().ok_or(Errno::INVAL)?)
+        stack::keep_order(&self.store.layer(layer))?;
+        stack::keep_order(root.parent().ok_or(Errno::INVAL)?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use crate::driver::XFS_MAGIC;
+const XFS: i64 = 0x5846_5342;
 
 /// Where it does, syncing the last of many changes brings all of them to the disk; else each has
 /// to be synced by itself, which takes milliseconds for each layer of a stack.
@@ -12,9 +12,9 @@ use crate::driver::XFS_MAGIC;
 /// xfs has one log, ext4 one journal, unless it was made without. Source: kernel documentation,
 /// filesystems/xfs/xfs-delayed-logging-design and filesystems/ext4/journal; `/proc/fs/jbd2` has a
 /// folder for each journal that is in use.
-pub(super) fn is_kept(folder: &Path) -> bool {
+pub fn is_kept(folder: &Path) -> bool {
     match rustix::fs::statfs(folder) {
-        Ok(it) if it.f_type == XFS_MAGIC => true,
+        Ok(it) if it.f_type == XFS => true,
         Ok(_) => has_journal(folder).unwrap_or_default(),
         Err(_) => false,
     }
