@@ -95,11 +95,12 @@ impl Machine {
     /// Goes down in order; the file system has no fault.
     fn off(&self, disk: &Path) {
         let run = self.host.path().join("run");
-        unmount(&run, UnmountFlags::empty()).unwrap();
-        // What removes the trash may be on its last step.
-        until("the disk can be unmounted", || {
-            unmount(self.host.path(), UnmountFlags::empty()).is_ok()
-        });
+        // What removes the trash, or the daemon of a zone that was halted, may be on its last step.
+        for place in [&run, self.host.path()] {
+            until("what the host had can be unmounted", || {
+                unmount(place, UnmountFlags::empty()).is_ok()
+            });
+        }
         self.ground.check(disk);
     }
 
