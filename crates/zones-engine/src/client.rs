@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use zones_config::ZoneConfig;
-use zones_store::{Layout, durability, write_document};
+use zones_store::{Layout, Lock, durability, write_document};
 use zones_sys::Channel;
 use zones_types::ZoneName;
 
@@ -32,6 +32,21 @@ pub fn request(
     request: &Request,
 ) -> Result<Response, EngineError> {
     exchange(layout, zone, request, &[]).map(|(response, _)| response)
+}
+
+/// As [`request`], and the daemon holds the lock of the zone until it is done, whatever becomes of
+/// this process: nobody else is at work there then.
+///
+/// # Errors
+/// As [`request`].
+pub fn request_locked(
+    layout: &Layout,
+    zone: &ZoneName,
+    request: &Request,
+    lock: Option<&Lock>,
+) -> Result<Response, EngineError> {
+    let fds: Vec<_> = lock.iter().map(|it| it.as_fd()).collect();
+    exchange(layout, zone, request, &fds).map(|(response, _)| response)
 }
 
 /// Changes the running zone into what `config` says, or into its stored configuration.

@@ -13,7 +13,7 @@ mod wait;
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use zones_store::Layout;
+use zones_store::{Layout, Lock};
 use zones_sys::{Channel, SignalFd};
 use zones_types::{Verb, Verdict, ZoneName, ZoneState, judge};
 
@@ -50,6 +50,8 @@ struct Daemon {
     frozen: Option<rest::Frozen>,
     /// The boot environment that the zone runs in is on trial.
     trial: Option<trial::Watch>,
+    /// Whoever asks for what is being done now holds the lock of the zone.
+    is_locked: bool,
     _lock: std::fs::File,
 }
 
@@ -86,6 +88,7 @@ pub fn run(layout: &Layout, zone: &ZoneName, first: Option<Channel>) -> Result<(
         caller: None,
         frozen: None,
         trial: None,
+        is_locked: false,
         _lock: lock,
     };
     daemon.live = Live::adopt(layout, zone)?;
@@ -179,7 +182,9 @@ impl Daemon {
         }
         let note = self.live.as_mut().and_then(Live::take_note);
         self.caller = client.as_fd().try_clone_to_owned().ok();
+        self.is_locked = request.makes_ready() && !fds.is_empty();
         let done = self.obey(&request, fds);
+        self.is_locked = false;
         self.caller = None;
         let mut response = match done {
             // Without a word: the client starts another daemon, which is a sealed one.
@@ -375,9 +380,14 @@ impl Daemon {
         };
         self.console
             .notice(&format!("NOTICE: Zone rebooting{with}"));
+        // The zone is down for a moment; whoever has the lock already asks what it is now.
+        let lock = Lock::try_zone(&self.layout, &self.zone).ok().flatten();
+        self.is_locked |= lock.is_some();
         self.halt();
         self.settle_environment();
-        self.boot(args, Writing::AsConfigured)
+        let booted = self.boot(args, Writing::AsConfigured);
+        self.is_locked = false;
+        booted
     }
 
     /// Takes everything down that this zone has in the kernel, known or left over.

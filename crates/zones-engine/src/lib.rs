@@ -29,7 +29,7 @@ mod seal;
 mod snapshot;
 mod stage;
 
-pub use client::{Attendance, Frozen, apply, attend, freeze, request};
+pub use client::{Attendance, Frozen, apply, attend, freeze, request, request_locked};
 pub use control::{Request, Response};
 pub use daemon::{is_running, run as run_daemon};
 pub use error::{EngineError, chain};

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,14 @@ const TRIES: u32 = 1000;
 /// A lock that is held; dropping it lets go.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl AsFd for Lock {
+    /// Who else gets this descriptor holds the lock, too.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 impl Lock {
@@ -51,7 +59,7 @@ impl Lock {
         let path = zone_path(layout, zone);
         let file = open(&path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { file })),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(errno) => Err(StoreError::io("lock", &path)(errno.into())),
         }
@@ -106,7 +114,7 @@ fn wait(path: &Path) -> Result<Lock, StoreError> {
             Err(error) => return Err(error),
         };
         match flock(&file, FlockOperation::LockExclusive) {
-            Ok(()) if is_at(&file, path) => return Ok(Lock { _file: file }),
+            Ok(()) if is_at(&file, path) => return Ok(Lock { file }),
             Ok(()) | Err(Errno::INTR) => {}
             Err(errno) => return Err(StoreError::io("lock", path)(errno.into())),
         }

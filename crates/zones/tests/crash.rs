@@ -59,13 +59,17 @@ fn recover(host: &Host, round: &str) {
         err(&halt)
     );
     assert_eq!(host.state("z"), "installed", "{round}");
-    // A daemon that was only just started when its command died sees that and leaves.
+    nothing_left(host, round);
+    assert_eq!(groups(host), Vec::<String>::new(), "{round}");
+}
+
+/// A daemon that was only just started when its command died sees that and leaves.
+fn nothing_left(host: &Host, round: &str) {
     let limit = std::time::Instant::now() + Duration::from_secs(5);
     while !host.leftovers().is_empty() && std::time::Instant::now() < limit {
         std::thread::yield_now();
     }
     assert_eq!(host.leftovers(), Vec::<String>::new(), "{round}");
-    assert_eq!(groups(host), Vec::<String>::new(), "{round}");
 }
 
 /// Control groups of this host's zones.
@@ -125,6 +129,78 @@ fn settle(host: &Host) {
         assert!(std::time::Instant::now() < limit, "the daemon hangs");
         std::thread::yield_now();
     }
+}
+
+/// A zone that comes up keeps its files, and one whose files go does not come up, also when the
+/// command that wanted it up is killed.
+#[test]
+fn a_boot_and_an_uninstall_exclude_each_other() {
+    let host = host_or_skip!("a_boot_and_an_uninstall_exclude_each_other");
+    host.configure("z", "");
+    let archive = host.archive();
+    for round in 0..rounds() {
+        if host.state("z") == "configured" {
+            let archive = archive.to_str().unwrap();
+            host.ok("zoneadm", &["-z", "z", "install", "-a", archive]);
+        }
+        let start = |words: &[&str]| {
+            let words = [&["-z", "z"], words].concat();
+            let mut command = host.command("zoneadm", &words);
+            command.stdout(Stdio::null()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        };
+        let mut boot = start(&["boot"]);
+        std::thread::sleep(moment(round) / 2);
+        let is_killed = round % 2 == 1;
+        if is_killed {
+            boot.kill().unwrap();
+        }
+        let uninstall = start(&["uninstall", "-F"]);
+        let (booted, gone) = (
+            boot.wait_with_output().unwrap(),
+            uninstall.wait_with_output().unwrap(),
+        );
+        let state = host.state("z");
+        let round = format!("round {round}: {state}: {}{}", err(&booted), err(&gone));
+        match gone.status.success() {
+            true => assert!(state == "configured" && !booted.status.success(), "{round}"),
+            false => {
+                assert!(err(&gone).contains("for running zones"), "{round}");
+                assert!(booted.status.success() || is_killed, "{round}");
+                assert_eq!(host.inside("z", "echo here"), "here\n", "{round}");
+                recover(&host, &round);
+            }
+        }
+        nothing_left(&host, &round);
+    }
+}
+
+/// Whoever works on a zone that is down is waited for, and then asked what it is now.
+#[test]
+fn a_boot_waits_for_who_is_at_work() {
+    let host = host_or_skip!("a_boot_waits_for_who_is_at_work");
+    host.install("z", "");
+    let lock = std::fs::File::create(host.path().join("run/zones/z/lock")).unwrap();
+    let exclusive = rustix::fs::FlockOperation::LockExclusive;
+    rustix::fs::flock(&lock, exclusive).unwrap();
+    let start = |verb: &str| {
+        let mut command = host.command("zoneadm", &["-z", "z", verb]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let mut boot = start("boot");
+    let mut line = String::new();
+    let mut said = std::io::BufReader::new(boot.stderr.take().unwrap());
+    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
+    assert_eq!(
+        line,
+        "zone 'z': waiting for a command that is at work on it...\n"
+    );
+    assert_eq!(host.state("z"), "installed");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::Unlock).unwrap();
+    assert!(boot.wait().unwrap().success());
+    assert_eq!(host.state("z"), "running");
+    recover(&host, "after the wait");
 }
 
 #[test]

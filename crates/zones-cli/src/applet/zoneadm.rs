@@ -31,14 +31,20 @@ pub(super) use install::{package_host, plan_mirror};
 pub(super) use repair::{COPY, PKG, repair};
 pub(super) use storage::limit;
 
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
 use zones_config::ZoneConfig;
 use zones_engine::chain;
 use zones_store::{Layout, Lock, Store};
-use zones_types::{ZoneName, ZonePath, ZoneState};
+use zones_types::{Verb, Verdict, ZoneName, ZonePath, ZoneState, judge};
 
 use crate::inside::Inside;
 use crate::report::{FAILURE, OK, USAGE, fail, fail_zone};
 use subcommand::{SUBCOMMANDS, Subcommand, help, usage};
+
+/// How long a command waits for another one without a word.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// What every subcommand works on.
 pub(crate) struct Target<'a> {
@@ -60,13 +66,54 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// The state by now; that of a zone that is gone is the first one.
+    fn state_now(&self) -> Result<ZoneState, String> {
+        let state = state_of(self.layout, &self.store, &self.zone)?;
+        Ok(state.unwrap_or(ZoneState::Configured))
+    }
+
+    /// The same zone when nobody is at work on it.
+    fn again(&self) -> Result<Target<'a>, String> {
+        drop(self.lock()?);
+        Ok(self.now(self.state_now()?))
+    }
+
+    /// As [`Self::lock`], when the verb may be done by then: somebody may have been faster.
+    fn lock_for(&self, verb: Verb) -> Result<Option<Lock>, String> {
+        let lock = self.lock()?;
+        match judge(self.state_now()?, verb) {
+            Verdict::Refuse(refusal) => Err(refusal.to_string()),
+            Verdict::Already(text) => Err(text.to_owned()),
+            Verdict::Go => Ok(lock),
+        }
+    }
+
     /// Waits for the lock of the zone, unless who called this command holds it.
     fn lock(&self) -> Result<Option<Lock>, String> {
         if crate::env::lock_is_held() {
             return Ok(None);
         }
-        let lock = Lock::zone(self.layout, &self.zone);
-        lock.map(Some).map_err(|error| chain(&error))
+        let free = Lock::try_zone(self.layout, &self.zone).map_err(|error| chain(&error))?;
+        match free {
+            Some(lock) => Ok(Some(lock)),
+            None => self.wait_for_lock().map(Some),
+        }
+    }
+
+    /// Says so when it takes long.
+    fn wait_for_lock(&self) -> Result<Lock, String> {
+        std::thread::scope(|scope| {
+            let (sender, got) = mpsc::channel::<()>();
+            scope.spawn(move || {
+                if got.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout) {
+                    let zone = &self.zone;
+                    eprintln!("zone '{zone}': waiting for a command that is at work on it...");
+                }
+            });
+            let lock = Lock::zone(self.layout, &self.zone);
+            drop(sender);
+            lock.map_err(|error| chain(&error))
+        })
     }
 
     fn config(&self) -> Result<ZoneConfig, String> {

@@ -26,7 +26,7 @@ impl Daemon {
         if !crate::host::brand_folder(&self.layout).exists() {
             return Ok(None);
         }
-        Hooks::load(&self.layout, &self.zone, false).map(Some)
+        Hooks::load(&self.layout, &self.zone, self.is_locked).map(Some)
     }
 
     pub(super) fn before(&mut self, change: Change, state: ZoneState) -> Result<(), EngineError> {

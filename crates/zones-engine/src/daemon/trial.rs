@@ -246,7 +246,10 @@ impl Daemon {
             &mut Environments,
         ) -> Result<Option<String>, zones_storage::EnvironmentError>,
     ) -> Result<Option<String>, String> {
-        let _lock = lock(&self.layout, &self.zone)?;
+        let _lock = match self.is_locked {
+            true => None,
+            false => Some(lock(&self.layout, &self.zone)?),
+        };
         let all = Environments::open(zonepath);
         all.and_then(|mut all| change(&mut all))
             .map_err(|error| chain(&error))

@@ -36,7 +36,10 @@ pub(super) fn detach(target: &Target<'_>, args: &[String]) -> u8 {
         return fail_zone(&target.zone, refusal);
     }
     let run = || -> Result<(), String> {
-        let _lock = target.lock()?;
+        let _lock = match is_trial {
+            true => target.lock()?,
+            false => target.lock_for(Verb::Detach)?,
+        };
         let mut config = target.config()?;
         match same::of(target.layout, &config) {
             Ok(Some(base)) => same::describe(&mut config, &base),
@@ -186,7 +189,7 @@ fn description(zonepath: &Path) -> Result<Option<ZoneConfig>, String> {
 fn really(target: &Target<'_>, wish: &Wish, hooks: Option<&Hooks>) -> Result<(), String> {
     // -F: no hook is asked.
     let hooks = hooks.filter(|_| !wish.is_forced);
-    let _lock = target.lock()?;
+    let _lock = target.lock_for(Verb::Attach)?;
     let config = target.config()?;
     let zonepath = config.zonepath.clone().ok_or("zonepath not specified")?;
     let root = zonepath.root();

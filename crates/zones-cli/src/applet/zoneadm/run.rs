@@ -1,6 +1,7 @@
 //! The verbs that move a zone between installed, ready and running.
 
 use zones_engine::{Request, Response};
+use zones_store::Lock;
 use zones_types::{Verb, Verdict, ZoneState, judge};
 
 use super::{Target, environment, storage, verify};
@@ -51,7 +52,8 @@ pub(super) fn boot(target: &Target<'_>, args: &[String]) -> u8 {
         true => Request::BootWritable { args: words },
         false => Request::Boot { args: words },
     };
-    let booted = call(target, &request);
+    let verb = (!incomplete).then_some(Verb::Boot);
+    let booted = start(target, verb, &request);
     if booted != OK || !flags.contains(&"-W") {
         return booted;
     }
@@ -109,7 +111,7 @@ pub(super) fn ready(target: &Target<'_>, args: &[String]) -> u8 {
             }
             match verify::before(target, "ready", args) {
                 Err(status) => status,
-                Ok(()) => call(target, &Request::Ready),
+                Ok(()) => start(target, Some(Verb::Ready), &Request::Ready),
             }
         }
         _ => bad_usage("ready"),
@@ -120,7 +122,15 @@ pub(super) fn halt(target: &Target<'_>, args: &[String]) -> u8 {
     if !args.is_empty() {
         return bad_usage("halt");
     }
-    // A daemon may be in the middle of a boot that somebody began: it answers after that.
+    // Somebody may be in the middle of a boot.
+    let later = match target.state {
+        ZoneState::Installed => target.again(),
+        state => Ok(target.now(state)),
+    };
+    let target = match &later {
+        Ok(later) => later,
+        Err(text) => return fail_zone(&target.zone, text),
+    };
     if zones_engine::is_running(target.layout, &target.zone) {
         return call(target, &Request::Halt);
     }
@@ -170,7 +180,7 @@ pub(super) fn shutdown(target: &Target<'_>, args: &[String]) -> u8 {
 
 pub(super) fn mount(target: &Target<'_>, _args: &[String]) -> u8 {
     match target.state {
-        ZoneState::Installed | ZoneState::Incomplete => call(target, &Request::Mount),
+        ZoneState::Installed | ZoneState::Incomplete => start(target, None, &Request::Mount),
         state => fail_zone(
             &target.zone,
             format!("mount operation is invalid for zones in state '{state}'"),
@@ -205,9 +215,28 @@ fn settled(target: &Target<'_>, verb: Verb) -> Option<u8> {
     }
 }
 
+/// Has the daemon bring the zone up, with the lock of the zone: nobody takes its files away
+/// meanwhile. Whether the verb may be done is asked again then.
+fn start(target: &Target<'_>, verb: Option<Verb>, request: &Request) -> u8 {
+    let lock = match target.lock() {
+        Ok(lock) => lock,
+        Err(text) => return fail_zone(&target.zone, text),
+    };
+    let state = match target.state_now() {
+        Ok(state) => state,
+        Err(text) => return fail_zone(&target.zone, text),
+    };
+    let refused = verb.and_then(|verb| settled(&target.now(state), verb));
+    refused.unwrap_or_else(|| call_locked(target, request, lock.as_ref()))
+}
+
 /// Has the daemon do it and shows what it says.
 pub(super) fn call(target: &Target<'_>, request: &Request) -> u8 {
-    match zones_engine::request(target.layout, &target.zone, request) {
+    call_locked(target, request, None)
+}
+
+fn call_locked(target: &Target<'_>, request: &Request, lock: Option<&Lock>) -> u8 {
+    match zones_engine::request_locked(target.layout, &target.zone, request, lock) {
         Ok(response) => show(target, &response),
         Err(error) => fail_zone(&target.zone, error.chain()),
     }

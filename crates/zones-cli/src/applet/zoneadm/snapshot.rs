@@ -88,8 +88,7 @@ fn take_all(
         return Ok(Vec::new());
     }
     // Asked again: somebody may have booted or halted it while this one waited for the lock.
-    let state = super::state_of(target.layout, &target.store, &target.zone)?;
-    let state = state.unwrap_or(ZoneState::Configured);
+    let state = target.state_now()?;
     if let Verdict::Refuse(refusal) = judge(state, Verb::Snapshot) {
         return Err(refusal.to_string());
     }

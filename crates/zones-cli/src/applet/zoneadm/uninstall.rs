@@ -7,7 +7,7 @@ use std::path::Path;
 use zones_brand::{Hook, HookEnd};
 use zones_engine::{Hooks, Request};
 use zones_storage::DriverKind;
-use zones_store::{Layout, Lock};
+use zones_store::Layout;
 use zones_types::{Verb, Verdict, ZoneState, judge};
 
 use super::trash::{self, Trash};
@@ -63,15 +63,9 @@ fn files(target: &Target<'_>, args: &[String]) -> u8 {
             return FAILURE;
         }
     }
-    let _lock = match Lock::zone(target.layout, &target.zone) {
-        Ok(lock) if !crate::env::lock_is_held() => Some(lock),
-        _ if crate::env::lock_is_held() => None,
-        _ => {
-            return fail_zone(
-                &target.zone,
-                "another zoneadm may have an operation in progress.",
-            );
-        }
+    let _lock = match target.lock_for(Verb::Uninstall) {
+        Ok(lock) => lock,
+        Err(text) => return fail_zone(&target.zone, text),
     };
     // The files of a zone can go even where its brand is not known any more.
     if let Some(status) = hooks
