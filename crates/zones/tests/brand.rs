@@ -94,7 +94,7 @@ fn every_moment_has_its_hook() {
     host.ok("zoneadm", &["-z", "z1", "boot"]);
     assert_eq!(host.inside("z1", "echo in"), "in\n");
     let booted = ["pre 2 0", "post 2 0", "pre 3 1", "boot ", "post 3 1"];
-    assert_eq!(log(&host), booted.map(|line| format!("{line} lock=0 net=")));
+    assert_eq!(log(&host), booted.map(|line| format!("{line} lock=1 net=")));
     host.ok("zoneadm", &["-z", "z1", "halt"]);
     assert_eq!(
         log(&host),
@@ -220,7 +220,7 @@ fn a_brand_of_solaris_configures_and_boots() {
     host.ok("zoneadm", &["-z", "z1", "install", "-q", "1"]);
     log(&host);
     host.ok("zoneadm", &["-z", "z1", "boot"]);
-    assert_eq!(log(&host), ["boot  lock=0 net="]);
+    assert_eq!(log(&host), ["boot  lock=1 net="]);
     let output = host.run("zlogin", &["-i", "-Q", "z1"]);
     assert!(
         out(&output).contains("user root of z1"),
