@@ -66,7 +66,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The state by now; that of a zone that is gone is the first one.
+    /// The state by now; a zone that is gone counts as configured.
     fn state_now(&self) -> Result<ZoneState, String> {
         let state = state_of(self.layout, &self.store, &self.zone)?;
         Ok(state.unwrap_or(ZoneState::Configured))
